@@ -1,0 +1,3 @@
+"""ESPnet2 plugin: noise-robust ASR by joint training with a contrastive loss on acoustic tokens."""
+
+__version__ = "0.1.0"

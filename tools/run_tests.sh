@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Run the tests in the project's environment, which is set up first where needed.
+# Usage: tools/run_tests.sh [pytest option or test file, from the repository root ...]
+# test/test_shell.py runs shellcheck over every shell script.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+bin=$("${root}/tools/setup_env.sh")
+export PATH="${bin}:${PATH}"
+# The models of the tests are tiny: more threads would only wait for one another.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+cd "${root}"
+exec python -m pytest "$@"
