@@ -1,0 +1,236 @@
+"""The contrastive losses against naive loops over the formulas of their docstrings."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from espnet_cbpc.loss import streaming
+from espnet_cbpc.loss.cbpc import CBPCLoss
+from espnet_cbpc.loss.infonce import InfoNCELoss
+
+TAU = 0.2
+
+
+def random_batch(seed=0, b=3, t=7, d=5, k=3, dtype=torch.float64):
+    g = torch.Generator().manual_seed(seed)
+    enhanced = torch.randn(b, t, d, generator=g, dtype=dtype)
+    clean = torch.randn(b, t, d, generator=g, dtype=dtype)
+    labels = torch.randint(-1, k, (b, t), generator=g)
+    lengths = torch.tensor([t, t - 3, t - 1][:b])
+    return enhanced, clean, labels, lengths
+
+
+def frames(enhanced, clean, labels, lengths):
+    """The valid frames one by one: (unit vector enhanced, unit vector clean, label, utterance)."""
+    return [
+        (F.normalize(enhanced[b, t], dim=0), F.normalize(clean[b, t], dim=0), int(labels[b, t]), b)
+        for b in range(len(lengths))
+        for t in range(int(lengths[b]))
+        if labels[b, t] >= 0
+    ]
+
+
+def naive_cbpc(batch, pairs):
+    valid = frames(*batch)
+    if pairs == "all":
+        anchors = [(a, q) for a, _, q, _ in valid] + [(c, q) for _, c, q, _ in valid]
+        candidates = anchors
+    else:
+        anchors = [(a, q) for a, _, q, _ in valid]
+        candidates = [(c, q) for _, c, q, _ in valid]
+    losses = []
+    for i, (z, q) in enumerate(anchors):
+        others = [j for j in range(len(candidates)) if pairs == "cross" or j != i]
+        positives = [j for j in others if candidates[j][1] == q]
+        if not positives:
+            continue
+        denominator = sum(math.e ** (z @ candidates[j][0] / TAU) for j in others)
+        terms = [torch.log(math.e ** (z @ candidates[p][0] / TAU) / denominator) for p in positives]
+        losses.append(-sum(terms) / len(positives))
+    return sum(losses) / len(losses), len(losses)
+
+
+def naive_infonce(batch, exclude_same_label):
+    valid = frames(*batch)
+    losses = []
+    for i, (a, c, q, _) in enumerate(valid):
+        keep = [
+            j for j in range(len(valid)) if j == i or not (exclude_same_label and valid[j][2] == q)
+        ]
+        denominator = sum(math.e ** (a @ valid[j][1] / TAU) for j in keep)
+        losses.append(-torch.log(math.e ** (a @ c / TAU) / denominator))
+    return sum(losses) / len(losses), len(losses)
+
+
+CASES = [
+    (CBPCLoss(TAU, "all"), lambda b: naive_cbpc(b, "all")),
+    (CBPCLoss(TAU, "cross"), lambda b: naive_cbpc(b, "cross")),
+    (InfoNCELoss(TAU), lambda b: naive_infonce(b, False)),
+    (InfoNCELoss(TAU, exclude_same_label=True), lambda b: naive_infonce(b, True)),
+]
+IDS = ["cbpc-all", "cbpc-cross", "infonce", "infonce-exclude"]
+
+
+@pytest.mark.parametrize("criterion, naive", CASES, ids=IDS)
+@pytest.mark.parametrize("block", [1, 30, 10**6])
+def test_value_and_gradient_are_those_of_naive_loops(criterion, naive, block, monkeypatch):
+    monkeypatch.setattr(streaming, "BLOCK_ELEMENTS", block)
+    batch = random_batch()
+    for x in batch[:2]:
+        x.requires_grad_(True)
+    loss, stats = criterion(*batch)
+    expected, anchors = naive(batch)
+    torch.testing.assert_close(loss, expected)
+    assert stats["anchors"] == anchors
+    for got, want in zip(
+        torch.autograd.grad(loss, batch[:2]), torch.autograd.grad(expected, batch[:2])
+    ):
+        torch.testing.assert_close(got, want)
+        assert want.abs().max() > 1e-3
+
+
+ALL = [c for c, _ in CASES] + [InfoNCELoss(TAU, "utterance", num_negatives=4)]
+ALL_IDS = IDS + ["infonce-utterance"]
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=ALL_IDS)
+def test_gradcheck(criterion):
+    enhanced, clean, labels, lengths = random_batch(seed=1, b=2, t=5, d=3)
+
+    def value(e, c):
+        torch.manual_seed(0)  # the same negatives each time
+        return criterion(e, c, labels, lengths)[0]
+
+    assert torch.autograd.gradcheck(value, (enhanced.requires_grad_(), clean.requires_grad_()))
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=ALL_IDS)
+def test_padding_and_ignored_frames_have_no_influence(criterion):
+    enhanced, clean, labels, lengths = random_batch(seed=2)
+    torch.manual_seed(0)
+    loss, _ = criterion(enhanced, clean, labels, lengths)
+    for x in (enhanced, clean):
+        for b, n in enumerate(lengths):
+            x[b, n:] = torch.nan
+        x[labels < 0] = torch.nan
+    torch.manual_seed(0)
+    again, _ = criterion(enhanced, clean, labels, lengths)
+    assert loss == again
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=ALL_IDS)
+@pytest.mark.parametrize("what", ["all ignored", "all padding"])
+def test_no_frame_gives_zero_with_a_gradient_path(criterion, what):
+    enhanced, clean, labels, lengths = random_batch()
+    enhanced.requires_grad_()
+    if what == "all ignored":
+        labels = torch.full_like(labels, -1)
+    else:
+        lengths = torch.zeros_like(lengths)
+    loss, stats = criterion(enhanced, clean, labels, lengths)
+    loss.backward()
+    assert loss == 0 and stats["anchors"] == 0
+    assert torch.equal(enhanced.grad, torch.zeros_like(enhanced))
+
+
+def test_anchors_without_positive_do_not_count():
+    enhanced, clean, _, lengths = random_batch(b=1, t=3)
+    labels = torch.tensor([[0, 1, 2]])
+    # all: a frame's own clean counterpart is a positive, so each frame counts, twice
+    assert CBPCLoss(TAU, "all")(enhanced, clean, labels, lengths)[1]["anchors"] == 6
+    # one frame only, cross: its counterpart is the only candidate, and the loss is log 1
+    loss, stats = CBPCLoss(TAU, "cross")(enhanced, clean, labels, torch.tensor([1]))
+    assert loss.abs() < 1e-12 and stats["anchors"] == 1 and stats["positives"] == 1
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=ALL_IDS)
+@pytest.mark.parametrize("case", ["one cluster", "one utterance", "one frame", "zero vectors"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_edge_cases_stay_finite(criterion, case, dtype):
+    enhanced, clean, labels, lengths = random_batch(dtype=torch.float32)
+    enhanced, clean = enhanced.to(dtype), clean.to(dtype)
+    if case == "one cluster":
+        labels = torch.zeros_like(labels)
+    elif case == "one utterance":
+        enhanced, clean, labels, lengths = enhanced[:1], clean[:1], labels[:1], lengths[:1]
+    elif case == "one frame":
+        labels, lengths = torch.zeros_like(labels), torch.tensor([1, 0, 0])
+    else:
+        enhanced, clean = torch.zeros_like(enhanced), torch.zeros_like(clean)
+    enhanced.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = criterion(enhanced, clean, labels, lengths)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(enhanced.grad).all()
+    assert loss.dtype == torch.float32
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=ALL_IDS)
+def test_low_precision_is_near_double(criterion):
+    batch = random_batch(seed=3, t=20)
+    torch.manual_seed(0)
+    exact, _ = criterion(*batch)
+    torch.manual_seed(0)
+    half, _ = criterion(batch[0].bfloat16(), batch[1].bfloat16(), *batch[2:])
+    torch.testing.assert_close(half.double(), exact, rtol=0.03, atol=0.03)
+
+
+def test_very_low_temperature_is_finite_and_exact():
+    batch = random_batch(seed=4)
+    loss, _ = InfoNCELoss(1e-3)(*(x.float() if x.is_floating_point() else x for x in batch))
+    expected, _ = InfoNCELoss(1e-3)(*batch)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-2)
+
+
+def test_clusters_that_agree_lose_less_than_shuffled_ones():
+    g = torch.Generator().manual_seed(0)
+    centres = torch.randn(4, 16, generator=g)
+    labels = torch.randint(0, 4, (2, 50), generator=g)
+    clean = centres[labels] + 0.3 * torch.randn(2, 50, 16, generator=g)
+    enhanced = clean + 0.3 * torch.randn(2, 50, 16, generator=g)
+    lengths = torch.tensor([50, 50])
+    shuffled = labels.flatten()[torch.randperm(100, generator=g)].view(2, 50)
+    for pairs in ("all", "cross"):
+        criterion = CBPCLoss(pairs=pairs)
+        right, stats = criterion(enhanced, clean, labels, lengths)
+        assert right + 2 < criterion(enhanced, clean, shuffled, lengths)[0]
+        assert stats["sim_pos"] > 0.7 and abs(stats["sim_neg"]) < 0.3
+
+
+def test_utterance_negatives_come_from_the_same_utterance_and_never_the_anchor():
+    # Utterance 0 has all its clean frames along axis 0, utterance 1 along axis 1.
+    clean = torch.zeros(2, 4, 2)
+    clean[0, :, 0] = clean[1, :, 1] = 1.0
+    labels, lengths = torch.zeros(2, 4, dtype=torch.long), torch.tensor([4, 1])
+    criterion = InfoNCELoss(1.0, "utterance", num_negatives=3)
+    loss, _ = criterion(clean, clean, labels, lengths)
+    # four anchors with 1 + 3 equal similarities; the single frame of utterance 1 has no negative
+    assert loss == pytest.approx(4 * math.log(4) / 5)
+    loss, _ = InfoNCELoss(1.0, "utterance", 3, exclude_same_label=True)(
+        clean, clean, labels, lengths
+    )
+    assert loss == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: CBPCLoss(temperature=0.0), "temperature must be positive, but is 0.0"),
+        (lambda: CBPCLoss(pairs="some"), "pairs must be 'all' or 'cross', but is 'some'"),
+        (lambda: InfoNCELoss(negatives="x"), "negatives must be 'batch' or 'utterance'"),
+        (lambda: InfoNCELoss(num_negatives=0), "num_negatives must be at least 1, but is 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_shapes_that_do_not_agree_are_refused():
+    enhanced, clean, labels, lengths = random_batch()
+    with pytest.raises(ValueError, match=r"are \(3, 7, 5\) and \(3, 6, 5\)"):
+        CBPCLoss()(enhanced, clean[:, :6], labels, lengths)
+    with pytest.raises(ValueError, match=r"labels must be \(B, T\) and lengths \(B,\)"):
+        CBPCLoss()(enhanced, clean, labels[:, :6], lengths)
