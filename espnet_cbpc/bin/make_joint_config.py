@@ -1,0 +1,59 @@
+"""Write the configuration of a joint training from those of an ASR model, an SE model and a user.
+
+The models keep the architecture they were trained with; what the user's training configuration
+says itself wins.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict
+
+import yaml
+
+from espnet_cbpc.bin.fit_tokenizer import read_config
+from espnet_cbpc.enh_asr.joint_config import joint_config
+from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.files import atomic_write
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--config", required=True, help="training configuration, yaml")
+    parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
+    parser.add_argument("--enh_train_config", required=True, help="config.yaml of the SE model")
+    parser.add_argument("--tokenizer_config", help="yaml that the tokenizer was fitted with")
+    parser.add_argument("--output", required=True, help="yaml to write")
+    return parser
+
+
+def read_yaml(path: str) -> Dict[str, Any]:
+    """Return the mapping in a yaml file."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such configuration file")
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as e:
+        raise UserError(f"{path}: not valid yaml: {e}") from e
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: must hold `key: value` lines, but holds {type(config).__name__}")
+    return config
+
+
+def main(cmd=None) -> None:
+    """Write the configuration."""
+    args = get_parser().parse_args(cmd)
+    config = joint_config(
+        read_yaml(args.config),
+        read_yaml(args.asr_train_config),
+        read_yaml(args.enh_train_config),
+        read_config(args.tokenizer_config).get("layer"),
+    )
+    with atomic_write(args.output) as f:
+        yaml.safe_dump(config, f, sort_keys=False)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,58 @@
+"""What kind of recording an utterance is, and so which losses it has references for."""
+
+from typing import Optional, Sequence
+
+import torch
+
+from espnet_cbpc.utils.cli import UserError, listed
+
+# SIMU: noisy speech made from clean speech, which is at hand: all losses.
+# REAL: a noisy recording without clean reference: ASR loss only.
+# CLEAN: clean speech, its own reference for the contrastive losses; no SE loss.
+CATEGORIES = ("SIMU", "REAL", "CLEAN")
+SIMU, REAL, CLEAN = range(3)
+
+
+def category_index(name: str, utt_id: str) -> int:
+    """Return the number of a category.
+
+    Raises:
+        UserError: unknown category, with the utterance that has it.
+    """
+    if name not in CATEGORIES:
+        raise UserError(
+            f"utterance {utt_id} is of category {name!r}: utt2category may hold "
+            f"{', '.join(CATEGORIES)} only"
+        )
+    return CATEGORIES.index(name)
+
+
+def batch_categories(
+    utt2category: Optional[torch.Tensor], utt_ids: Optional[Sequence[str]], batch_size: int
+) -> torch.Tensor:
+    """Return the category of each utterance of a batch.
+
+    Args:
+        utt2category: (B, 1) or (B,) numbers from the data loader, if it reads that file.
+        utt_ids: else the suffix of each id decides, as in ESPnet's CHiME-4 recipes, but for each
+            utterance by itself; an id without such a suffix is SIMU.
+        batch_size: B.
+
+    Returns:
+        (B,) int64 on the CPU.
+
+    Raises:
+        UserError: the loader gave a number that is no category.
+    """
+    if utt2category is not None:
+        category = utt2category.reshape(batch_size).cpu()
+        wrong = [int(c) for c in category if not 0 <= c < len(CATEGORIES)]
+        if wrong:
+            raise UserError(f"utt2category holds numbers that are no category: {listed(wrong)}")
+        return category
+    if utt_ids is None:
+        return torch.full((batch_size,), SIMU)
+    suffixes = {"REAL": REAL, "CLEAN": CLEAN}
+    return torch.tensor(
+        [next((c for s, c in suffixes.items() if u.endswith(s)), SIMU) for u in utt_ids]
+    )

@@ -1,0 +1,80 @@
+"""The configuration of a joint model, put together from those of its ASR and SE models."""
+
+from typing import Any, Dict, Mapping, Optional
+
+# What an ASR model brings under its own name, and under asr_<name>, to ESPnet's joint task.
+ASR_SHARED = (
+    "token_list",
+    "token_type",
+    "bpemodel",
+    "non_linguistic_symbols",
+    "cleaner",
+    "g2p",
+    "input_size",
+    "frontend",
+    "frontend_conf",
+    "specaug",
+    "specaug_conf",
+    "normalize",
+    "normalize_conf",
+    "ctc_conf",
+)
+ASR_PREFIXED = (
+    "preencoder",
+    "preencoder_conf",
+    "encoder",
+    "encoder_conf",
+    "postencoder",
+    "postencoder_conf",
+    "decoder",
+    "decoder_conf",
+    "model_conf",
+)
+ENH_PREFIXED = (
+    "encoder",
+    "encoder_conf",
+    "separator",
+    "separator_conf",
+    "mask_module",
+    "mask_module_conf",
+    "decoder",
+    "decoder_conf",
+    "model_conf",
+    "criterions",
+)
+
+
+def joint_config(
+    training: Mapping[str, Any],
+    asr: Mapping[str, Any],
+    enh: Mapping[str, Any],
+    layer: Optional[int] = None,
+) -> Dict[str, Any]:
+    """Return the configuration of a joint training.
+
+    Both models keep the architecture they were trained with, so that their weights fit; what
+    ``training`` says itself wins.
+
+    Args:
+        training: the user's training configuration: optimiser, batches, contrastive criterions.
+        asr: configuration that an ASR training wrote (config.yaml).
+        enh: the same of an SE training.
+        layer: encoder block that the tokenizer was fitted on; None: the encoder's output.
+    """
+    config = {k: asr[k] for k in ASR_SHARED if k in asr}
+    config.update({f"asr_{k}": asr[k] for k in ASR_PREFIXED if k in asr})
+    config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})
+    config.update(use_preprocessor=True, text_name=["text_spk1"])
+    config.update(training)
+    if layer is not None:
+        config["joint_conf"] = {"layer": layer, **config.get("joint_conf", {})}
+    return config
+
+
+def split_config(joint: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """Return the ASR and the SE configuration (``asr``, ``enh``) within a joint one."""
+    asr = {k: joint[k] for k in ASR_SHARED if k in joint}
+    asr.update({k: joint[f"asr_{k}"] for k in ASR_PREFIXED if f"asr_{k}" in joint})
+    enh = {k: joint[f"enh_{k}"] for k in ENH_PREFIXED if f"enh_{k}" in joint}
+    common = {"use_preprocessor": True, "init": None}
+    return {"asr": {**asr, **common}, "enh": {**enh, **common}}

@@ -1,0 +1,196 @@
+"""Task of joint SE and ASR training with contrastive losses on acoustic tokens."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Callable, Dict, Optional, Tuple
+
+import numpy as np
+from espnet2.tasks.enh_s2t import EnhS2TTask
+from espnet2.train.class_choices import ClassChoices
+from espnet2.utils.get_default_kwargs import get_default_kwargs
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str_or_none
+
+from espnet_cbpc.enh_asr.category import category_index
+from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
+from espnet_cbpc.loss.cbpc import CBPCLoss
+from espnet_cbpc.loss.infonce import InfoNCELoss
+from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
+from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
+from espnet_cbpc.utils.cli import UserError
+
+tokenizer_choices = ClassChoices(
+    "tokenizer",
+    classes=dict(kmeans=KMeansTokenizer),
+    type_check=AbsAcousticTokenizer,
+    default="kmeans",
+)
+contrastive_choices = ClassChoices(
+    "contrastive_criterions",
+    classes=dict(cbpc=CBPCLoss, infonce=InfoNCELoss),
+    type_check=AbsContrastiveLoss,
+)
+
+# Arguments of the model that are not options of --joint_conf: parts that build_model makes, and
+# those that stock ESPnet knows, which stay in --model_conf so that it can load the model.
+NOT_JOINT_CONF = (
+    "tokenizer",
+    "criterions",
+    "criterion_names",
+    "criterion_weights",
+    "calc_enh_loss",
+    "bypass_enh_prob",
+)
+
+
+class CategoryPreprocessor:
+    """Turns the word in utt2category into a number; leaves the rest to ESPnet's preprocessor.
+
+    Args:
+        preprocess: ESPnet's, or None.
+    """
+
+    def __init__(self, preprocess: Optional[Callable]):
+        self.preprocess = preprocess
+
+    def __call__(self, uid: str, data: Dict) -> Dict[str, np.ndarray]:
+        """Process one utterance's data, by name."""
+        category = data.pop("utt2category", None)
+        if self.preprocess is not None:
+            data = self.preprocess(uid, data)
+        if category is not None:
+            data["utt2category"] = np.array([category_index(category, uid)])
+        return data
+
+
+class EnhASRCBPCTask(EnhS2TTask):
+    """ESPnet's joint SE and ASR task, with an acoustic tokenizer and contrastive criterions.
+
+    Adds the options ``--tokenizer``, ``--tokenizer_conf``, ``--tokenizer_init``,
+    ``--contrastive_criterions`` and ``--joint_conf``, and the optional data ``utt2category``.
+    """
+
+    class_choices_list = EnhS2TTask.class_choices_list + [tokenizer_choices]
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the stock joint task and those of this one."""
+        super().add_task_arguments(parser)
+        group = parser.add_argument_group(description="CBPC related")
+        group.add_argument(
+            "--tokenizer_init",
+            type=str_or_none,
+            default=None,
+            help="File of a fitted tokenizer; read when training starts",
+        )
+        group.add_argument(
+            "--contrastive_criterions",
+            action=NestedDictAction,
+            default=[
+                {"name": "cbpc", "conf": {}, "weight": 1.0},
+                {"name": "infonce", "conf": {}, "weight": 1.0},
+            ],
+            help="Contrastive losses as a list of {name, conf, weight}; [] for none",
+        )
+        joint_conf = get_default_kwargs(ESPnetEnhASRCBPCModel)
+        group.add_argument(
+            "--joint_conf",
+            action=NestedDictAction,
+            default={k: v for k, v in joint_conf.items() if k not in NOT_JOINT_CONF},
+            help="How the losses are weighed, what is trained, and by which teacher",
+        )
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Callable:
+        """Return the stock preprocessor with categories added."""
+        return CategoryPreprocessor(super().build_preprocess_fn(args, train))
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return the data that must be given; references are asked for where a loss needs them."""
+        return ("speech",)
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return the data that may be given."""
+        return super().optional_data_names(train, inference) + ("speech_ref1", "utt2category")
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetEnhASRCBPCModel:
+        """Build the joint model; also from the configuration of a stock joint model.
+
+        Raises:
+            UserError: a criterion or option that does not exist, or parts that do not fit.
+        """
+        stock = super().build_model(args)
+        listed = getattr(args, "contrastive_criterions", None) or []
+        tokenizer = cls.build_tokenizer(args, stock.s2t_model) if listed else None
+        joint_conf = getattr(args, "joint_conf", None) or {}
+        for key in joint_conf:
+            if key in NOT_JOINT_CONF or key not in get_default_kwargs(ESPnetEnhASRCBPCModel):
+                raise UserError(f"joint_conf has an unknown key {key!r}")
+        return ESPnetEnhASRCBPCModel(
+            enh_model=stock.enh_model,
+            s2t_model=stock.s2t_model,
+            tokenizer=tokenizer,
+            criterions=[cls.build_criterion(c) for c in listed],
+            criterion_names=unique_names(listed),
+            criterion_weights=[c.get("weight", 1.0) for c in listed],
+            **args.model_conf,
+            **joint_conf,
+        )
+
+    @classmethod
+    def build_criterion(cls, options: Dict) -> AbsContrastiveLoss:
+        """Build one contrastive loss from ``{name, conf, weight}``."""
+        unknown = set(options) - {"name", "conf", "weight"}
+        if "name" not in options or unknown:
+            raise UserError(
+                f"contrastive_criterions: {options} must have a name, and else only conf and weight"
+            )
+        if options["name"] not in contrastive_choices.classes:
+            raise UserError(
+                f"contrastive_criterions: no criterion {options['name']!r}; there are "
+                f"{', '.join(contrastive_choices.classes)}"
+            )
+        return contrastive_choices.get_class(options["name"])(**options.get("conf", {}))
+
+    @classmethod
+    def build_tokenizer(
+        cls, args: argparse.Namespace, asr_model
+    ) -> Optional[AbsAcousticTokenizer]:
+        """Build the tokenizer: from ``tokenizer_init`` if that file is there, else empty.
+
+        A model that is loaded from a checkpoint finds the centroids there, so the file may be
+        gone by then; training with an empty one stops at the first batch.
+        """
+        tokenizer_class = tokenizer_choices.get_class(args.tokenizer)
+        if tokenizer_class is None:
+            return None
+        init = getattr(args, "tokenizer_init", None)
+        if init is not None and Path(init).is_file():
+            tokenizer = tokenizer_class.load(init)
+            # ESPnet writes args to config.yaml after this: a later load needs the sizes only.
+            args.tokenizer_conf = dict(args.tokenizer_conf, **tokenizer.sizes)
+        else:
+            if init is not None:
+                logging.warning(f"{init}: no such file; the tokenizer must come from a checkpoint")
+            tokenizer = tokenizer_class(**args.tokenizer_conf)
+        size = asr_model.encoder.output_size()
+        if tokenizer.feature_dim != size:
+            raise UserError(
+                f"the tokenizer labels frames of {tokenizer.feature_dim} dimensions, but the ASR "
+                f"encoder makes {size}: fit it on this ASR model (stage 11)"
+            )
+        return tokenizer
+
+
+def unique_names(criterions) -> list:
+    """Return a name for each criterion; one that occurs again is numbered (cbpc, cbpc2, ...)."""
+    names = []
+    for c in criterions:
+        count = sum(n.startswith(c["name"]) for n in names)
+        names.append(c["name"] + (str(count + 1) if count else ""))
+    return names
