@@ -1,0 +1,109 @@
+"""Audio files: read with every check, write whole."""
+
+import re
+from pathlib import Path
+from typing import Optional, Tuple, Union
+
+import numpy as np
+import soundfile
+import soxr
+
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import atomic_write
+
+STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least this for "unknown"
+PCM_16_STEP = 2.0**-15
+
+
+class AudioError(UserError):
+    """A fault of one audio file: ``problem`` (what and the remedy) and ``where`` (the file)."""
+
+    def __init__(self, problem: str, where: str):
+        super().__init__(f"{where}: {problem}")
+        self.problem = problem
+        self.where = where
+
+
+def sampling_rate(text: str) -> int:
+    """Parse a sampling rate in Hz, as ``8000`` or ``8k``; a ``ValueError`` if it is none."""
+    rate = round(float(text[:-1]) * 1000) if text[-1:] in ("k", "K") else int(text)
+    if rate <= 0:
+        raise ValueError(text)
+    return rate
+
+
+def read_audio(
+    path: Union[str, Path], fs: Optional[int] = None, channel: Optional[int] = None
+) -> Tuple[np.ndarray, int]:
+    """Read one channel of an audio file, resampled where need be.
+
+    Args:
+        path: any format of libsndfile.
+        fs: sampling rate in Hz to resample to; None keeps the file's.
+        channel: the channel to take, from 0; None allows mono files only.
+
+    Returns:
+        (samples,) float32 in [-1, 1] for integer formats, and its sampling rate in Hz.
+
+    Raises:
+        AudioError: the file is missing, unreadable, cut short, empty, has samples that are not
+            finite, or several channels and none chosen.
+    """
+    where = str(path)
+    if not Path(path).is_file():
+        raise AudioError("no such audio file: correct the path", where)
+    try:
+        with soundfile.SoundFile(path) as f:
+            expected, rate, log = f.frames, f.samplerate, f.extra_info
+            samples = f.read(dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as e:
+        raise AudioError("not a readable audio file: replace it", where) from e
+    if len(samples) != expected or _is_cut_short(log):
+        raise AudioError("audio file is cut short: replace it", where)
+    samples = _pick_channel(samples, channel, where)
+    if not len(samples):
+        raise AudioError("audio file has no samples: leave it out", where)
+    if not np.isfinite(samples).all():
+        raise AudioError("audio has samples that are not finite (NaN or inf): replace it", where)
+    if fs is not None and fs != rate:
+        samples, rate = soxr.resample(samples, rate, fs), fs
+    return samples, rate
+
+
+def _is_cut_short(log: str) -> bool:
+    # libsndfile reads what is left of a cut WAV file without complaint, except in its log.
+    sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    return bool(sizes) and int(sizes[2]) < int(sizes[1]) < STREAMED_SIZE
+
+
+def _pick_channel(samples: np.ndarray, channel: Optional[int], where: str) -> np.ndarray:
+    channels = samples.shape[1]
+    if channel is None and channels > 1:
+        remedy = "extract one first (format_data_dir --channel)"
+        raise AudioError(f"audio has {channels} channels: {remedy}", where)
+    if channel is not None and not 0 <= channel < channels:
+        raise AudioError(f"audio has no channel {channel} but {channels} from 0 on", where)
+    return samples[:, channel or 0]
+
+
+def write_audio(
+    path: Union[str, Path], samples: np.ndarray, fs: int, subtype: str = "PCM_16"
+) -> None:
+    """Write a mono audio file, whole or not at all; the suffix gives the format.
+
+    Args:
+        path: ``*.wav``, ``*.flac`` or another format of libsndfile.
+        samples: (samples,) float.
+        fs: sampling rate in Hz.
+        subtype: libsndfile's name of the sample format.
+
+    Raises:
+        AudioError: samples that are not finite, or that an integer format would clip.
+    """
+    path = Path(path)
+    if not np.isfinite(samples).all():
+        raise AudioError("refusing to write samples that are not finite", str(path))
+    if subtype.startswith("PCM") and len(samples) and np.abs(samples).max() > 1 + PCM_16_STEP:
+        raise AudioError("refusing to clip: scale the samples into [-1, 1]", str(path))
+    with atomic_write(path, "wb") as f:
+        soundfile.write(f, samples, fs, subtype=subtype, format=path.suffix[1:])

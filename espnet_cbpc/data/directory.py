@@ -1,0 +1,65 @@
+"""Directories that appear whole or not at all."""
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Union
+
+from espnet_cbpc.utils.cli import UserError
+
+MARKS = ("wav.scp", "utt2spk")  # what makes a folder a data directory, and ours to replace
+
+
+@contextmanager
+def whole_directory(directory: Union[str, Path]) -> Iterator[Path]:
+    """Give a temporary sibling to fill, which takes the name ``directory`` if the block succeeds.
+
+    An earlier data directory of that name is replaced. If the block raises, it stays as it was and
+    nothing is left behind; what a killed run left is cleared by the next one.
+
+    Args:
+        directory: the directory to appear; its parents are made.
+
+    Yields:
+        The empty temporary directory.
+
+    Raises:
+        UserError: ``directory`` is a file, or holds something other than a data directory.
+    """
+    directory = Path(directory).absolute()
+    _check_replaceable(directory)
+    temporary = directory.with_name(f".{directory.name}.new")
+    outgoing = directory.with_name(f".{directory.name}.old")
+    for leftover in (temporary, outgoing):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if directory.exists():
+            directory.rename(outgoing)
+        temporary.rename(directory)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if outgoing.exists() and not directory.exists():
+            outgoing.rename(directory)
+        raise
+    shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def _check_replaceable(directory: Path) -> None:
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise UserError(f"{directory} is a file where a directory is to be written: remove it")
+    ours = any((directory / name).exists() for name in MARKS)
+    if not ours and any(directory.iterdir()):
+        raise UserError(
+            f"{directory} exists and is not a data directory (no {' or '.join(MARKS)}): "
+            "choose another output directory, or remove this one"
+        )
+
+
+def check_apart(in_dir: Union[str, Path], out_dir: Union[str, Path]) -> None:
+    """Raise ``UserError`` if the output would replace its own input."""
+    if Path(in_dir).resolve() == Path(out_dir).resolve():
+        raise UserError(f"{out_dir} is both input and output: choose another output directory")

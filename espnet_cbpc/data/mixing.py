@@ -1,0 +1,83 @@
+"""Mix speech and noise at a signal-to-noise ratio measured where there is speech."""
+
+from typing import Tuple
+
+import numpy as np
+
+from espnet_cbpc.utils.cli import UserError
+
+FRAME_SECONDS = 0.02
+ACTIVE_RANGE_DB = 40.0
+
+
+def speech_active(speech: np.ndarray, fs: int) -> np.ndarray:
+    """Tell speech from pauses by frame energy.
+
+    A frame of 20 ms is active if its mean power is within 40 dB of the loudest frame's.
+
+    Args:
+        speech: (samples,) clean speech.
+        fs: sampling rate in Hz.
+
+    Returns:
+        (samples,) bool; all False if the speech is digital silence.
+    """
+    if not len(speech):
+        return np.zeros(0, dtype=bool)
+    frame = max(1, round(FRAME_SECONDS * fs))
+    starts = np.arange(0, len(speech), frame)
+    sizes = np.diff(np.append(starts, len(speech)))
+    power = np.add.reduceat(np.square(speech, dtype=np.float64), starts) / sizes
+    threshold = power.max() * 10 ** (-ACTIVE_RANGE_DB / 10)
+    return np.repeat((power > 0) & (power >= threshold), sizes)
+
+
+def cut_noise(noise: np.ndarray, length: int, offset: int) -> np.ndarray:
+    """Return ``length`` samples of ``noise`` from sample ``offset`` on, wrapping round its end.
+
+    Raises:
+        UserError: the noise has no samples.
+    """
+    if not len(noise):
+        raise UserError("the noise has no samples: leave it out")
+    return np.take(noise, np.arange(offset, offset + length), mode="wrap")
+
+
+def mix_at_snr(
+    speech: np.ndarray, noise: np.ndarray, snr_db: float, fs: int, peak: float = 0.9
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Add noise to speech at a signal-to-noise ratio.
+
+    The ratio is that of the mean powers of speech and noise over the speech-active samples
+    (:func:`speech_active`). If the mixture or a part of it would exceed ``peak``, all three signals
+    are scaled by one gain, so that the ratio and the sum hold.
+
+    Args:
+        speech: (samples,) clean speech.
+        noise: (any,) noise; repeated if too short, cut if too long.
+        snr_db: the ratio in dB.
+        fs: sampling rate in Hz.
+        peak: largest magnitude of the results.
+
+    Returns:
+        ``(noisy, clean, scaled_noise)``, each (samples,) float32, with noisy = clean + noise.
+
+    Raises:
+        UserError: the speech is silent, or the noise is where there is speech.
+    """
+    active = speech_active(speech, fs)
+    if not active.any():
+        raise UserError("the speech is silent or empty, so that no SNR is defined: leave it out")
+    clean = np.asarray(speech, dtype=np.float64)
+    noise = cut_noise(np.asarray(noise, dtype=np.float64), len(clean), 0)
+    noise_power = np.mean(noise[active] ** 2)
+    if noise_power == 0:
+        raise UserError(
+            "the noise is silent where there is speech, so that no SNR is defined: "
+            "choose another noise or offset"
+        )
+    noise = noise * np.sqrt(np.mean(clean[active] ** 2) / noise_power / 10 ** (snr_db / 10))
+    loudest = max(np.abs(signal).max() for signal in (clean + noise, clean, noise))
+    gain = min(1.0, peak / loudest)
+    clean, noise = (gain * clean).astype(np.float32), (gain * noise).astype(np.float32)
+    return clean + noise, clean, noise

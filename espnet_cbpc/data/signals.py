@@ -1,0 +1,157 @@
+"""The signals of an utterance (noisy, clean, noise), and work on those of a whole directory."""
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from espnet_cbpc.data.audio import AudioError, read_audio, write_audio
+from espnet_cbpc.data.kaldi_dir import DataDir
+from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.progress import progress
+
+CHUNK = 16  # utterances a worker process takes at a time
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """An utterance's id and its audio files by table name (``wav.scp`` first)."""
+
+    id: str
+    paths: Dict[str, str]
+
+    def read(
+        self, fs: Optional[int] = None, channel: Optional[int] = None
+    ) -> Tuple[Dict[str, np.ndarray], int]:
+        """Read the signals at one sampling rate.
+
+        Args:
+            fs: the rate in Hz; None takes that of the ``wav.scp`` file.
+            channel: see :func:`espnet_cbpc.data.audio.read_audio`.
+
+        Returns:
+            Table name to (samples,) float32, all of one length, and the rate in Hz.
+
+        Raises:
+            AudioError: a file is faulty, or the lengths differ.
+        """
+        signals = {}
+        for name, path in self.paths.items():
+            signals[name], fs = read_audio(path, fs, channel)
+        lengths = {name: len(signal) for name, signal in signals.items()}
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise AudioError(
+                "noisy, clean and noise files differ in length: cut or pad them alike",
+                f"{self.paths['wav.scp']} (samples: {shown})",
+            )
+        return signals, fs
+
+
+def utterances(data: DataDir) -> Iterator[Utterance]:
+    """Go through a directory; a clean reference counts for SIMU utterances alone."""
+    for key in data.ids:
+        names = ["wav.scp", "noise1.scp"]
+        if data.categories[key] == "SIMU":
+            names.insert(1, "spk1.scp")
+        tables = data.tables
+        yield Utterance(key, {n: tables[n][key] for n in names if key in tables.get(n, {})})
+
+
+def common_gain(signals: Dict[str, np.ndarray]) -> float:
+    """Return the one gain, at most 1, that brings all signals of an utterance into [-1, 1]."""
+    return 1 / max(1.0, *(float(np.abs(signal).max()) for signal in signals.values()))
+
+
+@dataclass(frozen=True)
+class AudioFolder:
+    """Where the audio of a data directory in the making goes.
+
+    Attributes:
+        temporary: the directory being filled.
+        final: the name it will have, which the tables use.
+        suffix: audio format, ``wav`` or ``flac``.
+    """
+
+    temporary: Path
+    final: Path
+    suffix: str
+
+    def write(self, table: str, key: str, samples: np.ndarray, fs: int) -> str:
+        """Write ``data/<table's stem>/<key>.<suffix>`` and return its final path."""
+        relative = Path("data", Path(table).stem, f"{key}.{self.suffix}")
+        write_audio(self.temporary / relative, samples, fs)
+        return str(self.final / relative)
+
+
+def map_utterances(
+    work: Callable[[Utterance], Any], data: DataDir, nj: int, desc: str
+) -> Dict[str, Any]:
+    """Apply ``work`` to every utterance in ``nj`` processes.
+
+    Args:
+        work: takes an :class:`Utterance`; picklable, as is what it returns.
+        data: the directory.
+        nj: number of processes; 1 stays in this one.
+        desc: name of the step, for the progress line.
+
+    Returns:
+        What ``work`` returned, by utterance id.
+
+    Raises:
+        UserError: ``work`` raised :class:`AudioError` for some utterances; one line for each kind
+            of fault says how many and names the first. Or a process was killed.
+    """
+    if nj < 1:
+        raise UserError(f"--nj {nj}: must be at least 1")
+    guarded = partial(_guarded, work)
+    if nj == 1:
+        return _gather(map(guarded, utterances(data)), data, desc)
+    with ProcessPoolExecutor(nj, initializer=_end_with_parent) as pool:
+        try:
+            return _gather(pool.map(guarded, utterances(data), chunksize=CHUNK), data, desc)
+        except BrokenProcessPool as e:
+            raise UserError(f"{desc}: a process was killed (memory?): lower --nj") from e
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    # A pool's processes would otherwise wait for ever once the command has been killed.
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _guarded(work: Callable, utterance: Utterance) -> Tuple[str, Any, Optional[Tuple[str, str]]]:
+    try:
+        return utterance.id, work(utterance), None
+    except AudioError as e:
+        return utterance.id, None, (e.problem, e.where)
+
+
+def _gather(outcomes: Iterator, data: DataDir, desc: str) -> Dict[str, Any]:
+    results: Dict[str, Any] = {}
+    faults: Dict[str, List[str]] = {}
+    for key, result, fault in progress(outcomes, desc, total=len(data.ids)):
+        if fault is None:
+            results[key] = result
+        else:
+            problem, where = fault
+            faults.setdefault(problem, []).append(f"{key}: {where}")
+    if faults:
+        lines = (
+            f"{len(found)} of {len(data.ids)} utterance(s): {problem} ({listed(found)})"
+            for problem, found in faults.items()
+        )
+        raise UserError(f"{data.path}: " + "\n".join(lines))
+    return results

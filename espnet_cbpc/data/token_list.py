@@ -1,0 +1,75 @@
+"""The token list of a training text: characters, words, or sentencepiece units."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Iterable, List
+
+from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import atomic_write
+
+BLANK, UNKNOWN, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
+
+
+def make_token_list(text: str, token_type: str, nbpe: int, output_dir: str) -> List[str]:
+    """Write ``tokens.txt`` (and ``bpe.model`` for bpe) and return the tokens.
+
+    The order is ESPnet's: blank, unknown, tokens (the most frequent first; as the bpe model has
+    them), sos/eos.
+
+    Args:
+        text: a Kaldi text file.
+        token_type: ``char``, ``word`` or ``bpe``.
+        nbpe: number of sentencepiece units, for bpe.
+        output_dir: where to write.
+
+    Raises:
+        UserError: the text is too small for ``nbpe`` units, or ``token_type`` is unknown.
+    """
+    lines = list(read_table(text).values())
+    if token_type == "bpe":
+        tokens = train_bpe(lines, nbpe, Path(output_dir) / "bpe.model")
+    elif token_type in ("char", "word"):
+        count = Counter(t for line in lines for t in split(line, token_type))
+        tokens = [t for t, _ in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+    else:
+        raise UserError(f"--token_type must be char, word or bpe, but is {token_type}")
+    tokens = [BLANK, UNKNOWN, *tokens, SOS_EOS]
+    with atomic_write(Path(output_dir) / "tokens.txt") as f:
+        f.writelines(f"{t}\n" for t in tokens)
+    return tokens
+
+
+def split(line: str, token_type: str) -> Iterable[str]:
+    """Return the words of a line, or its characters with ``<space>`` for a blank."""
+    if token_type == "word":
+        return line.split()
+    return (SPACE if c == " " else c for c in line)
+
+
+def train_bpe(lines: List[str], nbpe: int, model: Path) -> List[str]:
+    """Train a sentencepiece unigram model, write it to ``model``, and return its pieces."""
+    import io
+
+    import sentencepiece
+
+    blob = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=blob,
+            vocab_size=nbpe,
+            model_type="unigram",
+            character_coverage=1.0,
+            minloglevel=2,
+        )
+    except RuntimeError as e:
+        raise UserError(
+            f"cannot make {nbpe} bpe units of {len(lines)} lines of text; "
+            f"choose another --nbpe ({str(e).strip().splitlines()[-1]})"
+        ) from e
+    with atomic_write(model, "wb") as f:
+        f.write(blob.getvalue())
+    processor = sentencepiece.SentencePieceProcessor(model_proto=blob.getvalue())
+    pieces = (processor.id_to_piece(i) for i in range(processor.get_piece_size()))
+    return [p for p in pieces if p not in ("<unk>", "<s>", "</s>")]
