@@ -1,0 +1,519 @@
+#!/usr/bin/env bash
+# Joint training of speech enhancement (SE) and ASR with CBPC and infoNCE, from data to scores.
+# Called by a recipe's run.sh in the recipe's directory; see usage below, or --help.
+set -euo pipefail
+
+# General
+stage=1               # first stage
+stop_stage=17         # last stage
+skip_train=false      # true: leave out stages 6-13, what they make must be there
+nj=2                  # parallel jobs on data
+ngpu=                 # GPUs for training and inference; empty: 1 where there is one, else 0
+num_nodes=1           # machines for training
+dumpdir=dump          # formatted data
+expdir=exp            # experiments
+seed=0                # of tokenizer fitting and of intervals; trainings have theirs in the configs
+results=RESULTS.md    # the report
+
+# Data
+local_data_opts=      # options of local/data.sh
+train_set=            # names of directories in data/
+valid_set=
+test_sets=
+fs=16k                # sampling rate
+audio_format=wav      # of files that must be converted: wav or flac
+speed_perturb_factors= # for example "0.9 1.0 1.1"
+min_wav_duration=0.1  # seconds, of training utterances
+max_wav_duration=20
+
+# Tokens and language model
+token_type=bpe        # bpe, char or word
+nbpe=500              # tokens of bpe
+use_lm=false          # train a language model (stages 6-8) and decode with it
+lm_config=            # its configuration
+lm_train_text=        # text of its training; empty: that of the training set
+
+# Models
+asr_config=conf/train_asr.yaml
+asr_model=            # folder of a trained ESPnet ASR model (config.yaml and checkpoint) instead
+enh_config=conf/train_enh.yaml
+enh_model=            # folder of a trained ESPnet SE model instead
+tokenizer_conf=conf/tokenizer_kmeans.yaml
+enh_asr_config=conf/train_enh_asr_cbpc.yaml
+baseline_configs=     # further joint trainings for comparison, such as conf/train_enh_asr_joint.yaml
+asr_tag=              # names of experiments; empty: made from the names of the configurations
+enh_tag=
+enh_asr_tag=
+asr_args=             # options that are passed on to the trainings
+enh_args=
+enh_asr_args=
+stats_nj=1            # jobs of collecting statistics
+
+# Inference and scoring
+inference_config=conf/decode.yaml
+inference_asr_model=valid.loss.ave.pth
+inference_enh_model=valid.loss.ave.pth
+inference_enh_asr_model=valid.loss_asr.ave.pth
+inference_lm=valid.loss.ave.pth
+inference_tag=        # empty: made from the name of inference_config
+data_note=            # what the data are, for the report
+
+usage() {
+    echo "Usage: ./run.sh [--option value]..."
+    echo "Stages: 1 data, 2 speed perturbation, 3 format, 4 length filter, 5 token list,"
+    echo "  6-8 language model (--use_lm true): statistics, training, perplexity,"
+    echo "  9 ASR on clean speech, 10 SE, 11 acoustic tokenizer, 12 joint statistics,"
+    echo "  13 joint training, 14 inference, 15 scoring, 16 report, 17 pack for stock ESPnet"
+    echo "Options and their defaults (a recipe's run.sh sets some of them):"
+    sed -n '/^# General/,/^usage()/{/^[a-z_]*=/p;/^# /p}' "${script}"
+}
+
+script=$(readlink -f "${BASH_SOURCE[0]}")
+# shellcheck source=SCRIPTDIR/stage_lib.sh
+. "$(dirname "${script}")/stage_lib.sh"
+parse_options "$@"
+. ./path.sh
+. ./cmd.sh
+
+for name in train_set valid_set test_sets; do
+    [ -n "${!name}" ] || fail "--${name} is not given"
+done
+[ "${skip_train}" = true ] || [ "${skip_train}" = false ] || fail "--skip_train must be true or false"
+if [ -z "${ngpu}" ]; then
+    if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
+fi
+gpu_inference=$((ngpu > 0 ? 1 : 0))
+fs_hz=${fs/k/000}
+stamps=${expdir}/.stages
+# Large batches come and go: without this, glibc gives their memory back at each step.
+export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-2147483648}
+export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8589934592}
+export PYTHONUNBUFFERED=1
+
+name_of() { basename "$1" .yaml; }
+name_of_folder() { basename "$(readlink -m "$1")"; }
+
+raw=${dumpdir}/raw
+data_train=${train_set}
+if [ -n "${speed_perturb_factors}" ]; then data_train=${train_set}_sp; fi
+train=${raw}/${data_train}
+valid=${raw}/${valid_set}
+tokens=${expdir}/token_list_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")
+token_opts=(--token_type "${token_type}" --token_list "${tokens}/tokens.txt")
+if [ "${token_type}" = bpe ]; then token_opts+=(--bpemodel "${tokens}/bpe.model"); fi
+
+asr_tag=${asr_tag:-$(name_of "${asr_config}")_${token_type}}
+enh_tag=${enh_tag:-$(name_of "${enh_config}")}
+asr_exp=${expdir}/asr_${asr_tag}
+enh_exp=${expdir}/enh_${enh_tag}
+if [ -n "${asr_model}" ]; then asr_exp=${asr_model}; asr_tag=$(name_of_folder "${asr_model}"); fi
+if [ -n "${enh_model}" ]; then enh_exp=${enh_model}; enh_tag=$(name_of_folder "${enh_model}"); fi
+lm_exp=${expdir}/lm_${token_type}
+tokenizer_exp=${expdir}/tokenizer_$(name_of "${tokenizer_conf}")_${asr_tag}
+joint_stats=${expdir}/enh_asr_stats_${token_type}
+enh_asr_tag=${enh_asr_tag:-$(name_of "${enh_asr_config}")}
+inference_tag=${inference_tag:-$(name_of "${inference_config}")$(if ${use_lm}; then echo _lm; fi)}
+
+# Joint systems: the baselines first, then the one of this recipe.
+joint_configs=() joint_tags=()
+for config in ${baseline_configs}; do
+    joint_configs+=("${config}")
+    joint_tags+=("$(name_of "${config}")")
+done
+joint_configs+=("${enh_asr_config}")
+joint_tags+=("${enh_asr_tag}")
+
+# ---------------------------------------------------------------------------------------------
+
+# What a training reads: DATA, triples file,name,type in the data directories, and CATEGORY, to
+# leave out other utterances (empty: none). data_options sets OPTS from DATA.
+data_options() {
+    local split dir triple
+    OPTS=()
+    for split in train valid; do
+        dir=$(if [ "${split}" = train ]; then echo "${train}"; else echo "${valid}"; fi)
+        for triple in "${DATA[@]}"; do
+            OPTS+=("--${split}_data_path_and_name_and_type" "${dir}/${triple}")
+        done
+    done
+}
+
+# train_model MODULE STATS EXP SHAPES OPTION...: batches are sized by the named SHAPES (a list).
+train_model() {
+    local module=$1 stats=$2 exp=$3 names=$4 split name shapes=() command
+    shift 4
+    for split in train valid; do
+        for name in ${names}; do shapes+=("--${split}_shape_file" "${stats}/${split}/${name}"); done
+    done
+    data_options
+    command=(python -m "${module}" --ngpu "${ngpu}" --resume true --output_dir "${exp}"
+        "${shapes[@]}" "${OPTS[@]}" "$@")
+    if [ "${num_nodes}" -gt 1 ]; then
+        [ -n "${train_cmd}" ] || fail "--num_nodes ${num_nodes} needs a train_cmd in cmd.sh"
+        run_job "${exp}/launch.log" python -m espnet2.bin.launch --cmd "${train_cmd}" \
+            --log "${exp}/train.log" --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
+            --init_file_prefix "${exp}/.dist_init_" --multiprocessing_distributed true -- \
+            "${command[@]}"
+    else
+        run_job "${exp}/train.log" "${command[@]}" \
+            --multiprocessing_distributed "$(if [ "${ngpu}" -gt 1 ]; then echo true; else echo false; fi)"
+    fi
+}
+
+# collect_stats MODULE STATS OPTION...: lengths (and feature statistics) of the utterances.
+collect_stats() {
+    local module=$1 stats=$2 split dir job lists parts=()
+    shift 2
+    if [ -f "${stats}/.complete" ]; then return; fi
+    rm -rf "${stats}"
+    mkdir -p "${stats}/logdir"
+    for split in train valid; do
+        dir=$(if [ "${split}" = train ]; then echo "${train}"; else echo "${valid}"; fi)
+        lists=()
+        for job in $(seq "${stats_nj}"); do lists+=("${stats}/logdir/${split}.${job}.scp"); done
+        python -m espnet_cbpc.bin.split_table "${dir}/${DATA[0]%%,*}" "${lists[@]}" \
+            --utt2category "${dir}/utt2category" --category "${CATEGORY}"
+    done
+    data_options
+    run_array "${stats_nj}" "${stats}/logdir/stats.JOB.log" python -m "${module}" \
+        --collect_stats true --ngpu 0 --output_dir "${stats}/logdir/stats.JOB" \
+        --train_shape_file "${stats}/logdir/train.JOB.scp" \
+        --valid_shape_file "${stats}/logdir/valid.JOB.scp" "${OPTS[@]}" "$@"
+    for job in $(seq "${stats_nj}"); do parts+=(--input_dir "${stats}/logdir/stats.${job}"); done
+    run_job "${stats}/logdir/aggregate.log" \
+        python -m espnet2.bin.aggregate_stats_dirs "${parts[@]}" --output_dir "${stats}"
+    touch "${stats}/.complete"
+}
+
+# use_model FOLDER CHECKPOINT OPTION: what a brought model must have
+use_model() {
+    [ -f "$1/config.yaml" ] && [ -e "$1/$2" ] \
+        || fail "$1 must hold config.yaml and $2 (option --$3 names the latter)"
+    log "using the model in $1"
+}
+
+stage1() {
+    local sets=() name
+    for name in ${train_set} ${valid_set} ${test_sets}; do sets+=("data/${name}"); done
+    begin data "$(digest "$(digest_of local/*)" "${local_data_opts}" "${fs_hz}" \
+        "${train_set}" "${valid_set}" "${test_sets}")" "${sets[@]}" || return 0
+    # shellcheck disable=SC2086  # options, split at blanks
+    local/data.sh --fs "${fs_hz}" --nj "${nj}" ${local_data_opts}
+    for name in "${sets[@]}"; do
+        [ -d "${name}" ] || fail "local/data.sh has not made ${name}"
+        python -m espnet_cbpc.bin.validate_data_dir "${name}"
+    done
+    finish data
+}
+
+stage2() {
+    [ -n "${speed_perturb_factors}" ] || { log "no speed perturbation"; return 0; }
+    begin speed_perturbation "$(digest "$(stamp data)" "${speed_perturb_factors}")" \
+        "data/${data_train}" || return 0
+    # shellcheck disable=SC2086  # a list
+    python -m espnet_cbpc.bin.perturb_data_dir "data/${train_set}" "data/${data_train}" \
+        --factors ${speed_perturb_factors} --nj "${nj}"
+    finish speed_perturbation
+}
+
+stage3() {
+    local name out outs=()
+    for name in ${data_train} ${valid_set}; do outs+=("${raw}/org/${name}"); done
+    for name in ${test_sets}; do outs+=("${raw}/${name}"); done
+    begin format "$(digest "$(stamp data)" "$(stamp speed_perturbation)" "${fs_hz}" \
+        "${audio_format}")" "${outs[@]}" || return 0
+    for out in "${outs[@]}"; do
+        python -m espnet_cbpc.bin.format_data_dir "data/$(basename "${out}")" "${out}" \
+            --fs "${fs_hz}" --audio_format "${audio_format}" --nj "${nj}"
+    done
+    finish format
+}
+
+stage4() {
+    begin length_filter "$(digest "$(stamp format)" "${min_wav_duration}" "${max_wav_duration}")" \
+        "${train}" "${valid}" || return 0
+    for name in "${data_train}" "${valid_set}"; do
+        python -m espnet_cbpc.bin.filter_data_dir "${raw}/org/${name}" "${raw}/${name}" \
+            --fs "${fs_hz}" --min_seconds "${min_wav_duration}" --max_seconds "${max_wav_duration}"
+    done
+    finish length_filter
+}
+
+stage5() {
+    begin token_list "$(digest "$(stamp length_filter)" "${token_type}" "${nbpe}")" "${tokens}" \
+        || return 0
+    python -m espnet_cbpc.bin.make_token_list --text "${train}/text" --token_type "${token_type}" \
+        --nbpe "${nbpe}" --output_dir "${tokens}"
+    finish token_list
+}
+
+lm_text=${lm_train_text:-${train}/text}
+stage6() {
+    begin lm_statistics "$(digest "$(stamp token_list)" "$(digest_of "${lm_text}")" \
+        "$(digest_of "${lm_config}")")" "${lm_exp}_stats" || return 0
+    lm_job "${lm_exp}_stats/stats.log" --collect_stats true --output_dir "${lm_exp}_stats" \
+        --train_shape_file "${lm_text}" --valid_shape_file "${valid}/text"
+    finish lm_statistics
+}
+
+lm_job() {
+    local log_file=$1
+    shift
+    run_job "${log_file}" python -m espnet2.bin.lm_train --ngpu "${ngpu}" --use_preprocessor true \
+        "${token_opts[@]}" --config "${lm_config}" \
+        --train_data_path_and_name_and_type "${lm_text},text,text" \
+        --valid_data_path_and_name_and_type "${valid}/text,text,text" "$@"
+}
+
+stage7() {
+    begin lm_training "$(digest "$(stamp lm_statistics)" "$(digest_of "${lm_config}")")" \
+        "${lm_exp}" || return 0
+    lm_job "${lm_exp}/train.log" --resume true --output_dir "${lm_exp}" \
+        --train_shape_file "${lm_exp}_stats/train/text_shape" \
+        --valid_shape_file "${lm_exp}_stats/valid/text_shape"
+    finish lm_training
+}
+
+stage8() {
+    begin lm_perplexity "$(digest "$(stamp lm_training)")" "${lm_exp}/perplexity" || return 0
+    run_job "${lm_exp}/perplexity/lm_calc_perplexity.log" python -m espnet2.bin.lm_calc_perplexity \
+        --ngpu "${gpu_inference}" --data_path_and_name_and_type "${valid}/text,text,text" \
+        --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_lm}" \
+        --output_dir "${lm_exp}/perplexity"
+    log "perplexity of the language model on ${valid_set}: $(cat "${lm_exp}/perplexity/ppl")"
+    finish lm_perplexity
+}
+
+stage9() {
+    local opts
+    if [ -n "${asr_model}" ]; then
+        use_model "${asr_model}" "${inference_asr_model}" inference_asr_model
+        return
+    fi
+    begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
+        "$(digest_of "${asr_config}")" "${asr_args}")" "${asr_exp}" || return 0
+    DATA=("clean.scp,speech,sound" "text,text,text")
+    CATEGORY=
+    # shellcheck disable=SC2206  # options, split at blanks
+    opts=(--config "${asr_config}" --use_preprocessor true "${token_opts[@]}"
+        --frontend_conf "fs=${fs_hz}" ${asr_args})
+    collect_stats espnet2.bin.asr_train "${asr_exp}/stats" "${opts[@]}"
+    train_model espnet2.bin.asr_train "${asr_exp}/stats" "${asr_exp}" "speech_shape text_shape" \
+        "${opts[@]}"
+    finish "asr_${asr_tag}"
+}
+
+stage10() {
+    local opts
+    if [ -n "${enh_model}" ]; then
+        use_model "${enh_model}" "${inference_enh_model}" inference_enh_model
+        return
+    fi
+    begin "enh_${enh_tag}" "$(digest "$(stamp length_filter)" "$(digest_of "${enh_config}")" \
+        "${enh_args}")" "${enh_exp}" || return 0
+    DATA=("wav.scp,speech_mix,sound" "spk1.scp,speech_ref1,sound")
+    CATEGORY=SIMU
+    # shellcheck disable=SC2206  # options, split at blanks
+    opts=(--config "${enh_config}" ${enh_args})
+    collect_stats espnet2.bin.enh_train "${enh_exp}/stats" "${opts[@]}"
+    train_model espnet2.bin.enh_train "${enh_exp}/stats" "${enh_exp}" \
+        "speech_mix_shape speech_ref1_shape" "${opts[@]}"
+    finish "enh_${enh_tag}"
+}
+
+stage11() {
+    local name
+    name=$(basename "${tokenizer_exp}")
+    begin "${name}" "$(digest "$(model_digest "${asr_exp}" "asr_${asr_tag}" \
+        "${inference_asr_model}")" "$(digest_of "${tokenizer_conf}")")" "${tokenizer_exp}" || return 0
+    run_job "${tokenizer_exp}/fit_tokenizer.log" python -m espnet_cbpc.bin.fit_tokenizer \
+        --config "${tokenizer_conf}" --asr_train_config "${asr_exp}/config.yaml" \
+        --asr_model_file "${asr_exp}/${inference_asr_model}" --wav_scp "${train}/clean.scp" \
+        --valid_clean_scp "${valid}/clean.scp" --valid_noisy_scp "${valid}/wav.scp" \
+        --fs "${fs_hz}" --ngpu "${gpu_inference}" --output_dir "${tokenizer_exp}"
+    tail -n 1 "${tokenizer_exp}/fit_tokenizer.log"
+    finish "${name}"
+}
+
+# model_digest EXP STAGE CHECKPOINT: of a model trained here, its stamp; of another, its contents
+model_digest() {
+    local made
+    made=$(stamp "$2")
+    if [ "${made}" = none ]; then
+        [ -e "$1/$3" ] || fail "no model $1/$3: run the stage that trains it"
+        made=$(digest_of "$1/config.yaml" "$1/$3")
+    fi
+    digest "${made}" "$3"
+}
+
+joint_data() {
+    DATA=("wav.scp,speech,sound" "spk1.scp,speech_ref1,sound" "text,text_spk1,text"
+        "utt2category,utt2category,text")
+    CATEGORY=
+}
+
+stage12() {
+    local config
+    begin joint_statistics "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
+        "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
+        "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")")" \
+        "${joint_stats}" || return 0
+    # Lengths do not depend on how the model is trained: one set serves all joint trainings.
+    config=${joint_stats}.yaml
+    joint_config "${enh_asr_config}" "${config}"
+    joint_data
+    collect_stats espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" --config "${config}"
+    finish joint_statistics
+}
+
+# joint_config CONFIG OUTPUT: the architectures of both models and the user's training options
+joint_config() {
+    python -m espnet_cbpc.bin.make_joint_config --config "$1" --tokenizer_config "${tokenizer_conf}" \
+        --asr_train_config "${asr_exp}/config.yaml" --enh_train_config "${enh_exp}/config.yaml" \
+        --output "$2"
+}
+
+stage13() {
+    local i tag exp
+    for i in "${!joint_tags[@]}"; do
+        tag=${joint_tags[i]}
+        exp=${expdir}/enh_asr_${tag}
+        begin "enh_asr_${tag}" "$(digest "$(stamp joint_statistics)" \
+            "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
+            "${enh_asr_args}")" "${exp}" || continue
+        mkdir -p "${exp}"
+        joint_config "${joint_configs[i]}" "${exp}/joint.yaml"
+        joint_data
+        # shellcheck disable=SC2086  # options, split at blanks
+        train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
+            "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
+            --tokenizer_init "${tokenizer_exp}/tokenizer.safetensors" \
+            --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
+            "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
+        finish "enh_asr_${tag}"
+    done
+}
+
+# Systems of the comparison: SYSTEM_NAMES, SYSTEM_DIRS, SYSTEM_STAMPS; system_model N sets MODEL.
+SYSTEM_NAMES=("Clean ASR, no enhancement" "SE, then clean ASR")
+SYSTEM_DIRS=("${expdir}/noenh_${asr_tag}" "${expdir}/cascade_${enh_tag}_${asr_tag}")
+for tag in "${joint_tags[@]}"; do
+    SYSTEM_NAMES+=("${tag}")
+    SYSTEM_DIRS+=("${expdir}/enh_asr_${tag}")
+done
+
+system_model() {
+    local asr=(--asr_train_config "${asr_exp}/config.yaml"
+        --asr_model_file "${asr_exp}/${inference_asr_model}")
+    case $1 in
+        0) MODEL=("${asr[@]}") ;;
+        1) MODEL=("${asr[@]}" --enh_train_config "${enh_exp}/config.yaml"
+            --enh_model_file "${enh_exp}/${inference_enh_model}") ;;
+        *) MODEL=(--enh_asr_train_config "${SYSTEM_DIRS[$1]}/config.yaml"
+            --enh_asr_model_file "${SYSTEM_DIRS[$1]}/${inference_enh_asr_model}") ;;
+    esac
+    if ${use_lm}; then
+        MODEL+=(--lm_train_config "${lm_exp}/config.yaml" --lm_file "${lm_exp}/${inference_lm}")
+    fi
+}
+
+system_digest() {
+    local asr enh
+    asr=$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")
+    enh=$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")
+    case $1 in
+        0) echo "${asr}" ;;
+        1) echo "${asr} ${enh}" ;;
+        *) model_digest "${SYSTEM_DIRS[$1]}" "$(basename "${SYSTEM_DIRS[$1]}")" \
+            "${inference_enh_asr_model}" ;;
+    esac
+}
+
+stage14() {
+    local i out name sets=()
+    for name in ${test_sets}; do sets+=("${raw}/${name}"); done
+    for i in "${!SYSTEM_NAMES[@]}"; do
+        out=${SYSTEM_DIRS[i]}/${inference_tag}
+        name=inference_$(basename "${SYSTEM_DIRS[i]}")_${inference_tag}
+        begin "${name}" "$(digest "$(system_digest "${i}")" "$(stamp format)" "${test_sets}" \
+            "$(digest_of "${inference_config}")" "$(stamp lm_training)")" "${out}" || continue
+        system_model "${i}"
+        run_job "${out}/enh_asr_inference.log" python -m espnet_cbpc.bin.enh_asr_inference \
+            --config "${inference_config}" --ngpu "${gpu_inference}" --fs "${fs_hz}" \
+            --data_dirs "${sets[@]}" --output_dir "${out}" "${MODEL[@]}"
+        finish "${name}"
+    done
+}
+
+stage15() {
+    local i name out dir
+    score_enhancement noisy_speech "${expdir}/noisy_scores" "$(stamp format)" wav.scp
+    for i in "${!SYSTEM_NAMES[@]}"; do
+        out=${SYSTEM_DIRS[i]}/${inference_tag}
+        name=$(basename "${SYSTEM_DIRS[i]}")_${inference_tag}
+        dir=$(stamp "inference_${name}")
+        if begin "score_asr_${name}" "$(digest "${dir}" "$(stamp format)")"; then
+            for set in ${test_sets}; do
+                python -m espnet_cbpc.bin.score_asr --ref "${raw}/${set}/text" \
+                    --hyp "${out}/${set}/text" --utt2spk "${raw}/${set}/utt2spk" --outdir "${out}/${set}"
+            done
+            finish "score_asr_${name}"
+        fi
+        if [ "${i}" -gt 0 ]; then score_enhancement "${name}" "${out}" "${dir}" enhanced/spk1.scp; fi
+    done
+}
+
+# score_enhancement NAME DIR DIGEST SCP: speech quality of DIR/<set>/SCP (wav.scp: of the noisy
+# speech itself), into DIR/<set>/score_enh; sets without simulated speech have no reference.
+score_enhancement() {
+    local set scp
+    begin "score_enh_$1" "$(digest "$3" "$(stamp format)" "${test_sets}")" || return 0
+    for set in ${test_sets}; do
+        grep -q SIMU "${raw}/${set}/utt2category" || continue
+        if [ "$4" = wav.scp ]; then scp=${raw}/${set}/wav.scp; else scp=$2/${set}/$4; fi
+        log "speech quality: $1, ${set}"
+        run_job "$2/${set}/score_enh.log" python -m espnet_cbpc.bin.score_enh \
+            --ref_scp "${raw}/${set}/spk1.scp" --utt2category "${raw}/${set}/utt2category" \
+            --inf_scp "${scp}" --outdir "$2/${set}/score_enh" --nj "${nj}"
+    done
+    finish "score_enh_$1"
+}
+
+stage16() {
+    local i systems=()
+    for i in "${!SYSTEM_NAMES[@]}"; do
+        systems+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}/${inference_tag}")
+    done
+    # shellcheck disable=SC2086  # a list
+    python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
+        --sets ${test_sets} --noisy_scores "${expdir}/noisy_scores" --breakdown utt2snr \
+        --seed "${seed}" --header "data=${data_note}" --output "${results}"
+    log "results: ${results}"
+}
+
+stage17() {
+    local exp=${expdir}/enh_asr_${enh_asr_tag}
+    begin "pack_${enh_asr_tag}" "$(digest "$(stamp "enh_asr_${enh_asr_tag}")" \
+        "${inference_enh_asr_model}")" "${exp}/packed" || return 0
+    run_job "${exp}/packed/export.log" python -m espnet_cbpc.bin.export --expdir "${exp}" \
+        --model_file "${exp}/${inference_enh_asr_model}" --fs "${fs_hz}" --outdir "${exp}/packed"
+    finish "pack_${enh_asr_tag}"
+}
+
+# ---------------------------------------------------------------------------------------------
+
+mkdir -p "${stamps}"
+if command -v flock >/dev/null; then
+    exec 9>"${stamps}/lock"
+    flock -n 9 || fail "another run works in ${expdir}; wait for it, or give another --expdir"
+fi
+titles=("" "data" "speed perturbation" "format" "length filter" "token list" "LM statistics"
+    "LM training" "LM perplexity" "ASR on clean speech" "speech enhancement" "acoustic tokenizer"
+    "joint statistics" "joint training" "inference" "scoring" "report" "pack for stock ESPnet")
+for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
+    if ${skip_train} && [ "${number}" -ge 6 ] && [ "${number}" -le 13 ]; then continue; fi
+    if ! ${use_lm} && [ "${number}" -ge 6 ] && [ "${number}" -le 8 ]; then continue; fi
+    log "=== stage ${number}: ${titles[number]}"
+    "stage${number}"
+done
+log "finished; ${SECONDS} seconds"

@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# To be sourced by enh_asr_cbpc.sh: options, logging, jobs, and which stages are up to date.
+
+log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
+fail() { echo "error: $*" >&2; exit 1; }
+
+# parse_options ARGUMENT...: sets the variable of each --name value; a variable must exist already.
+parse_options() {
+    local name
+    while [ $# -gt 0 ]; do
+        case $1 in
+            -h | --help) usage; exit 0 ;;
+            --*) name=${1#--}; name=${name//-/_} ;;
+            *) fail "$1: options are of the form --name value; see --help" ;;
+        esac
+        [ -n "${!name+set}" ] || fail "unknown option $1; see --help"
+        [ $# -ge 2 ] || fail "option $1 needs a value"
+        printf -v "${name}" '%s' "$2"
+        shift 2
+    done
+}
+
+# digest WORD...: a short fingerprint of the words; of a file, give "$(digest_of FILE...)".
+digest() { printf '%s\0' "$@" | sha256sum | cut -c 1-16; }
+digest_of() {
+    local file
+    for file; do [ -f "${file}" ] || fail "${file}: no such file (an option names it)"; done
+    cat -- "$@" </dev/null | sha256sum | cut -c 1-16
+}
+
+# shellcheck disable=SC2154  # stamps, the folder of the stamps, and train_cmd are the caller's
+# stamp NAME: the digest that NAME was done with, or none. What depends on NAME hashes it.
+stamp() { if [ -f "${stamps}/$1.done" ]; then cat "${stamps}/$1.done"; else echo none; fi; }
+
+# begin NAME DIGEST [DIR...]: false where NAME was done with DIGEST and each DIR is still there.
+# Where it was begun with DIGEST, the DIRs stay, for the work to go on. What another DIGEST made is
+# put aside as DIR.stale (one generation).
+begin() {
+    local name=$1 digest=$2 dir missing=false
+    shift 2
+    for dir; do [ -e "${dir}" ] || missing=true; done
+    if [ "$(stamp "${name}")" = "${digest}" ] && ! ${missing}; then
+        log "${name}: already done, skipped"
+        return 1
+    fi
+    rm -f "${stamps}/${name}.done"
+    if [ "$(cat "${stamps}/${name}.begun" 2>/dev/null)" != "${digest}" ]; then
+        for dir; do
+            if [ -e "${dir}" ]; then
+                log "${name}: ${dir} was made with other options or inputs: put aside as ${dir}.stale"
+                rm -rf "${dir}.stale"
+                mv "${dir}" "${dir}.stale"
+            fi
+        done
+        mkdir -p "${stamps}"
+        echo "${digest}" >"${stamps}/${name}.begun"
+    else
+        log "${name}: was interrupted, goes on"
+    fi
+}
+
+# finish NAME: marks NAME as done with the digest that it was begun with.
+finish() {
+    mv "${stamps}/$1.begun" "${stamps}/$1.done"
+    log "$1: done"
+}
+
+# Of a log, what tells the progress: ESPnet's epochs and our progress bars.
+show_progress() {
+    stdbuf -oL tr '\r' '\n' | sed -u -n -E \
+        -e 's/^.*INFO: ([0-9]+\/[0-9]+)epoch started\.? ?(.*)$/  epoch \1 started. \2/p' \
+        -e 's/^.*INFO: (The best model has been updated.*)$/    \1/p' \
+        -e 's/^.*[0-9] (INFO|WARNING): (Niter.*)$/  \2/p' \
+        -e '/[0-9]+%\|.*[0-9]+\/[0-9]+/p'
+}
+
+# run_job LOG COMMAND...: through train_cmd where cmd.sh names one, else here.
+run_job() {
+    local log_file=$1
+    shift
+    mkdir -p "$(dirname "${log_file}")"
+    if [ -e "${log_file}" ]; then mv "${log_file}" "${log_file}.previous"; fi
+    log "  log: ${log_file}"
+    if [ -n "${train_cmd}" ]; then
+        # shellcheck disable=SC2086  # a command with its options
+        ${train_cmd} "${log_file}" "$@" || job_failed "${log_file}"
+    else
+        "$@" </dev/null 2>&1 | tee "${log_file}" | show_progress || job_failed "${log_file}"
+    fi
+}
+
+# run_array NJ LOG COMMAND...: the command NJ times, the word JOB in LOG and COMMAND numbered from 1.
+run_array() {
+    local nj=$1 log_file=$2 job failed=0 pids=()
+    shift 2
+    mkdir -p "$(dirname "${log_file}")"
+    log "  ${nj} jobs; logs: ${log_file}"
+    if [ -n "${train_cmd}" ]; then
+        # shellcheck disable=SC2086  # a command with its options
+        ${train_cmd} "JOB=1:${nj}" "${log_file}" "$@" || job_failed "${log_file/JOB/1}"
+        return
+    fi
+    for job in $(seq "${nj}"); do
+        "${@//JOB/${job}}" </dev/null >"${log_file/JOB/${job}}" 2>&1 &
+        pids+=($!)
+    done
+    for job in $(seq "${nj}"); do
+        wait "${pids[job - 1]}" || failed=${job}
+    done
+    [ "${failed}" = 0 ] || job_failed "${log_file/JOB/${failed}}"
+}
+
+job_failed() {
+    if [ -f "$1" ]; then grep -E '^error: ' "$1" >&2 || tail -n 15 "$1" >&2 || true; fi
+    fail "a job failed; its log: $1"
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Noisy connected digits: real recordings (FSDD) in real noises (Hu's 100 Nonspeech Sounds).
+# FSDD and NONSPEECH name local copies; without them both are downloaded.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+./enh_asr_cbpc.sh \
+    --train_set train \
+    --valid_set dev \
+    --test_sets "dev dev_clean test_clean test_seen test_unseen test_newspk" \
+    --fs 8k \
+    --token_type word \
+    --baseline_configs conf/train_enh_asr_joint.yaml \
+    --data_note "FSDD digits in Hu's 100 Nonspeech Sounds, 8 kHz" \
+    "$@"

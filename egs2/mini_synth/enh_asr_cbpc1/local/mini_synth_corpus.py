@@ -1,0 +1,202 @@
+"""The mini_synth corpus: who says what, in which noise.
+
+Everything random is drawn here, from one generator, before anything is synthesised. The test sets
+are drawn first, then dev, then train, so that the amount of training data does not change the
+others. No sentence comes in two sets.
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from espnet_cbpc.data.noise import SEEN_KINDS, UNSEEN_KINDS
+from espnet_cbpc.utils.cli import UserError
+
+# A command grammar. The letters leave out those that espeak-ng reads as a word (a), that take
+# three syllables (w), that accents name differently (z), and most rhymes of others (c d e n p t v).
+GRAMMAR = (
+    ("bring", "move", "place", "take"),
+    ("black", "green", "red", "white"),
+    ("above", "behind", "near", "under"),
+    tuple("bfghijklmoqrsuxy"),
+    ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    ("again", "first", "now", "slowly"),
+)
+SNR_RANGE = (-5.0, 20.0)
+TEST_SNRS = (0, 5, 10)
+
+
+class Speaker(NamedTuple):
+    """A voice of espeak-ng (accent and variant) with its own pitch (0-100) and words a minute."""
+
+    voice: str
+    pitch: int
+    rate: int
+
+
+TRAIN_SPEAKERS = {
+    "andy": Speaker("en-us+Andy", 50, 170),
+    "annie": Speaker("en-us-nyc+Annie", 48, 165),
+    "f1": Speaker("en-us+f1", 45, 160),
+    "f2": Speaker("en-gb-x-rp+f2", 55, 150),
+    "f4": Speaker("en+f4", 62, 175),
+    "linda": Speaker("en-gb-x-gbclan+linda", 52, 168),
+    "m1": Speaker("en-us+m1", 42, 150),
+    "m2": Speaker("en-gb-x-rp+m2", 50, 165),
+    "m3": Speaker("en+m3", 58, 155),
+    "m4": Speaker("en-us-nyc+m4", 47, 175),
+    "m6": Speaker("en-gb-scotland+m6", 54, 160),
+    "m7": Speaker("en-029+m7", 60, 158),
+}
+DEV_SPEAKERS = {name: TRAIN_SPEAKERS[name] for name in ("f2", "m3")}
+TEST_SPEAKERS = {
+    "f3": Speaker("en-us+f3", 52, 162),
+    "f5": Speaker("en-gb-x-rp+f5", 46, 156),
+    "lee": Speaker("en+Lee", 55, 170),
+    "m5": Speaker("en-us+m5", 48, 160),
+}
+
+_ENGLISH = (
+    "The train to the coast was late again, so we had our tea at the station and talked about it.",
+    "Did you hear what happened at the market? Nobody would believe me when I told them.",
+    "She had always wanted a garden with apple trees, and last spring they finally planted some.",
+)
+_GERMAN = (
+    "Gestern haben wir lange auf den Bus gewartet, und dann fing es auch noch an zu regnen.",
+    "Kannst du mir bitte sagen, wann das Konzert beginnt? Ich habe die Karten schon gekauft.",
+)
+_FRENCH = (
+    "Nous sommes allés au marché ce matin, mais il n'y avait presque plus de fruits.",
+    "Est-ce que tu connais la nouvelle voisine ? Elle joue du piano tous les soirs.",
+)
+# For each kind of babble, who talks in it and what; nobody there is a speaker of the corpus.
+BABBLE = {
+    "babble": {
+        "en-us+adam": _ENGLISH,
+        "en+rob": _ENGLISH[1:],
+        "en-us+belinda": _ENGLISH[::-1],
+        "en-gb-scotland+robert": _ENGLISH[2:],
+        "en-us+Alicia": _ENGLISH[:2],
+        "en-029+quincy": _ENGLISH[::2],
+        "en-gb-x-rp+shelby": _ENGLISH[1::-1],
+    },
+    "foreign_babble": {
+        "de+Denis": _GERMAN,
+        "de+aunty": _GERMAN[::-1],
+        "de+m8": _GERMAN[1:],
+        "fr+michel": _FRENCH,
+        "fr+steph": _FRENCH[::-1],
+        "fr+Nguyen": _FRENCH[1:],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What one utterance is made of.
+
+    Attributes:
+        id: begins with the speaker.
+        speaker: who speaks.
+        text: the words.
+        voice: espeak-ng's name of the voice.
+        rate: words a minute.
+        pitch: 0 to 100.
+        noise: the kind of noise; None leaves the speech clean.
+        noise_seed: of that noise's own generator.
+        snr: signal-to-noise ratio in dB.
+    """
+
+    id: str
+    speaker: str
+    text: str
+    voice: str
+    rate: int
+    pitch: int
+    noise: Optional[str] = None
+    noise_seed: Optional[int] = None
+    snr: Union[int, float, None] = None
+
+
+class Draw:
+    """Draws the sets from one generator."""
+
+    def __init__(self, seed: int):
+        self.rng = np.random.default_rng(seed)
+        self._sentences = self.rng.permutation(int(np.prod([len(slot) for slot in GRAMMAR])))
+        self._spoken = 0
+
+    def sets(
+        self, num_train: int, num_dev: int, num_test: int, clean_fraction: float = 0.1
+    ) -> Dict[str, List[Utterance]]:
+        """Return the utterances of every set by its name, sorted by id.
+
+        Raises:
+            UserError: the grammar has fewer sentences.
+        """
+        wanted = num_train + num_dev + num_test
+        if wanted > len(self._sentences):
+            raise UserError(
+                f"{wanted} utterances, but the grammar has only {len(self._sentences)} sentences: "
+                "lower --num_train, --num_dev or --num_test"
+            )
+        test = self._speech("test", TEST_SPEAKERS, num_test)
+        dev = self._speech("dev", DEV_SPEAKERS, num_dev)
+        drawn = {
+            "test_clean": _clean(test),
+            "test_seen": self._at_test_snrs(test, SEEN_KINDS),
+            "test_unseen": self._at_test_snrs(test, UNSEEN_KINDS),
+            "dev_clean": _clean(dev),
+            "dev": self._at_random_snr(dev),
+        }
+        train = self._speech("train", TRAIN_SPEAKERS, num_train)
+        clean = round(clean_fraction * num_train)
+        shuffled = [train[i] for i in self.rng.permutation(num_train)]
+        drawn["train"] = _clean(shuffled[:clean]) + self._at_random_snr(shuffled[clean:])
+        return {name: sorted(found, key=lambda u: u.id) for name, found in drawn.items()}
+
+    def _speech(self, name: str, speakers: Dict[str, Speaker], count: int) -> List[Utterance]:
+        """Draw clean utterances, the speakers taking turns."""
+        utterances = []
+        for number, (key, speaker) in zip(range(count), itertools.cycle(speakers.items())):
+            choices = np.unravel_index(self._sentences[self._spoken], [len(s) for s in GRAMMAR])
+            self._spoken += 1
+            utterances.append(
+                Utterance(
+                    id=f"{key}-{name}-{number:05d}",
+                    speaker=key,
+                    text=" ".join(slot[i] for slot, i in zip(GRAMMAR, choices)),
+                    voice=speaker.voice,
+                    rate=speaker.rate + int(self.rng.integers(-15, 16)),
+                    pitch=speaker.pitch + int(self.rng.integers(-5, 6)),
+                )
+            )
+        return utterances
+
+    def _at_test_snrs(
+        self, utterances: Sequence[Utterance], kinds: Tuple[str, ...]
+    ) -> List[Utterance]:
+        """Mix each utterance with one noise at all the ratios."""
+        noisy = self._with_noise(utterances, kinds)
+        return [replace(u, id=f"{u.id}-snr{snr:02d}", snr=snr) for u in noisy for snr in TEST_SNRS]
+
+    def _at_random_snr(self, utterances: Sequence[Utterance]) -> List[Utterance]:
+        noisy = self._with_noise(utterances, SEEN_KINDS)
+        return [replace(u, snr=round(float(self.rng.uniform(*SNR_RANGE)), 2)) for u in noisy]
+
+    def _with_noise(
+        self, utterances: Sequence[Utterance], kinds: Tuple[str, ...]
+    ) -> Iterator[Utterance]:
+        """Deal the kinds from shuffled decks, so that all come equally often."""
+        deck: List[str] = []
+        for utterance in utterances:
+            deck = deck or [kinds[i] for i in self.rng.permutation(len(kinds))]
+            kind = deck.pop()
+            seed = int(self.rng.integers(2**32))
+            yield replace(utterance, id=f"{utterance.id}-{kind}", noise=kind, noise_seed=seed)
+
+
+def _clean(utterances: Sequence[Utterance]) -> List[Utterance]:
+    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]

@@ -1,0 +1,154 @@
+#!/usr/bin/env python
+"""Write the data directories, audio and manifests of mini_synth, all of it synthesised."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import multiprocessing
+import shutil
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from mini_synth_corpus import BABBLE, Draw, Utterance
+
+from espnet_cbpc.data.audio import write_audio
+from espnet_cbpc.data.kaldi_dir import write_data_dir
+from espnet_cbpc.data.mixing import mix_at_snr
+from espnet_cbpc.data.noise import make_noise
+from espnet_cbpc.data.synthesis import EspeakSynthesizer
+from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.progress import progress
+
+PEAK = 0.5  # of speech before mixing: leaves most mixtures room
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command-line parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--data", default="data", help="folder to write to")
+    parser.add_argument("--num_train", type=int, default=1000, help="utterances in train")
+    parser.add_argument("--num_dev", type=int, default=80, help="utterances in dev")
+    parser.add_argument("--num_test", type=int, default=80, help="different utterances in a test")
+    parser.add_argument("--fs", type=int, default=8000, help="sampling rate to write, in Hz")
+    parser.add_argument("--seed", type=int, default=0, help="of every draw")
+    parser.add_argument("--nj", type=int, default=2, help="processes")
+    return parser
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Prepare all sets.
+
+    Raises:
+        UserError: an option out of range.
+    """
+    args = get_parser().parse_args(cmd)
+    lowest = {"num_train": 1, "num_dev": 1, "num_test": 1, "fs": 8000, "seed": 0, "nj": 1}
+    for name, least in lowest.items():
+        if getattr(args, name) < least:
+            raise UserError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    sets = Draw(args.seed).sets(args.num_train, args.num_dev, args.num_test)
+    data = Path(args.data)
+    for name, utterances in sets.items():
+        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
+        with atomic_write(data / "manifests" / f"{name}.jsonl") as f:
+            f.writelines(json.dumps(dataclasses.asdict(u)) + "\n" for u in utterances)
+    write_sets(sets, data / "audio", args.fs, args.nj)
+    for name, utterances in sets.items():
+        write_data_dir(data / name, tables(utterances, data / "audio" / name))
+        logging.info("%s: %d utterances", data / name, len(utterances))
+
+
+def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int) -> None:
+    """Write ``<folder>/<set>/{noisy,clean,noise}/<id>.wav``; the folder appears whole."""
+    temporary = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    for name, utterances in sets.items():
+        for utterance in utterances:
+            for path in audio_files(utterance, temporary / name).values():
+                path.parent.mkdir(parents=True, exist_ok=True)
+    jobs = [(u, temporary / name) for name, utterances in sets.items() for u in utterances]
+    try:
+        with multiprocessing.get_context("spawn").Pool(nj) as pool:
+            done = pool.imap_unordered(partial(write_utterance, fs=fs), jobs, chunksize=8)
+            for _ in progress(done, "synthesis", len(jobs)):
+                pass
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def audio_files(utterance: Utterance, folder: Path) -> Dict[str, Path]:
+    """Return the files of an utterance: ``noisy``, ``clean`` and ``noise``, or ``clean`` alone."""
+    kinds = ("noisy", "clean", "noise") if utterance.noise else ("clean",)
+    return {kind: folder / kind / f"{utterance.id}.wav" for kind in kinds}
+
+
+def write_utterance(job: Tuple[Utterance, Path], fs: int) -> None:
+    """Synthesise one utterance, mix it, and write its files into a folder."""
+    utterance, folder = job
+    speech = synthesizer(fs).speak(
+        utterance.text, utterance.voice, utterance.rate, utterance.pitch
+    )
+    speech *= PEAK / np.abs(speech).max()
+    signals = {"clean": speech}
+    if utterance.noise:
+        rng = np.random.default_rng(utterance.noise_seed)
+        noise = make_noise(utterance.noise, len(speech), fs, rng, talkers(utterance.noise, fs))
+        noisy, clean, noise = mix_at_snr(speech, noise, utterance.snr, fs)
+        signals = {"noisy": noisy, "clean": clean, "noise": noise}
+    for kind, path in audio_files(utterance, folder).items():
+        write_audio(path, signals[kind], fs)
+
+
+@lru_cache(maxsize=None)
+def synthesizer(fs: int) -> EspeakSynthesizer:
+    """Return this process's synthesizer."""
+    return EspeakSynthesizer(fs)
+
+
+@lru_cache(maxsize=None)
+def talkers(kind: str, fs: int) -> Tuple[np.ndarray, ...]:
+    """Return the speech to mix a kind of babble from; none for other noises."""
+    return tuple(
+        synthesizer(fs).speak(" ".join(texts), voice)
+        for voice, texts in BABBLE.get(kind, {}).items()
+    )
+
+
+def tables(utterances: Sequence[Utterance], audio: Path) -> Dict[str, Dict[str, str]]:
+    """Return the files of a data directory by name, each by utterance.
+
+    Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, the kind or ``none``.
+    """
+    files = {u.id: audio_files(u, audio) for u in utterances}
+    result = {
+        "wav.scp": {key: str(f.get("noisy", f["clean"])) for key, f in files.items()},
+        "text": {u.id: u.text for u in utterances},
+        "utt2spk": {u.id: u.speaker for u in utterances},
+        "utt2category": {u.id: "SIMU" if u.noise else "CLEAN" for u in utterances},
+        "utt2snr": {u.id: _snr_name(u) for u in utterances},
+        "utt2noise": {u.id: u.noise or "none" for u in utterances},
+    }
+    noisy = [u.id for u in utterances if u.noise]
+    if noisy:
+        result["spk1.scp"] = {key: str(files[key]["clean"]) for key in noisy}
+        result["noise1.scp"] = {key: str(files[key]["noise"]) for key in noisy}
+    return result
+
+
+def _snr_name(utterance: Utterance) -> str:
+    if utterance.snr is None:
+        return "clean"
+    return f"{utterance.snr:.2f}" if isinstance(utterance.snr, float) else str(utterance.snr)
+
+
+if __name__ == "__main__":
+    run(main)
