@@ -16,7 +16,8 @@ fail() { say "error: $*"; exit 1; }
 # Prints the activated environment if the package can be used from there.
 activated() {
     local prefix=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
-    [ -n "${prefix}" ] && [ ! "${prefix}" -ef "${venv}" ] && [ -x "${prefix}/bin/python" ] || return 1
+    [ -n "${prefix}" ] && [ ! "${prefix}" -ef "${venv}" ] || return 1
+    [ -x "${prefix}/bin/python" ] || return 1
     # From /, lest the repository in the working directory be taken for an installed package.
     (cd / && "${prefix}/bin/python" -c '
 import importlib.util, sys
@@ -92,7 +93,8 @@ install() {
         check_python "${python}"
         say "making ${venv} with ${python}: a few minutes, once (log: ${log})"
         rm -rf "${venv}"
-        "${python}" -m venv "${venv}" </dev/null >"${log}" 2>&1 || fail_with_log "python -m venv failed"
+        "${python}" -m venv "${venv}" </dev/null >"${log}" 2>&1 \
+            || fail_with_log "python -m venv failed"
     fi
     made_by=$(origin "${venv}/bin/python")
     rm -f "${stamp}" # from here to the end the environment is incomplete

@@ -25,6 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
     parser.add_argument("--enh_train_config", required=True, help="config.yaml of the SE model")
     parser.add_argument("--tokenizer_config", help="yaml that the tokenizer was fitted with")
+    parser.add_argument("--tokenizer_init", help="file of the fitted tokenizer")
     parser.add_argument("--output", required=True, help="yaml to write")
     return parser
 
@@ -51,6 +52,8 @@ def main(cmd=None) -> None:
         read_yaml(args.enh_train_config),
         read_config(args.tokenizer_config).get("layer"),
     )
+    if args.tokenizer_init is not None:
+        config["tokenizer_init"] = args.tokenizer_init
     with atomic_write(args.output) as f:
         yaml.safe_dump(config, f, sort_keys=False)
 

@@ -19,9 +19,12 @@ class AudioError(UserError):
     """A fault of one audio file: ``problem`` (what and the remedy) and ``where`` (the file)."""
 
     def __init__(self, problem: str, where: str):
-        super().__init__(f"{where}: {problem}")
+        super().__init__(problem, where)  # both, so that it can be sent between processes
         self.problem = problem
         self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}"
 
 
 def sampling_rate(text: str) -> int:

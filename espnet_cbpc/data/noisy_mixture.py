@@ -2,13 +2,10 @@
 
 import dataclasses
 import json
-import multiprocessing
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import soxr
@@ -17,7 +14,7 @@ from espnet_cbpc.data.audio import read_audio, write_audio
 from espnet_cbpc.data.mixing import cut_noise, mix_at_snr
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
-from espnet_cbpc.utils.progress import progress
+from espnet_cbpc.utils.parallel import parallel_map
 
 PCM_STEPS = 32768  # a 16-bit sample k stands for k / 32768
 
@@ -186,7 +183,7 @@ def write_mixtures(
         _write, folder=temporary, speech_dir=Path(speech_dir), noise_dir=Path(noise_dir)
     )
     try:
-        for _ in progress(_each(write, mixtures, nj), folder.name, len(mixtures)):
+        for _ in parallel_map(write, mixtures, len(mixtures), nj, f"mix {folder.name}"):
             pass
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
@@ -195,24 +192,8 @@ def write_mixtures(
         raise
 
 
-def _each(write: Callable[[Mixture], None], mixtures: Sequence[Mixture], nj: int) -> Iterator[None]:
-    if nj == 1:
-        yield from map(write, mixtures)
-        return
-    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(write, mixtures, chunksize=16)
-        except BrokenProcessPool as e:
-            raise UserError("a process was killed (memory?): lower --nj") from e
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def _write(mixture: Mixture, folder: Path, speech_dir: Path, noise_dir: Path) -> None:
-    try:
-        signals = rebuild(mixture, speech_dir, noise_dir)
-    except UserError as e:
-        raise UserError(str(e)) from e  # one that survives the way back to the parent process
+    signals = rebuild(mixture, speech_dir, noise_dir)
     for kind, path in audio_files(mixture, folder).items():
         path.parent.mkdir(exist_ok=True)
         write_audio(path, getattr(signals, kind), mixture.fs)

@@ -1,10 +1,5 @@
 """The signals of an utterance (noisy, clean, noise), and work on those of a whole directory."""
 
-import multiprocessing
-import os
-import threading
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +10,7 @@ import numpy as np
 from espnet_cbpc.data.audio import AudioError, read_audio, write_audio
 from espnet_cbpc.data.kaldi_dir import DataDir
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.progress import progress
-
-CHUNK = 16  # utterances a worker process takes at a time
+from espnet_cbpc.utils.parallel import parallel_map
 
 
 @dataclass(frozen=True)
@@ -109,27 +102,8 @@ def map_utterances(
         UserError: ``work`` raised :class:`AudioError` for some utterances; one line for each kind
             of fault says how many and names the first. Or a process was killed.
     """
-    if nj < 1:
-        raise UserError(f"--nj {nj}: must be at least 1")
-    guarded = partial(_guarded, work)
-    if nj == 1:
-        return _gather(map(guarded, utterances(data)), data, desc)
-    with ProcessPoolExecutor(nj, initializer=_end_with_parent) as pool:
-        try:
-            return _gather(pool.map(guarded, utterances(data), chunksize=CHUNK), data, desc)
-        except BrokenProcessPool as e:
-            raise UserError(f"{desc}: a process was killed (memory?): lower --nj") from e
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    # A pool's processes would otherwise wait for ever once the command has been killed.
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    outcomes = parallel_map(partial(_guarded, work), utterances(data), len(data.ids), nj, desc)
+    return _gather(outcomes, data)
 
 
 def _guarded(work: Callable, utterance: Utterance) -> Tuple[str, Any, Optional[Tuple[str, str]]]:
@@ -139,10 +113,10 @@ def _guarded(work: Callable, utterance: Utterance) -> Tuple[str, Any, Optional[T
         return utterance.id, None, (e.problem, e.where)
 
 
-def _gather(outcomes: Iterator, data: DataDir, desc: str) -> Dict[str, Any]:
+def _gather(outcomes: Iterator, data: DataDir) -> Dict[str, Any]:
     results: Dict[str, Any] = {}
     faults: Dict[str, List[str]] = {}
-    for key, result, fault in progress(outcomes, desc, total=len(data.ids)):
+    for key, result, fault in outcomes:
         if fault is None:
             results[key] = result
         else:

@@ -28,9 +28,10 @@ class EspeakSynthesizer:
     """Speak texts; the same arguments always give the same samples.
 
     espeak-ng keeps its pitch flutter from one utterance to the next and offers no call that resets
-    it. So the library is loaded afresh for each utterance (about 5 ms), and its breath noise
-    seeded. That works only while nothing else in the process holds the library: there is one
-    espeak-ng per process, and it is not safe to use from several threads. POSIX systems only.
+    it, and it seeds its breath noise with the time. So the library is loaded afresh for each
+    utterance (about 5 ms) and seeded. That works only while nothing else in the process holds the
+    library: there is one espeak-ng per process, and it is not safe to use from several threads.
+    POSIX systems only.
 
     Args:
         fs: Sampling rate of the samples returned, in Hz.
@@ -44,7 +45,7 @@ class EspeakSynthesizer:
     def speak(
         self, text: str, voice: str, rate: int = 160, pitch: int = 50, pitch_range: int = 50
     ) -> np.ndarray:
-        """Synthesise one utterance; espeak-ng leaves some 50 ms of silence before it, and none after.
+        """Synthesise one utterance, with about 50 ms of silence before it and none after.
 
         Args:
             text: What to say.

@@ -142,8 +142,9 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             loss = loss + (1.0 - self.alpha) * loss_asr
         if self.computes_enh_loss:
             loss = loss + self.alpha * loss_enh
-        counts = {f"num_{n.lower()}": (category == i).sum().float() for i, n in enumerate(CATEGORIES)}
-        stats = {**asr_stats, **stats, **contrast_stats, **counts, "loss": loss.detach()}
+        for i, name in enumerate(CATEGORIES):
+            stats[f"num_{name.lower()}"] = (category == i).sum().float()
+        stats = {**asr_stats, **stats, **contrast_stats, "loss": loss.detach()}
         return force_gatherable((loss, stats, batch_size), loss.device)
 
     @property

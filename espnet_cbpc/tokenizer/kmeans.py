@@ -77,7 +77,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         n_clusters: int = 100,
         seed: int = 0,
         max_frames: int = 200_000,
-        n_init: int = 3,
+        n_init: int = 1,
     ) -> "KMeansTokenizer":
         """Fit on a stream of features, in one pass and bounded memory.
 

@@ -369,6 +369,7 @@ stage12() {
 # joint_config CONFIG OUTPUT: the architectures of both models and the user's training options
 joint_config() {
     python -m espnet_cbpc.bin.make_joint_config --config "$1" --tokenizer_config "${tokenizer_conf}" \
+        --tokenizer_init "${tokenizer_exp}/tokenizer.safetensors" \
         --asr_train_config "${asr_exp}/config.yaml" --enh_train_config "${enh_exp}/config.yaml" \
         --output "$2"
 }
@@ -387,7 +388,6 @@ stage13() {
         # shellcheck disable=SC2086  # options, split at blanks
         train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
             "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
-            --tokenizer_init "${tokenizer_exp}/tokenizer.safetensors" \
             --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
             "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
         finish "enh_asr_${tag}"
@@ -397,9 +397,10 @@ stage13() {
 # Systems of the comparison: SYSTEM_NAMES, SYSTEM_DIRS, SYSTEM_STAMPS; system_model N sets MODEL.
 SYSTEM_NAMES=("Clean ASR, no enhancement" "SE, then clean ASR")
 SYSTEM_DIRS=("${expdir}/noenh_${asr_tag}" "${expdir}/cascade_${enh_tag}_${asr_tag}")
-for tag in "${joint_tags[@]}"; do
-    SYSTEM_NAMES+=("${tag}")
-    SYSTEM_DIRS+=("${expdir}/enh_asr_${tag}")
+for i in "${!joint_tags[@]}"; do
+    # A configuration's first line is a comment that says what it is.
+    SYSTEM_NAMES+=("$(sed -n '1s/^# *//p' "${joint_configs[i]}") (${joint_tags[i]})")
+    SYSTEM_DIRS+=("${expdir}/enh_asr_${joint_tags[i]}")
 done
 
 system_model() {
@@ -440,6 +441,7 @@ stage14() {
         system_model "${i}"
         run_job "${out}/enh_asr_inference.log" python -m espnet_cbpc.bin.enh_asr_inference \
             --config "${inference_config}" --ngpu "${gpu_inference}" --fs "${fs_hz}" \
+            --max_padding 0.1 --num_threads "${OMP_NUM_THREADS}" \
             --data_dirs "${sets[@]}" --output_dir "${out}" "${MODEL[@]}"
         finish "${name}"
     done
@@ -496,7 +498,7 @@ stage17() {
     begin "pack_${enh_asr_tag}" "$(digest "$(stamp "enh_asr_${enh_asr_tag}")" \
         "${inference_enh_asr_model}")" "${exp}/packed" || return 0
     run_job "${exp}/packed/export.log" python -m espnet_cbpc.bin.export --expdir "${exp}" \
-        --model_file "${exp}/${inference_enh_asr_model}" --fs "${fs_hz}" --outdir "${exp}/packed"
+        --model_file "${exp}/${inference_enh_asr_model}" --outdir "${exp}/packed"
     finish "pack_${enh_asr_tag}"
 }
 

@@ -26,8 +26,8 @@ def test_same_samples_whatever_was_spoken_before(voice):
 
 def test_same_samples_in_another_process():
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        time.sleep(1.1)  # espeak-ng's own seed is the time in seconds
         remote = pool.starmap(EspeakSynthesizer(8000).speak, [(TEXT, v) for v in VOICES])
+    time.sleep(1.1)  # espeak-ng's own seed is the time in seconds
     for voice, samples in zip(VOICES, remote):
         assert np.array_equal(samples, speak(voice))
 

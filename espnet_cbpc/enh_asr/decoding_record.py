@@ -1,0 +1,69 @@
+"""What has been decoded so far, and with which settings."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Dict, Mapping, Optional, Union
+
+from espnet_cbpc.utils.files import atomic_write
+
+
+class DecodingRecord:
+    """A file of JSON lines: the settings, then the texts of one finished batch a line.
+
+    A record that was made with other settings counts as empty, and a line that was cut off when
+    its run was killed as absent.
+
+    Args:
+        path: the file, which need not be there.
+        settings: everything that decides the texts, as JSON has it.
+
+    Attributes:
+        texts: text by utterance id.
+    """
+
+    def __init__(self, path: Path, settings: Mapping):
+        self.path = path
+        self.settings = json.loads(json.dumps(settings))
+        self.texts: Dict[str, str] = self._read() if path.exists() else {}
+
+    def _read(self) -> Dict[str, str]:
+        texts: Dict[str, str] = {}
+        with open(self.path, encoding="utf-8") as f:
+            header = f.readline()
+            if not header.endswith("\n") or json.loads(header) != self.settings:
+                logging.warning("%s: made with other settings, decoding anew", self.path)
+                return {}
+            for line in f:
+                if line.endswith("\n"):
+                    texts.update(json.loads(line))
+        return texts
+
+    def open(self) -> None:
+        """Write the record afresh, with the texts that it has."""
+        with atomic_write(self.path) as f:
+            f.writelines(_line(entry) for entry in (self.settings, self.texts))
+
+    def add(self, texts: Mapping[str, str]) -> None:
+        """Append the texts of a batch."""
+        with open(self.path, "a", encoding="utf-8") as f:
+            f.write(_line(texts))
+        self.texts.update(texts)
+
+
+def _line(entry: Mapping) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
+
+
+def file_hashes(files: Mapping[str, Optional[Union[str, Path]]]) -> Dict[str, str]:
+    """Return the SHA-256 of every file that is not None, by its name."""
+    return {name: _sha256(path) for name, path in files.items() if path is not None}
+
+
+def _sha256(path: Union[str, Path]) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        for block in iter(lambda: f.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

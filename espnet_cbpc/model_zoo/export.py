@@ -1,0 +1,112 @@
+"""Pack a joint experiment for people who have stock ESPnet and not this package."""
+
+import copy
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Union
+
+import torch
+import yaml
+
+from espnet_cbpc.enh_asr.joint_config import split_config
+from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
+from espnet_cbpc.utils.cli import UserError
+
+# Archive -> prefix of its weights in the joint model, and how espnet2.bin.pack calls its parts.
+# The joint model is packed as "asr", since that is what Speech2Text.from_pretrained understands.
+ARCHIVES = {
+    "enh_asr": ("", "asr", "asr_train_config", "asr_model_file"),
+    "asr": ("s2t_model.", "asr", "asr_train_config", "asr_model_file"),
+    "enh": ("enh_model.", "enh", "train_config", "model_file"),
+}
+# Parts of a joint checkpoint that stock ESPnet has no use for.
+STOCK_PARTS = ("enh_model.", "s2t_model.")
+# Options that name files which must travel with the model.
+FILE_OPTIONS = (("bpemodel",), ("normalize_conf", "stats_file"))
+
+
+def export(config: Path, model_file: Path, outdir: Path) -> List[Path]:
+    """Write ``enh_asr.zip``, ``enh.zip`` and ``asr.zip`` of a joint model to ``outdir``.
+
+    They load with ``Speech2Text.from_pretrained(..., enh_s2t_task=True)``,
+    ``SeparateSpeech.from_pretrained`` and ``Speech2Text.from_pretrained`` of stock ESPnet, and
+    compute the same as the joint model.
+
+    Args:
+        config: ``config.yaml`` of the joint training.
+        model_file: its checkpoint.
+        outdir: folder for the archives.
+
+    Raises:
+        UserError: a file is missing, or the checkpoint is not one of a joint model.
+    """
+    for path in (config, model_file):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file: train the joint model first (stage 13)")
+    joint = yaml.safe_load(config.read_text(encoding="utf-8"))
+    try:
+        weights = torch.load(model_file, map_location="cpu", weights_only=True)
+    except Exception as e:  # what torch raises here depends on how the file is broken
+        raise UserError(f"{model_file}: not a readable checkpoint: {e}") from e
+    for part in STOCK_PARTS:
+        if not any(key.startswith(part) for key in weights):
+            raise UserError(f"{model_file}: holds no {part}*: it is not that of a joint model")
+    configs = {"enh_asr": stock_config(joint), **split_config(joint)}
+    return [pack(name, configs[name], weights, outdir) for name in ARCHIVES]
+
+
+def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the configuration without this package's own options."""
+    return {k: v for k, v in joint.items() if k not in PLUGIN_OPTIONS}
+
+
+def select_weights(weights: Mapping[str, torch.Tensor], prefix: str) -> Dict[str, torch.Tensor]:
+    """Return the weights of the part ``prefix`` under their names in that part."""
+    stock = {k: v for k, v in weights.items() if k.startswith(STOCK_PARTS)}
+    return {k[len(prefix) :]: v for k, v in stock.items() if k.startswith(prefix)}
+
+
+def pack(name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: Path) -> Path:
+    """Write one archive; it appears whole."""
+    prefix, kind, config_option, model_option = ARCHIVES[name]
+    outdir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=outdir, prefix=f".{name}.") as folder:
+        staging = Path(folder)
+        config = copy.deepcopy(config)  # the three configurations share their inner parts
+        extra = bring_files(config, staging)
+        (staging / "config.yaml").write_text(
+            yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
+        )
+        torch.save(select_weights(weights, prefix), staging / "model.pth")
+        command = [sys.executable, "-m", "espnet2.bin.pack", kind, "--outpath", f"{name}.zip"]
+        command += [f"--{config_option}", "config.yaml", f"--{model_option}", "model.pth"]
+        for file in extra:
+            command += ["--option", file]
+        done = subprocess.run(command, cwd=staging, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"espnet2.bin.pack failed:\n{done.stderr}")
+        archive = outdir / f"{name}.zip"
+        (staging / archive.name).replace(archive)
+    return archive
+
+
+def bring_files(config: Dict[str, Any], staging: Path) -> List[str]:
+    """Copy the files that ``config`` names into ``staging``, and name the copies there instead."""
+    brought = []
+    for path in FILE_OPTIONS:
+        holder: Union[Dict, None] = config
+        for key in path[:-1]:
+            holder = holder.get(key) or {}
+        source = holder.get(path[-1])
+        if source is None:
+            continue
+        if not Path(source).is_file():
+            raise UserError(f"{source}: the configuration names this file, but it is not there")
+        copy = Path(source).name
+        shutil.copyfile(source, staging / copy)
+        holder[path[-1]] = copy
+        brought.append(copy)
+    return brought

