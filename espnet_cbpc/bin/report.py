@@ -22,7 +22,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_root", default="dump/raw", help="folder of the sets")
     parser.add_argument("--sets", nargs="+", required=True, help="names of the sets")
     parser.add_argument(
-        "--noisy_scores", help="folder with <set>/ as written by score_enh for unprocessed speech"
+        "--noisy_scores",
+        help="folder with <set>/ or <set>/score_enh as written by score_enh for unprocessed speech",
     )
     parser.add_argument(
         "--breakdown", default="utt2snr", help="table in a set's folder to split results by"

@@ -100,9 +100,9 @@ class EnhSpeech2Text:
         """Decode a padded batch: SE once, encoder once, then the search for each utterance.
 
         What lies beyond an utterance's length is never read. Yet a padded utterance can differ
-        in its last frames from one decoded alone: ESPnet's centred STFT mirrors the end of the
-        batch, not of each utterance, its Conformer convolutions see padded frames, and
-        global layer norms of some separators average over them. Utterances of one length agree.
+        from the same one decoded alone: ESPnet's centred STFT mirrors the end of the batch, not of
+        each utterance, its Conformer convolutions see padded frames, and global layer norms of
+        some separators average over them. Utterances of one length agree.
 
         Args:
             speech: (B, N) samples.

@@ -19,6 +19,7 @@ from espnet_cbpc.utils.files import atomic_write
 PathLike = Union[str, Path]
 MEAN_OVER = (0.0, 5.0, 10.0)  # dB
 NOISY = "noisy speech"
+MOST_GROUPS = 12  # more values than this (SNRs drawn from a range) make no table
 
 
 def write_report(
@@ -39,7 +40,8 @@ def write_report(
         data_root: folder of the sets with their ``text`` and, if any, ``breakdown``.
         sets: names of the sets.
         output: the Markdown file.
-        noisy_scores: folder with ``<set>/<measure>_spk1`` of the unprocessed speech.
+        noisy_scores: folder with the same scores of the unprocessed speech, or with
+            ``<set>/<measure>_spk1``.
         breakdown: table in a set's folder by whose values results are split.
         header: facts to put on top, as the training seed.
         seed: of the bootstrap.
@@ -51,6 +53,11 @@ def write_report(
         UserError: a file is missing or malformed, or utterances differ.
     """
     sources = _Sources(systems, Path(data_root), noisy_scores and Path(noisy_scores), breakdown)
+    quality = {set_name: sources.quality(set_name) for set_name in sets}
+    if noisy_scores is not None and not any(NOISY in scores for scores in quality.values()):
+        raise UserError(
+            f"{noisy_scores}: no scores of any of the sets: score the noisy speech first"
+        )
     report = {
         "header": {**provenance(), **(header or {})},
         "breakdown": breakdown,
@@ -60,7 +67,7 @@ def write_report(
         "systems": list(systems),
         "wer": {name: {s: sources.errors(name, s, "word", seed) for s in sets} for name in systems},
         "cer": {name: {s: sources.errors(name, s, "char", seed) for s in sets} for name in systems},
-        "quality": {s: quality for s in sets for quality in [sources.quality(s)] if quality},
+        "quality": {set_name: scores for set_name, scores in quality.items() if scores},
     }
     report = json.loads(json.dumps(report), parse_constant=lambda _: None)  # no nan in JSON
     with atomic_write(Path(output).with_name("results.json")) as f:
@@ -86,7 +93,8 @@ class _Sources:
 
     def groups(self, set_name: str, utterances: Iterable[str]) -> Dict[str, List[str]]:
         path = self.data_root / set_name / self.breakdown
-        return group(utterances, read_table(path)) if path.exists() else {}
+        groups = group(utterances, read_table(path)) if path.exists() else {}
+        return groups if len(groups) <= MOST_GROUPS else {}
 
     def errors(self, system: str, set_name: str, unit: str, seed: int) -> Dict[str, Any]:
         ref = read_table(self.data_root / set_name / "text")
@@ -107,11 +115,11 @@ class _Sources:
 
     def quality(self, set_name: str) -> Dict[str, Any]:
         folders = {} if self.noisy_scores is None else {NOISY: self.noisy_scores / set_name}
-        for name, folder in self.systems.items():
-            folders[name] = folder / set_name / "score_enh"
-            if (folder / set_name / "enhanced").exists() and not folders[name].exists():
-                logging.info("%s: enhanced speech, but no scores", folder / set_name)
+        folders.update({name: folder / set_name for name, folder in self.systems.items()})
         scores = {name: _read_scores(folder) for name, folder in folders.items()}
+        for name, folder in folders.items():
+            if (folder / "enhanced").exists() and not scores[name]:
+                logging.info("%s: enhanced speech, but no scores", folder)
         scores = {name: table for name, table in scores.items() if table}
         self._check_same(set_name, scores)
         return {name: self._means(set_name, table) for name, table in scores.items()}
@@ -164,6 +172,8 @@ def _mean_rate(groups: Dict[str, Dict[str, Any]]) -> Optional[float]:
 
 
 def _read_scores(folder: Path) -> Dict[str, Dict[str, float]]:
+    if (folder / "score_enh").exists():
+        folder = folder / "score_enh"
     tables = {}
     for metric in METRICS:
         path = score_file(folder, metric)

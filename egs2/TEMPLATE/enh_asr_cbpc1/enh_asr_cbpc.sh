@@ -8,6 +8,8 @@ stage=1               # first stage
 stop_stage=17         # last stage
 skip_train=false      # true: leave out stages 6-13, what they make must be there
 nj=2                  # parallel jobs on data
+train_nj=1            # trainings at a time: ASR beside SE (stages 9, 10), joint ones (stage 13)
+inference_nj=2        # systems decoded at a time
 ngpu=                 # GPUs for training and inference; empty: 1 where there is one, else 0
 num_nodes=1           # machines for training
 dumpdir=dump          # formatted data
@@ -375,23 +377,40 @@ joint_config() {
 }
 
 stage13() {
-    local i tag exp
+    local i tag exp running=()
     for i in "${!joint_tags[@]}"; do
         tag=${joint_tags[i]}
         exp=${expdir}/enh_asr_${tag}
         begin "enh_asr_${tag}" "$(digest "$(stamp joint_statistics)" \
             "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
             "${enh_asr_args}")" "${exp}" || continue
-        mkdir -p "${exp}"
-        joint_config "${joint_configs[i]}" "${exp}/joint.yaml"
-        joint_data
-        # shellcheck disable=SC2086  # options, split at blanks
-        train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
-            "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
-            --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
-            "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
-        finish "enh_asr_${tag}"
+        train_joint "${tag}" "${exp}" "${joint_configs[i]}" &
+        running+=($!)
+        if [ "${#running[@]}" -ge "${train_nj}" ]; then
+            wait_for "${running[@]}"
+            running=()
+        fi
     done
+    wait_for "${running[@]}"
+}
+
+train_joint() {
+    local tag=$1 exp=$2 config=$3
+    mkdir -p "${exp}"
+    joint_config "${config}" "${exp}/joint.yaml"
+    joint_data
+    share_threads "${train_nj}"
+    # shellcheck disable=SC2086  # options, split at blanks
+    train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
+        "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
+        --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
+        "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
+    finish "enh_asr_${tag}"
+}
+
+# share_threads N: leaves this process the N-th part of the threads
+share_threads() {
+    export OMP_NUM_THREADS=$((OMP_NUM_THREADS > $1 ? OMP_NUM_THREADS / $1 : 1))
 }
 
 # Systems of the comparison: SYSTEM_NAMES, SYSTEM_DIRS, SYSTEM_STAMPS; system_model N sets MODEL.
@@ -431,7 +450,7 @@ system_digest() {
 }
 
 stage14() {
-    local i out name sets=()
+    local i out name sets=() running=()
     for name in ${test_sets}; do sets+=("${raw}/${name}"); done
     for i in "${!SYSTEM_NAMES[@]}"; do
         out=${SYSTEM_DIRS[i]}/${inference_tag}
@@ -439,12 +458,32 @@ stage14() {
         begin "${name}" "$(digest "$(system_digest "${i}")" "$(stamp format)" "${test_sets}" \
             "$(digest_of "${inference_config}")" "$(stamp lm_training)")" "${out}" || continue
         system_model "${i}"
-        run_job "${out}/enh_asr_inference.log" python -m espnet_cbpc.bin.enh_asr_inference \
-            --config "${inference_config}" --ngpu "${gpu_inference}" --fs "${fs_hz}" \
-            --max_padding 0.1 --num_threads "${OMP_NUM_THREADS}" \
-            --data_dirs "${sets[@]}" --output_dir "${out}" "${MODEL[@]}"
-        finish "${name}"
+        decode "${name}" "${out}" "${MODEL[@]}" &
+        running+=($!)
+        if [ "${#running[@]}" -ge "${inference_nj}" ]; then
+            wait_for "${running[@]}"
+            running=()
+        fi
     done
+    wait_for "${running[@]}"
+}
+
+decode() {
+    local name=$1 out=$2
+    shift 2
+    share_threads "${inference_nj}"
+    run_job "${out}/enh_asr_inference.log" python -m espnet_cbpc.bin.enh_asr_inference \
+        --config "${inference_config}" --ngpu "${gpu_inference}" --fs "${fs_hz}" \
+        --num_threads "${OMP_NUM_THREADS}" \
+        --data_dirs "${sets[@]}" --output_dir "${out}" "$@"
+    finish "${name}"
+}
+
+# wait_for PID...: all of them, and fails if one has
+wait_for() {
+    local pid failed=false
+    for pid; do wait "${pid}" || failed=true; done
+    ! ${failed} || exit 1
 }
 
 stage15() {
@@ -516,6 +555,14 @@ for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
     if ${skip_train} && [ "${number}" -ge 6 ] && [ "${number}" -le 13 ]; then continue; fi
     if ! ${use_lm} && [ "${number}" -ge 6 ] && [ "${number}" -le 8 ]; then continue; fi
     log "=== stage ${number}: ${titles[number]}"
-    "stage${number}"
+    if [ "${number}" -eq 9 ] && [ "${train_nj}" -gt 1 ] && [ "${stop_stage}" -ge 10 ]; then
+        log "=== stage 10: ${titles[10]}, at the same time"
+        (share_threads 2 && stage9) &
+        asr_pid=$!
+        (share_threads 2 && stage10) &
+        wait_for "${asr_pid}" $!
+    elif [ "${number}" -ne 10 ] || [ "${train_nj}" -eq 1 ] || [ "${stage}" -eq 10 ]; then
+        "stage${number}"
+    fi
 done
 log "finished; ${SECONDS} seconds"

@@ -10,6 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --test_sets "dev dev_clean test_clean test_seen test_unseen test_newspk" \
     --fs 8k \
     --token_type word \
+    --train_nj 2 \
+    --stats_nj 2 \
+    --speed_perturb_factors "0.9 1.0 1.1" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
     --data_note "FSDD digits in Hu's 100 Nonspeech Sounds, 8 kHz" \
     "$@"

@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --test_sets "dev dev_clean test_clean test_seen test_unseen" \
     --fs 8k \
     --token_type word \
+    --train_nj 2 \
     --baseline_configs conf/train_enh_asr_joint.yaml \
     --data_note "eSpeak NG commands in generated noises, 8 kHz" \
     "$@"

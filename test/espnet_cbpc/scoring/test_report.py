@@ -212,6 +212,17 @@ def test_no_negative_zero(files, tmp_path):
     assert {row[-1] for row in rows} == {"0.00"}
 
 
+def test_noisy_scores_may_lie_in_score_enh(files, tables, tmp_path):
+    noisy = tmp_path / "noisy" / "test_seen"
+    noisy.rename(tmp_path / "score_enh")
+    with pytest.raises(UserError, match="noisy: no scores of any of the sets: score the noisy"):
+        report.main(files)
+    noisy.mkdir()
+    (tmp_path / "score_enh").rename(noisy / "score_enh")
+    report.main(files)
+    assert sections((tmp_path / "RESULTS.md").read_text()) == tables
+
+
 def test_options_are_checked(files):
     with pytest.raises(UserError, match="--systems 'exp/asr': write it as NAME=VALUE"):
         report.main(["--systems", "exp/asr", "--sets", "a"])

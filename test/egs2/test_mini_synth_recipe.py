@@ -1,0 +1,262 @@
+"""The mini_synth recipe with tiny data and models, stage by stage: whole, again, changed, killed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SETS = ["dev", "dev_clean", "test_clean", "test_seen", "test_unseen"]
+TINY = [
+    "--local_data_opts",
+    "--num_train 40 --num_dev 8 --num_test 4",
+    *("--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
+    *("--enh_args", "--max_epoch 1 --num_iters_per_epoch 2"),
+    *("--enh_asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
+]
+
+
+def run(recipe: Path, *options: str, **kwargs):
+    """Run the recipe as a user would; returns the finished process with its output."""
+    command = [str(recipe / "run.sh"), *TINY, *options]
+    return subprocess.run(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs
+    )
+
+
+def table(path: Path):
+    lines = (line.rstrip("\n").partition(" ") for line in path.open(encoding="utf-8"))
+    return {key: value for key, _, value in lines}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of the recipes that uses the Python environment of this test."""
+    root = tmp_path_factory.mktemp("tree")
+    ignore = shutil.ignore_patterns("data", "dump", "exp", "downloads", "RESULTS.md")
+    shutil.copytree(ROOT / "egs2", root / "egs2", symlinks=True, ignore=ignore)
+    (root / "tools").mkdir()
+    setup = root / "tools" / "setup_env.sh"
+    setup.write_text(f'#!/usr/bin/env bash\necho "{Path(sys.executable).parent}"\n')
+    setup.chmod(0o755)
+    return root
+
+
+@pytest.fixture(scope="module")
+def recipe(tree):
+    """The recipe after one run of all stages."""
+    folder = tree / "egs2" / "mini_synth" / "enh_asr_cbpc1"
+    done = run(folder)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return folder
+
+
+def inference(recipe: Path, system: str = "enh_asr_train_enh_asr_cbpc") -> Path:
+    return recipe / "exp" / system / "decode"
+
+
+def test_results_agree_with_an_outside_recomputation_from_the_files(recipe):
+    results = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    row = next(
+        line for line in results.splitlines() if "CBPC and infoNCE" in line and "|" in line
+    )
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    heads = next(line for line in results.splitlines() if line.startswith("| system | dev"))
+    column = [cell.strip() for cell in heads.strip("|").split("|")].index("test_unseen")
+    ref = table(recipe / "dump" / "raw" / "test_unseen" / "text")
+    hyp = table(inference(recipe) / "test_unseen" / "text")
+    assert list(ref) == list(hyp) and len(ref) == 12
+    wer = 100 * jiwer.wer([ref[u] for u in ref], [hyp[u] for u in ref])
+    assert cells[column].split()[0] == f"{wer:.1f}"
+
+
+def test_si_sdr_agrees_with_an_outside_recomputation_from_the_files(recipe):
+    folder = inference(recipe) / "test_seen"
+    references = table(recipe / "dump" / "raw" / "test_seen" / "spk1.scp")
+    scores = table(folder / "score_enh" / "SI_SDR_spk1")
+    assert len(scores) == 12
+    for utt, path in table(folder / "enhanced" / "spk1.scp").items():
+        s, x = (soundfile.read(recipe / p)[0] for p in (references[utt], path))
+        s, x = s - s.mean(), x - x.mean()
+        target = (x @ s) / (s @ s) * s
+        si_sdr = 10 * np.log10((target @ target) / ((x - target) @ (x - target)))
+        assert float(scores[utt]) == pytest.approx(si_sdr, abs=2e-3)
+
+
+def test_files_for_outside_scoring_are_laid_out_as_espnet_does(recipe):
+    for name in SETS:
+        folder = inference(recipe) / name
+        for score in ("score_wer", "score_cer"):
+            for file in ("ref.trn", "hyp.trn", "result.txt"):
+                assert (folder / score / file).is_file(), (name, score, file)
+        last = (folder / "score_wer" / "ref.trn").read_text(encoding="utf-8").splitlines()[-1]
+        assert re.fullmatch(r"[a-z ]+\s\([\w+-]+\)", last)
+
+
+def test_joint_training_logs_every_loss_and_contrastive_statistic(recipe):
+    exp = inference(recipe).parent
+    text = (exp / "train.log").read_text(encoding="utf-8")
+    line = next(row for row in text.splitlines() if "epoch results:" in row)
+    for name in ("loss", "loss_asr", "loss_enh", "loss_cbpc", "loss_infonce", "cbpc_anchors"):
+        assert f" {name}=" in line
+    for name in ("cbpc_sim_pos", "cbpc_positives", "num_simu", "num_clean", "contrastive_warmup"):
+        assert f" {name}=" in line
+    assert list((exp / "tensorboard" / "train").glob("events.*"))
+
+
+def test_the_tokenizer_and_its_report(recipe):
+    exp = next((recipe / "exp").glob("tokenizer_*"))
+    quality = json.loads((exp / "quality.json").read_text(encoding="utf-8"))
+    assert sum(quality["sizes"]) == quality["frames"] > 0
+    labels = table(exp / "labels_clean")
+    assert list(labels) == list(table(recipe / "dump" / "raw" / "dev" / "clean.scp"))
+    assert sum(len(q.split()) for q in labels.values()) == quality["frames"]
+
+
+def test_packed_model_is_that_of_the_experiment_without_plugin_parts(recipe):
+    exp = inference(recipe).parent
+    joint = torch.load(exp / "valid.loss_asr.ave.pth", weights_only=True)
+    prefix = {"enh_asr": "", "asr": "s2t_model.", "enh": "enh_model."}
+    for name, start in prefix.items():
+        with zipfile.ZipFile(exp / "packed" / f"{name}.zip") as archive:
+            with archive.open("model.pth") as f:
+                packed = torch.load(f, weights_only=True)
+            config = yaml.safe_load(archive.read("config.yaml"))
+        stock = ("enh_model.", "s2t_model.")
+        wanted = {k for k in joint if k.startswith(stock) and k.startswith(start)}
+        assert {start + k for k in packed} == wanted
+        assert all(torch.equal(v, joint[start + k]) for k, v in packed.items())
+        assert not {"joint_conf", "tokenizer", "contrastive_criterions"} & set(config)
+
+
+def test_packed_models_compute_the_same_in_stock_espnet(recipe, tmp_path):
+    from espnet2.bin.asr_inference import Speech2Text
+    from espnet2.bin.enh_inference import SeparateSpeech
+
+    packed = inference(recipe).parent / "packed"
+    for name in ("enh_asr", "asr", "enh"):
+        shutil.unpack_archive(packed / f"{name}.zip", tmp_path / name)
+    utt, path = next(iter(table(recipe / "dump" / "raw" / "test_unseen" / "wav.scp").items()))
+    noisy, fs = soundfile.read(recipe / path, dtype="float32")
+    enhanced, _ = soundfile.read(
+        recipe / table(inference(recipe) / "test_unseen" / "enhanced" / "spk1.scp")[utt]
+    )
+    separate = SeparateSpeech(tmp_path / "enh" / "config.yaml", tmp_path / "enh" / "model.pth")
+    np.testing.assert_allclose(separate(noisy[None], fs=fs)[0][0], enhanced, atol=1e-4)
+
+    def stock(name, **options):
+        files = (str(tmp_path / name / f) for f in ("config.yaml", "model.pth"))
+        return Speech2Text(*files, ctc_weight=1.0, beam_size=2, **options)
+
+    both = stock("enh_asr", enh_s2t_task=True)(noisy)[0][0]
+    alone = stock("asr")(enhanced.astype(np.float32))[0]
+    assert both[2] == alone[2]
+
+
+def test_running_again_does_nothing_but_the_report(recipe):
+    start = time.time()
+    again = run(recipe)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert again.stdout.count("already done, skipped") == 22
+    assert "log:" not in again.stdout
+    trained = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "1epoch.pth"
+    assert trained.stat().st_mtime < start
+
+
+def test_changed_tokenizer_options_re_run_what_depends_on_them(recipe):
+    config = recipe / "conf" / "tokenizer_kmeans.yaml"
+    before = config.read_text(encoding="utf-8")
+    config.write_text(before.replace("n_clusters: 50", "n_clusters: 7"), encoding="utf-8")
+    try:
+        changed = run(recipe, "--stage", "11", "--stop_stage", "13", "--baseline_configs", "")
+    finally:
+        config.write_text(before, encoding="utf-8")
+    assert changed.returncode == 0, changed.stdout[-3000:]
+    assert "joint_statistics: already done" in changed.stdout
+    assert "enh_asr_train_enh_asr_cbpc was made with other options" in changed.stdout
+    exp = inference(recipe).parent
+    weights = torch.load(exp / "latest.pth", weights_only=True)
+    assert weights["tokenizer.centroids"].shape[0] == 7
+    assert (exp.parent / f"{exp.name}.stale" / "1epoch.pth").is_file()  # nothing is lost
+
+
+def curve(log: Path):
+    """The training losses of each epoch, as the log prints them."""
+    results = re.findall(
+        r"(\d+)epoch results: \[train\].* loss=([-\d.]+).*\[valid\].* loss=([-\d.]+)",
+        log.read_text(encoding="utf-8"),
+    )
+    return {int(epoch): (train, valid) for epoch, train, valid in results}
+
+
+def test_training_killed_and_started_again_gives_the_same_curve(recipe):
+    options = ("--enh_asr_args", "--max_epoch 3 --num_iters_per_epoch 4", "--baseline_configs", "")
+    stages = ("--stage", "13", "--stop_stage", "13")
+    whole = run(recipe, *options, *stages, "--enh_asr_tag", "whole")
+    assert whole.returncode == 0, whole.stdout[-3000:]
+    exp = recipe / "exp" / "enh_asr_killed"
+    command = [str(recipe / "run.sh"), *TINY, *options, *stages, "--enh_asr_tag", "killed"]
+    with (recipe / "killed.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        end = time.time() + 300
+        while not (exp / "1epoch.pth").exists() and time.time() < end:
+            assert process.poll() is None, (recipe / "killed.log").read_text()[-2000:]
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (exp / "3epoch.pth").exists()
+    first = curve(exp / "train.log")
+    again = run(recipe, *options, *stages, "--enh_asr_tag", "killed")
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert "was interrupted, goes on" in again.stdout
+    resumed = {**first, **curve(exp / "train.log")}
+    expected = curve(recipe / "exp" / "enh_asr_whole" / "train.log")
+    assert resumed == expected and set(expected) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--no_such_option", "1"], "error: unknown option --no_such_option; see --help"),
+        (["--stage"], "error: option --stage needs a value"),
+        (["stage=1"], "error: stage=1: options are of the form --name value"),
+        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere must hold config.yaml and"),
+        (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file"),
+        (["--test_sets", ""], "error: --test_sets is not given"),
+    ],
+)
+def test_bad_options_are_named(recipe, options, message):
+    done = run(recipe, *options)
+    assert done.returncode != 0
+    assert message in done.stdout
+
+
+def test_unknown_key_of_a_configuration_stops_the_training_with_its_name(recipe, tmp_path):
+    config = tmp_path / "train_bad.yaml"
+    text = (recipe / "conf" / "train_enh_asr_cbpc.yaml").read_text(encoding="utf-8")
+    config.write_text(text + "\nno_such_key: 1\n", encoding="utf-8")
+    done = run(
+        recipe, "--stage", "13", "--baseline_configs", "", "--enh_asr_config", str(config)
+    )
+    assert done.returncode != 0
+    assert "no_such_key" in done.stdout and "a job failed; its log:" in done.stdout
+    assert not (recipe / "exp" / ".stages" / "enh_asr_train_bad.done").exists()
+
+
+def test_help_lists_stages_and_options(recipe):
+    done = run(recipe, "--help")
+    assert done.returncode == 0
+    assert "11 acoustic tokenizer" in done.stdout and "tokenizer_conf=conf/" in done.stdout

@@ -1,0 +1,60 @@
+"""Token lists of each kind, and the dealing out of tables."""
+
+import pytest
+import sentencepiece
+
+from espnet_cbpc.bin.split_table import main as split_table
+from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.data.token_list import make_token_list
+from espnet_cbpc.utils.cli import UserError
+
+
+@pytest.fixture
+def text(tmp_path):
+    write_table(tmp_path / "text", {"a": "two one two", "b": "one two six", "c": "two"})
+    return str(tmp_path / "text")
+
+
+def test_words_most_frequent_first(text, tmp_path):
+    tokens = make_token_list(text, "word", 0, tmp_path / "w")
+    assert tokens == ["<blank>", "<unk>", "two", "one", "six", "<sos/eos>"]
+    assert (tmp_path / "w" / "tokens.txt").read_text().split("\n") == [*tokens, ""]
+
+
+def test_characters_with_a_symbol_for_the_blank(text, tmp_path):
+    tokens = make_token_list(text, "char", 0, tmp_path / "c")
+    assert set(tokens[2:-1]) == set("twonesix") | {"<space>"}
+    assert tokens[2] == "o"  # 4 x two and 2 x one
+
+
+def test_bpe_pieces_are_those_of_the_model(text, tmp_path):
+    tokens = make_token_list(text, "bpe", 13, tmp_path / "b")
+    model = sentencepiece.SentencePieceProcessor(str(tmp_path / "b" / "bpe.model"))
+    assert len(tokens) == 13 - 3 + 3  # <unk>, <s>, </s> give way to <blank>, <unk>, <sos/eos>
+    assert set(model.encode("two one", out_type=str)) <= set(tokens)
+
+
+def test_bad_options_are_named(text, tmp_path):
+    with pytest.raises(UserError, match="cannot make 5000 bpe units of 3 lines of text; choose"):
+        make_token_list(text, "bpe", 5000, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(UserError, match="must be char, word or bpe, but is phone"):
+        make_token_list(text, "phone", 0, tmp_path / "p")
+
+
+def test_table_is_dealt_out_in_order_without_loss(tmp_path):
+    table = {f"u{i}": str(i) for i in range(7)}
+    write_table(tmp_path / "wav.scp", table)
+    write_table(
+        tmp_path / "utt2category", {u: "SIMU" if int(i) % 2 else "REAL" for u, i in table.items()}
+    )
+    parts = [str(tmp_path / f"part.{i}") for i in range(3)]
+    split_table([str(tmp_path / "wav.scp"), *parts])
+    dealt = [read_table(p) for p in parts]
+    assert [len(d) for d in dealt] == [3, 2, 2]
+    assert {k: v for d in dealt for k, v in d.items()} == table
+    options = ["--utt2category", str(tmp_path / "utt2category"), "--category", "SIMU"]
+    split_table([str(tmp_path / "wav.scp"), parts[0], *options])
+    assert list(read_table(parts[0])) == ["u1", "u3", "u5"]
+    with pytest.raises(UserError, match="3 utterances of category SIMU cannot be dealt out to 4"):
+        split_table([str(tmp_path / "wav.scp"), *parts, str(tmp_path / "p4"), *options])
