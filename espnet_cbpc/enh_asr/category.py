@@ -4,13 +4,13 @@ from typing import Optional, Sequence
 
 import torch
 
+from espnet_cbpc.data.kaldi_dir import CATEGORIES
 from espnet_cbpc.utils.cli import UserError, listed
 
 # SIMU: noisy speech made from clean speech, which is at hand: all losses.
 # REAL: a noisy recording without clean reference: ASR loss only.
 # CLEAN: clean speech, its own reference for the contrastive losses; no SE loss.
-CATEGORIES = ("SIMU", "REAL", "CLEAN")
-SIMU, REAL, CLEAN = range(3)
+SIMU, REAL, CLEAN = map(CATEGORIES.index, ("SIMU", "REAL", "CLEAN"))
 
 
 def category_index(name: str, utt_id: str) -> int:

@@ -1,8 +1,6 @@
 """Speech quality of a set of noisy or enhanced utterances against their clean references."""
 
 import math
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Tuple, Union
 
@@ -13,12 +11,11 @@ from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.scoring.quality_metrics import metric_names, speech_quality
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
-from espnet_cbpc.utils.progress import progress
+from espnet_cbpc.utils.parallel import parallel_map
 
 PathLike = Union[str, Path]
 Pair = Tuple[str, str, str]  # utterance, reference path, path of the signal to score
 METRICS = ("PESQ_NB", "PESQ_WB", "STOI", "ESTOI", "SI_SDR")
-CHUNK = 4
 
 
 def score_file(folder: PathLike, metric: str) -> Path:
@@ -50,7 +47,7 @@ def score_enh(
             read, and pairs of different lengths or sampling rates.
     """
     pairs = _pairs(ref_scp, inf_scp, utt2category)
-    outcomes = _score_all(pairs, nj)
+    outcomes = list(parallel_map(_score, pairs, len(pairs), nj, "speech quality"))
     faults = [f"{pair[0]}: {fault}" for pair, (_, _, fault) in zip(pairs, outcomes) if fault]
     if faults:
         raise UserError(
@@ -112,21 +109,6 @@ def _reject(keys: Iterable[str], message: str) -> None:
     keys = sorted(keys)
     if keys:
         raise UserError(message.format(f"{len(keys)} utterance(s) ({listed(keys)})"))
-
-
-def _score_all(pairs: List[Pair], nj: int) -> List[Tuple[Dict[str, float], int, str]]:
-    if nj < 1:
-        raise UserError(f"--nj {nj}: must be at least 1")
-    if nj == 1:
-        return list(progress(map(_score, pairs), "speech quality", len(pairs)))
-    with ProcessPoolExecutor(nj) as pool:
-        try:
-            outcomes = pool.map(_score, pairs, chunksize=CHUNK)
-            return list(progress(outcomes, "speech quality", len(pairs)))
-        except BrokenProcessPool as e:
-            raise UserError("speech quality: a process was killed (memory?): lower --nj") from e
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _score(pair: Pair) -> Tuple[Dict[str, float], int, str]:

@@ -13,7 +13,7 @@ from espnet_cbpc.utils.progress import progress
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 16  # items that a process takes at a time
+CHUNK = 8  # items that a process takes at a time
 
 
 def parallel_map(

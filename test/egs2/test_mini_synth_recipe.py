@@ -1,4 +1,4 @@
-"""The mini_synth recipe with tiny data and models, stage by stage: whole, again, changed, killed."""
+"""The mini_synth recipe with tiny data and models: whole, again, changed, killed, misused."""
 
 import json
 import os

@@ -5,7 +5,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import multiprocessing
 import shutil
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from espnet_cbpc.data.noise import make_noise
 from espnet_cbpc.data.synthesis import EspeakSynthesizer
 from espnet_cbpc.utils.cli import UserError, run
 from espnet_cbpc.utils.files import atomic_write
-from espnet_cbpc.utils.progress import progress
+from espnet_cbpc.utils.parallel import parallel_map
 
 PEAK = 0.5  # of speech before mixing: leaves most mixtures room
 
@@ -74,10 +73,9 @@ def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int)
                 path.parent.mkdir(parents=True, exist_ok=True)
     jobs = [(u, temporary / name) for name, utterances in sets.items() for u in utterances]
     try:
-        with multiprocessing.get_context("spawn").Pool(nj) as pool:
-            done = pool.imap_unordered(partial(write_utterance, fs=fs), jobs, chunksize=8)
-            for _ in progress(done, "synthesis", len(jobs)):
-                pass
+        write = partial(write_utterance, fs=fs)
+        for _ in parallel_map(write, jobs, len(jobs), nj, "synthesis"):
+            pass
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except BaseException:

@@ -1,0 +1,95 @@
+"""Every configuration is read by the command that it is for, and builds a model."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from espnet_cbpc.bin.fit_tokenizer import FIT_OPTIONS, read_config
+from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
+from espnet_cbpc.enh_asr.joint_config import joint_config
+from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = [ROOT / "conf", *sorted(ROOT.glob("egs2/*/enh_asr_cbpc1/conf"))]
+TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
+
+
+def configs(*patterns):
+    paths = [p for folder in FOLDERS for pattern in patterns for p in folder.glob(pattern)]
+    return sorted(p.relative_to(ROOT).as_posix() for p in paths)
+
+
+JOINT = configs("train_enh_asr*.yaml", "train_enh_for_frozen_asr.yaml", "tuning/*.yaml")
+ASR = configs("train_asr*.yaml")
+ENH = configs("train_enh.yaml")
+
+
+def parse(task, path, **changes):
+    """The arguments that the training command reads from a file; an unknown key is an error."""
+    args = task.get_parser().parse_args(["--config", str(path), "--output_dir", "unused"])
+    for key, value in changes.items():
+        setattr(args, key, value)
+    return args
+
+
+def test_every_configuration_is_tested():
+    found = {p.relative_to(ROOT).as_posix() for f in FOLDERS for p in f.rglob("*.yaml")}
+    others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml")
+    assert found == {*JOINT, *ASR, *ENH, *others}
+
+
+@pytest.mark.parametrize("path", ASR)
+def test_asr(path):
+    from espnet2.tasks.asr import ASRTask
+
+    model = ASRTask.build_model(parse(ASRTask, ROOT / path, token_list=TOKENS))
+    assert model.encoder.output_size() in (96, 256)
+
+
+@pytest.mark.parametrize("path", ENH)
+def test_enh(path):
+    from espnet2.tasks.enh import EnhancementTask
+
+    assert EnhancementTask.build_model(parse(EnhancementTask, ROOT / path)).num_spk == 1
+
+
+@pytest.mark.parametrize("path", JOINT)
+def test_joint(task, path, tmp_path):
+    folder = ROOT / path
+    while folder.name != "conf":
+        folder = folder.parent
+    parts = [yaml.safe_load((folder / n).read_text()) for n in ("train_asr.yaml", "train_enh.yaml")]
+    parts[0].update(token_list=TOKENS, token_type="word", frontend="default")
+    for part in parts:  # small enough to build in no time; the keys are what is tested
+        for conf in ("encoder_conf", "decoder_conf"):
+            if "num_blocks" in part.get(conf, {}):
+                part[conf]["num_blocks"] = 1
+    user = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    joint = tmp_path / "joint.yaml"
+    joint.write_text(yaml.safe_dump(joint_config(user, *parts)))
+    size = parts[0]["encoder_conf"]["output_size"]
+    conf = {"n_clusters": 4, "feature_dim": size}
+    model = task.build_model(parse(task, joint, tokenizer_conf=conf))
+    assert len(model.criterions) == len(user["contrastive_criterions"])
+    first = (ROOT / path).read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# ")  # the recipe names the system by it
+
+
+@pytest.mark.parametrize("path", configs("tokenizer*.yaml"))
+def test_tokenizer(path):
+    config = read_config(ROOT / path)
+    assert set(FIT_OPTIONS) <= set(KMeansTokenizer.fit.__func__.__code__.co_varnames)
+    assert config["n_clusters"] > 1
+
+
+@pytest.mark.parametrize("path", configs("decode*.yaml"))
+def test_decoding(path):
+    assert DecodingConfig.read(ROOT / path).beam_size >= 1
+
+
+@pytest.mark.parametrize("path", configs("train_lm*.yaml"))
+def test_lm(path):
+    from espnet2.tasks.lm import LMTask
+
+    assert LMTask.build_model(parse(LMTask, ROOT / path, token_list=TOKENS)) is not None

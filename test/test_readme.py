@@ -1,0 +1,50 @@
+"""The README's code runs, its configuration builds, and its commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_python_example_of_the_losses_runs():
+    (code,) = [b for b in blocks("python") if "KMeansTokenizer" in b]
+    names = {}
+    exec(code, names)
+    assert names["labels"].shape == (2, 50) and (names["labels"][1, 40:] == -1).all()
+    assert 0 < names["loss"] < 10
+
+
+def test_training_options_build_a_model(tiny_model):
+    (text,) = blocks("yaml")
+    options = yaml.safe_load(text)
+    options.pop("tokenizer_init")
+    model = tiny_model(**options)
+    assert model.criterion_names == ["cbpc", "infonce"] and model.alpha == 0.1
+
+
+@pytest.mark.parametrize(
+    "command", [line for b in blocks("bash") for line in b.splitlines() if line.strip()]
+)
+def test_commands_name_what_is_there(command):
+    words = re.sub(r"#.*", "", command).split()
+    words = [w for w in words if not re.match(r"[A-Z]+=", w)]
+    if words[:2] == ["python", "-m"]:
+        path = ROOT / (words[2].replace(".", "/") + ".py")
+    else:
+        path = ROOT / words[0]
+        assert path.stat().st_mode & 0o111, f"{path} is not executable"
+    assert path.is_file()
+
+
+def test_links_and_folders_that_are_named_exist():
+    for name in re.findall(r"`((?:egs2|tools|conf)/[\w./-]+)`", README):
+        if name not in ("tools/venv",):
+            assert (ROOT / name).exists(), name
