@@ -170,7 +170,7 @@ def test_running_again_does_nothing_but_the_report(recipe):
     start = time.time()
     again = run(recipe)
     assert again.returncode == 0, again.stdout[-3000:]
-    assert again.stdout.count("already done, skipped") == 22
+    assert again.stdout.count("already done, skipped") == 23
     assert "log:" not in again.stdout
     trained = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "1epoch.pth"
     assert trained.stat().st_mtime < start
@@ -221,7 +221,7 @@ def test_training_killed_and_started_again_gives_the_same_curve(recipe):
     first = curve(exp / "train.log")
     again = run(recipe, *options, *stages, "--enh_asr_tag", "killed")
     assert again.returncode == 0, again.stdout[-3000:]
-    assert "was interrupted, goes on" in again.stdout
+    assert "was interrupted or is incomplete, goes on" in again.stdout
     resumed = {**first, **curve(exp / "train.log")}
     expected = curve(recipe / "exp" / "enh_asr_whole" / "train.log")
     assert resumed == expected and set(expected) == {1, 2, 3}
@@ -233,8 +233,8 @@ def test_training_killed_and_started_again_gives_the_same_curve(recipe):
         (["--no_such_option", "1"], "error: unknown option --no_such_option; see --help"),
         (["--stage"], "error: option --stage needs a value"),
         (["stage=1"], "error: stage=1: options are of the form --name value"),
-        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere must hold config.yaml and"),
-        (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file"),
+        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere must hold config.yaml and valid.loss.ave.pth"),
+        (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file (--asr_config names it)"),
         (["--test_sets", ""], "error: --test_sets is not given"),
     ],
 )
@@ -260,3 +260,32 @@ def test_help_lists_stages_and_options(recipe):
     done = run(recipe, "--help")
     assert done.returncode == 0
     assert "11 acoustic tokenizer" in done.stdout and "tokenizer_conf=conf/" in done.stdout
+
+
+def test_language_model_stages(recipe, tmp_path):
+    config = tmp_path / "train_lm.yaml"
+    config.write_text(
+        "lm: seq_rnn\nlm_conf: {unit: 8, nlayers: 1}\nmax_epoch: 1\nbatch_type: unsorted\n"
+        "batch_size: 8\nbest_model_criterion: [[valid, loss, min]]\n"
+    )
+    lm = ("--use_lm", "true", "--lm_config", str(config))
+    done = run(recipe, *lm, "--stage", "6", "--stop_stage", "8")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert 1 < float((recipe / "exp" / "lm_word" / "perplexity" / "ppl").read_text()) < 1000
+    sets = ("--test_sets", "test_clean", "--baseline_configs", "")
+    done = run(recipe, *lm, *sets, "--stage", "14", "--stop_stage", "14")
+    assert done.returncode == 0, done.stdout[-3000:]
+    decoded = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "decode_lm" / "test_clean" / "text"
+    assert len(table(decoded)) == 4
+
+
+def test_brought_models_take_the_place_of_trained_ones(recipe, tmp_path):
+    exp = recipe / "exp"
+    done = run(
+        recipe,
+        *("--expdir", str(tmp_path / "exp"), "--stage", "9", "--stop_stage", "12"),
+        *("--asr_model", str(exp / "asr_train_asr_word"), "--enh_model", str(exp / "enh_train_enh")),
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert not list((tmp_path / "exp").glob("asr_*/train.log"))
+    assert (tmp_path / "exp" / "enh_asr_stats_word" / "train" / "speech_shape").is_file()

@@ -80,6 +80,14 @@ parse_options "$@"
 for name in train_set valid_set test_sets; do
     [ -n "${!name}" ] || fail "--${name} is not given"
 done
+for name in asr_config enh_config tokenizer_conf enh_asr_config baseline_configs inference_config \
+    lm_config; do
+    # shellcheck disable=SC2086  # baseline_configs is a list
+    for file in ${!name}; do
+        [ -f "${file}" ] || fail "${file}: no such file (--${name} names it)"
+    done
+done
+if [ "${use_lm}" = true ] && [ -z "${lm_config}" ]; then fail "--use_lm true needs --lm_config"; fi
 [ "${skip_train}" = true ] || [ "${skip_train}" = false ] || fail "--skip_train must be true or false"
 if [ -z "${ngpu}" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
@@ -187,18 +195,21 @@ collect_stats() {
     touch "${stats}/.complete"
 }
 
-# use_model FOLDER CHECKPOINT OPTION: what a brought model must have
-use_model() {
-    [ -f "$1/config.yaml" ] && [ -e "$1/$2" ] \
-        || fail "$1 must hold config.yaml and $2 (option --$3 names the latter)"
-    log "using the model in $1"
+# need_model FOLDER CHECKPOINT OPTION: fails where there is no such model
+need_model() {
+    [ -f "$1/config.yaml" ] && [ -e "$1/$2" ] || fail "$1 must hold config.yaml and $2 (--$3 names" \
+        "the latter): run the stage that trains the model, or bring another"
+}
+need_models() {
+    need_model "${asr_exp}" "${inference_asr_model}" inference_asr_model
+    need_model "${enh_exp}" "${inference_enh_model}" inference_enh_model
 }
 
 stage1() {
     local sets=() name
     for name in ${train_set} ${valid_set} ${test_sets}; do sets+=("data/${name}"); done
-    begin data "$(digest "$(digest_of local/*)" "${local_data_opts}" "${fs_hz}" \
-        "${train_set}" "${valid_set}" "${test_sets}")" "${sets[@]}" || return 0
+    begin data "$(digest "$(digest_of local/*.*)" "${local_data_opts}" "${fs_hz}")" "${sets[@]}" \
+        || return 0
     # shellcheck disable=SC2086  # options, split at blanks
     local/data.sh --fs "${fs_hz}" --nj "${nj}" ${local_data_opts}
     for name in "${sets[@]}"; do
@@ -289,7 +300,8 @@ stage8() {
 stage9() {
     local opts
     if [ -n "${asr_model}" ]; then
-        use_model "${asr_model}" "${inference_asr_model}" inference_asr_model
+        need_model "${asr_model}" "${inference_asr_model}" inference_asr_model
+        log "using the model in ${asr_model}"
         return
     fi
     begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
@@ -308,7 +320,8 @@ stage9() {
 stage10() {
     local opts
     if [ -n "${enh_model}" ]; then
-        use_model "${enh_model}" "${inference_enh_model}" inference_enh_model
+        need_model "${enh_model}" "${inference_enh_model}" inference_enh_model
+        log "using the model in ${enh_model}"
         return
     fi
     begin "enh_${enh_tag}" "$(digest "$(stamp length_filter)" "$(digest_of "${enh_config}")" \
@@ -326,6 +339,7 @@ stage10() {
 stage11() {
     local name
     name=$(basename "${tokenizer_exp}")
+    need_model "${asr_exp}" "${inference_asr_model}" inference_asr_model
     begin "${name}" "$(digest "$(model_digest "${asr_exp}" "asr_${asr_tag}" \
         "${inference_asr_model}")" "$(digest_of "${tokenizer_conf}")")" "${tokenizer_exp}" || return 0
     run_job "${tokenizer_exp}/fit_tokenizer.log" python -m espnet_cbpc.bin.fit_tokenizer \
@@ -341,10 +355,7 @@ stage11() {
 model_digest() {
     local made
     made=$(stamp "$2")
-    if [ "${made}" = none ]; then
-        [ -e "$1/$3" ] || fail "no model $1/$3: run the stage that trains it"
-        made=$(digest_of "$1/config.yaml" "$1/$3")
-    fi
+    if [ "${made}" = none ]; then made=$(digest_of "$1/config.yaml" "$1/$3"); fi
     digest "${made}" "$3"
 }
 
@@ -356,6 +367,7 @@ joint_data() {
 
 stage12() {
     local config
+    need_models
     begin joint_statistics "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
         "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
         "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")")" \
@@ -378,6 +390,7 @@ joint_config() {
 
 stage13() {
     local i tag exp running=()
+    need_models
     for i in "${!joint_tags[@]}"; do
         tag=${joint_tags[i]}
         exp=${expdir}/enh_asr_${tag}
@@ -451,12 +464,17 @@ system_digest() {
 
 stage14() {
     local i out name sets=() running=()
+    need_models
     for name in ${test_sets}; do sets+=("${raw}/${name}"); done
     for i in "${!SYSTEM_NAMES[@]}"; do
+        if [ "${i}" -gt 1 ]; then
+            need_model "${SYSTEM_DIRS[i]}" "${inference_enh_asr_model}" inference_enh_asr_model
+        fi
         out=${SYSTEM_DIRS[i]}/${inference_tag}
         name=inference_$(basename "${SYSTEM_DIRS[i]}")_${inference_tag}
-        begin "${name}" "$(digest "$(system_digest "${i}")" "$(stamp format)" "${test_sets}" \
-            "$(digest_of "${inference_config}")" "$(stamp lm_training)")" "${out}" || continue
+        begin "${name}" "$(digest "$(system_digest "${i}")" "$(stamp format)" \
+            "$(digest_of "${inference_config}")" "$(stamp lm_training)")" \
+            "${sets[@]/#*\//${out}/}" || continue
         system_model "${i}"
         decode "${name}" "${out}" "${MODEL[@]}" &
         running+=($!)
@@ -493,7 +511,7 @@ stage15() {
         out=${SYSTEM_DIRS[i]}/${inference_tag}
         name=$(basename "${SYSTEM_DIRS[i]}")_${inference_tag}
         dir=$(stamp "inference_${name}")
-        if begin "score_asr_${name}" "$(digest "${dir}" "$(stamp format)")"; then
+        if begin "score_asr_${name}" "$(digest "${dir}" "$(stamp format)" "${test_sets}")"; then
             for set in ${test_sets}; do
                 python -m espnet_cbpc.bin.score_asr --ref "${raw}/${set}/text" \
                     --hyp "${out}/${set}/text" --utt2spk "${raw}/${set}/utt2spk" --outdir "${out}/${set}"
@@ -543,6 +561,7 @@ stage17() {
 
 # ---------------------------------------------------------------------------------------------
 
+python -c 'from espnet_cbpc.versions import check_versions; check_versions()'
 mkdir -p "${stamps}"
 if command -v flock >/dev/null; then
     exec 9>"${stamps}/lock"

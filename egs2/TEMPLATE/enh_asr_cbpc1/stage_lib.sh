@@ -20,31 +20,30 @@ parse_options() {
     done
 }
 
-# digest WORD...: a short fingerprint of the words; of a file, give "$(digest_of FILE...)".
+# digest WORD...: a short fingerprint of the words; of files, give "$(digest_of FILE...)".
 digest() { printf '%s\0' "$@" | sha256sum | cut -c 1-16; }
-digest_of() {
-    local file
-    for file; do [ -f "${file}" ] || fail "${file}: no such file (an option names it)"; done
-    cat -- "$@" </dev/null | sha256sum | cut -c 1-16
-}
+digest_of() { cat -- "$@" </dev/null | sha256sum | cut -c 1-16; }
 
 # shellcheck disable=SC2154  # stamps, the folder of the stamps, and train_cmd are the caller's
 # stamp NAME: the digest that NAME was done with, or none. What depends on NAME hashes it.
 stamp() { if [ -f "${stamps}/$1.done" ]; then cat "${stamps}/$1.done"; else echo none; fi; }
 
-# begin NAME DIGEST [DIR...]: false where NAME was done with DIGEST and each DIR is still there.
-# Where it was begun with DIGEST, the DIRs stay, for the work to go on. What another DIGEST made is
-# put aside as DIR.stale (one generation).
+# begin NAME DIGEST [DIR...]: false where NAME was done with DIGEST and each DIR is there. Where it
+# was begun with DIGEST, or done but for some DIR, the DIRs stay, for the work to go on. What another
+# DIGEST made is put aside as DIR.stale (one generation).
 begin() {
-    local name=$1 digest=$2 dir missing=false
+    local name=$1 digest=$2 dir missing=false before
     shift 2
+    before=$(cat "${stamps}/${name}.begun" 2>/dev/null || stamp "${name}")
     for dir; do [ -e "${dir}" ] || missing=true; done
     if [ "$(stamp "${name}")" = "${digest}" ] && ! ${missing}; then
         log "${name}: already done, skipped"
         return 1
     fi
     rm -f "${stamps}/${name}.done"
-    if [ "$(cat "${stamps}/${name}.begun" 2>/dev/null)" != "${digest}" ]; then
+    if [ "${before}" = "${digest}" ]; then
+        log "${name}: was interrupted or is incomplete, goes on"
+    else
         for dir; do
             if [ -e "${dir}" ]; then
                 log "${name}: ${dir} was made with other options or inputs: put aside as ${dir}.stale"
@@ -52,11 +51,8 @@ begin() {
                 mv "${dir}" "${dir}.stale"
             fi
         done
-        mkdir -p "${stamps}"
-        echo "${digest}" >"${stamps}/${name}.begun"
-    else
-        log "${name}: was interrupted, goes on"
     fi
+    echo "${digest}" >"${stamps}/${name}.begun"
 }
 
 # finish NAME: marks NAME as done with the digest that it was begun with.
