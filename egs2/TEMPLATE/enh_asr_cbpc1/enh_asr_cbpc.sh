@@ -412,18 +412,13 @@ train_joint() {
     mkdir -p "${exp}"
     joint_config "${config}" "${exp}/joint.yaml"
     joint_data
-    share_threads "${train_nj}"
+    OMP_NUM_THREADS=$(share "${train_nj}")
     # shellcheck disable=SC2086  # options, split at blanks
     train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
         "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
         --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
         "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
     finish "enh_asr_${tag}"
-}
-
-# share_threads N: leaves this process the N-th part of the threads
-share_threads() {
-    export OMP_NUM_THREADS=$((OMP_NUM_THREADS > $1 ? OMP_NUM_THREADS / $1 : 1))
 }
 
 # Systems of the comparison: SYSTEM_NAMES, SYSTEM_DIRS, SYSTEM_STAMPS; system_model N sets MODEL.
@@ -489,7 +484,7 @@ stage14() {
 decode() {
     local name=$1 out=$2
     shift 2
-    share_threads "${inference_nj}"
+    OMP_NUM_THREADS=$(share "${inference_nj}")
     run_job "${out}/enh_asr_inference.log" python -m espnet_cbpc.bin.enh_asr_inference \
         --config "${inference_config}" --ngpu "${gpu_inference}" --fs "${fs_hz}" \
         --num_threads "${OMP_NUM_THREADS}" \
@@ -576,9 +571,9 @@ for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
     log "=== stage ${number}: ${titles[number]}"
     if [ "${number}" -eq 9 ] && [ "${train_nj}" -gt 1 ] && [ "${stop_stage}" -ge 10 ]; then
         log "=== stage 10: ${titles[10]}, at the same time"
-        (share_threads 2 && stage9) &
+        (OMP_NUM_THREADS=$(share 2) && stage9) &
         asr_pid=$!
-        (share_threads 2 && stage10) &
+        (OMP_NUM_THREADS=$(share 2) && stage10) &
         wait_for "${asr_pid}" $!
     elif [ "${number}" -ne 10 ] || [ "${train_nj}" -eq 1 ] || [ "${stage}" -eq 10 ]; then
         "stage${number}"

@@ -85,6 +85,9 @@ run_job() {
     fi
 }
 
+# share N: of the threads, those of one of N processes; more would wait for one another
+share() { echo $((OMP_NUM_THREADS > $1 ? OMP_NUM_THREADS / $1 : 1)); }
+
 # run_array NJ LOG COMMAND...: the command NJ times, the word JOB in LOG and COMMAND numbered from 1.
 run_array() {
     local nj=$1 log_file=$2 job failed=0 pids=()
@@ -97,7 +100,7 @@ run_array() {
         return
     fi
     for job in $(seq "${nj}"); do
-        "${@//JOB/${job}}" </dev/null >"${log_file/JOB/${job}}" 2>&1 &
+        OMP_NUM_THREADS=$(share "${nj}") "${@//JOB/${job}}" </dev/null >"${log_file/JOB/${job}}" 2>&1 &
         pids+=($!)
     done
     for job in $(seq "${nj}"); do

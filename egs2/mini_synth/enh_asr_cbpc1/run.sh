@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 ./enh_asr_cbpc.sh \
     --train_set train \
     --valid_set dev \
-    --test_sets "dev dev_clean test_clean test_seen test_unseen" \
+    --test_sets "test_clean test_seen test_unseen" \
     --fs 8k \
     --token_type word \
     --train_nj 2 \
