@@ -45,6 +45,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         teacher: ``frozen``, ``ema`` or ``student``, see :class:`.teacher.Teacher`.
         ema_decay: of the ``ema`` teacher.
         layer: encoder block the tokenizer and the losses look at, from 1; None: the output.
+        center: subtract the mean of the tokenizer's clusters from both embeddings first. Encoder
+            outputs share a large common part: without this, all cosines are near 1.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
         calc_enh_loss, bypass_enh_prob: as in ESPnet's joint model; the latter is for REAL.
@@ -67,6 +69,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         teacher: str = "frozen",
         ema_decay: float = 0.999,
         layer: Optional[int] = None,
+        center: bool = True,
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
         calc_enh_loss: bool = True,
@@ -79,6 +82,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.criterion_weights = list(criterion_weights)
         self.alpha = alpha
         self.layer = layer
+        self.center = center
         self.warmup_steps = warmup_steps
         self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
         for part in self.frozen_parts:
@@ -229,6 +233,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         # 2. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
         c, c_lengths = self.teacher(self.s2t_model, clean, lengths, self.layer)
         labels = self.tokenizer(c, c_lengths).masked_fill(~has_clean[:, None], -1)
+        if self.center:
+            h, c = h - self.tokenizer.mean, c - self.tokenizer.mean
         if self.projection is not None:
             h, c = self.projection(h), self.projection(c)
 

@@ -27,6 +27,12 @@ class AbsAcousticTokenizer(torch.nn.Module, ABC):
         """Whether it has been fitted (or loaded from a fitted one)."""
         raise NotImplementedError
 
+    @property
+    @abstractmethod
+    def mean(self) -> torch.Tensor:
+        """The mean of the clusters, (D,)."""
+        raise NotImplementedError
+
     @abstractmethod
     def forward(self, h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Label frames.

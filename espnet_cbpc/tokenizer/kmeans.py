@@ -51,6 +51,11 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         """Whether the centroids have been set."""
         return bool(self.centroids.any())
 
+    @property
+    def mean(self) -> torch.Tensor:
+        """The mean of the centroids, each counting once, (D,)."""
+        return self.centroids.mean(0)
+
     @torch.no_grad()
     def forward(self, h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Label frames, in float32 even under autocast.

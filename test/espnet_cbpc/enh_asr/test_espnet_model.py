@@ -219,6 +219,15 @@ def test_block_of_the_encoder_and_projection(tiny_model, tiny_batch):
     assert model.projection.weight.grad.abs().max() > 0
 
 
+def test_centering_removes_the_common_part_of_the_embeddings(tiny_model, tiny_batch):
+    centred, plain = tiny_model().eval(), tiny_model(joint_conf={"center": False}).eval()
+    with torch.no_grad():
+        for model in (centred, plain):
+            model.tokenizer.centroids.add_(100.0)
+    a, b = centred(**tiny_batch())[1], plain(**tiny_batch())[1]
+    assert value(a["cbpc_sim_neg"]) > 0.99 > value(b["cbpc_sim_neg"])
+
+
 def test_conventional_joint_training_has_no_teacher_and_no_clean_pass(tiny_model, tiny_batch):
     model = tiny_model(contrastive_criterions=[], joint_conf={"alpha": 0.5})
     loss, stats, _ = model.eval()(**tiny_batch())
