@@ -565,9 +565,11 @@ fi
 titles=("" "data" "speed perturbation" "format" "length filter" "token list" "LM statistics"
     "LM training" "LM perplexity" "ASR on clean speech" "speech enhancement" "acoustic tokenizer"
     "joint statistics" "joint training" "inference" "scoring" "report" "pack for stock ESPnet")
+side_by_side=false # whether stage 10 ran beside stage 9
 for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
     if ${skip_train} && [ "${number}" -ge 6 ] && [ "${number}" -le 13 ]; then continue; fi
     if ! ${use_lm} && [ "${number}" -ge 6 ] && [ "${number}" -le 8 ]; then continue; fi
+    if ${side_by_side} && [ "${number}" -eq 10 ]; then continue; fi
     log "=== stage ${number}: ${titles[number]}"
     if [ "${number}" -eq 9 ] && [ "${train_nj}" -gt 1 ] && [ "${stop_stage}" -ge 10 ]; then
         log "=== stage 10: ${titles[10]}, at the same time"
@@ -575,7 +577,8 @@ for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
         asr_pid=$!
         (OMP_NUM_THREADS=$(share 2) && stage10) &
         wait_for "${asr_pid}" $!
-    elif [ "${number}" -ne 10 ] || [ "${train_nj}" -eq 1 ] || [ "${stage}" -eq 10 ]; then
+        side_by_side=true
+    else
         "stage${number}"
     fi
 done

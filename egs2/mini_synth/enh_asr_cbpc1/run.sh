@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --fs 8k \
     --token_type word \
     --train_nj 2 \
+    --local_data_opts "--num_test 60" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
     --data_note "eSpeak NG commands in generated noises, 8 kHz" \
     "$@"
