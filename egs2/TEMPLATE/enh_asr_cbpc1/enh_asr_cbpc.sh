@@ -541,8 +541,13 @@ stage16() {
     # shellcheck disable=SC2086  # a list
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
         --sets ${test_sets} --noisy_scores "${expdir}/noisy_scores" --breakdown utt2snr \
-        --seed "${seed}" --header "data=${data_note}" --output "${results}"
+        --seed "${seed}" --output "${results}" --header "data=${data_note}" \
+        "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
+}
+
+training_seeds() {
+    sed -n 's/^seed: *//p' "${asr_config}" "${enh_config}" "${joint_configs[@]}" | sort -u | paste -sd ,
 }
 
 stage17() {
