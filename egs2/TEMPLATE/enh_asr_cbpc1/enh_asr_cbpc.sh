@@ -565,7 +565,8 @@ python -c 'from espnet_cbpc.versions import check_versions; check_versions()'
 mkdir -p "${stamps}"
 if command -v flock >/dev/null; then
     exec 9>"${stamps}/lock"
-    flock -n 9 || fail "another run works in ${expdir}; wait for it, or give another --expdir"
+    # what a kill has just ended may take a moment to let go
+    flock -w 10 9 || fail "another run works in ${expdir}; wait for it, or give another --expdir"
 fi
 titles=("" "data" "speed perturbation" "format" "length filter" "token list" "LM statistics"
     "LM training" "LM perplexity" "ASR on clean speech" "speech enhancement" "acoustic tokenizer"
