@@ -232,7 +232,7 @@ def test_a_failure_leaves_nothing_that_looks_whole(recipe, tmp_path, monkeypatch
     def fail(*args):
         raise UserError("no space")
 
-    monkeypatch.setattr(prepare_mini_synth, "progress", fail)
+    monkeypatch.setattr(prepare_mini_synth, "parallel_map", fail)
     with pytest.raises(UserError, match="no space"):
         prepare_mini_synth.main(["--data", str(data), *SIZES, "--nj", "1"])
     assert not list(data.glob("*/wav.scp"))
