@@ -156,6 +156,7 @@ train_model() {
         for name in ${names}; do shapes+=("--${split}_shape_file" "${stats}/${split}/${name}"); done
     done
     data_options
+    if [ -e "${exp}/checkpoint.pth" ]; then python -m espnet_cbpc.bin.mend_checkpoints "${exp}"; fi
     command=(python -m "${module}" --ngpu "${ngpu}" --resume true --output_dir "${exp}"
         "${shapes[@]}" "${OPTS[@]}" "$@")
     if [ "${num_nodes}" -gt 1 ]; then
@@ -272,6 +273,9 @@ stage6() {
 lm_job() {
     local log_file=$1
     shift
+    if [ -e "${lm_exp}/checkpoint.pth" ]; then
+        python -m espnet_cbpc.bin.mend_checkpoints "${lm_exp}"
+    fi
     run_job "${log_file}" python -m espnet2.bin.lm_train --ngpu "${ngpu}" --use_preprocessor true \
         "${token_opts[@]}" --config "${lm_config}" \
         --train_data_path_and_name_and_type "${lm_text},text,text" \
