@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
+from espnet_cbpc.scoring.groups import number
+
 DIGITS = {"PESQ_NB": 2, "PESQ_WB": 2, "STOI": 3, "ESTOI": 3, "SI_SDR": 2}
 NAMES = {
     "PESQ_NB": "PESQ (narrow band)",
@@ -44,7 +46,7 @@ def _property(report: Report) -> str:
 
 
 def _group_name(report: Report, value: str) -> str:
-    return f"{value} dB" if _property(report) == "SNR" and value != "none" else value
+    return f"{value} dB" if _property(report) == "SNR" and number(value) is not None else value
 
 
 def _header(report: Report) -> str:
