@@ -8,20 +8,17 @@ import argparse
 import json
 import logging
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 import torch
-import yaml
 
 from espnet_cbpc.data.kaldi_dir import write_table
 from espnet_cbpc.tokenizer.features import encoder_features
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.tokenizer.quality import cluster_quality
-from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
+from espnet_cbpc.utils.cli import run
 from espnet_cbpc.utils.files import atomic_write
-
-FIT_OPTIONS = ("n_clusters", "seed", "max_frames", "n_init")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -42,22 +39,10 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_config(path: str) -> Dict:
-    """Return the tokenizer's options from a yaml file ({} for None)."""
-    config = {} if path is None else yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    unknown = set(config) - {*FIT_OPTIONS, "layer"}
-    if unknown:
-        raise UserError(
-            f"{path}: unknown keys {sorted(unknown)}: there are {sorted({*FIT_OPTIONS, 'layer'})}"
-        )
-    return config
-
-
 def main(cmd=None) -> None:
     """Fit, label, report."""
     args = get_parser().parse_args(cmd)
-    config = read_config(args.config)
-    layer = config.pop("layer", None)
+    layer, fit_conf = read_tokenizer_config(args.config)
     from espnet2.tasks.asr import ASRTask  # slow to import: after the options are known to be good
 
     device = "cuda" if args.ngpu else "cpu"
@@ -67,7 +52,7 @@ def main(cmd=None) -> None:
     def stream(scp):
         return encoder_features(asr_model, scp, args.fs, layer, args.batch_size)
 
-    tokenizer = KMeansTokenizer.fit((h for _, h in stream(args.wav_scp)), **config)
+    tokenizer = KMeansTokenizer.fit((h for _, h in stream(args.wav_scp)), **fit_conf)
     output_dir = Path(args.output_dir)
     tokenizer.save(output_dir / "tokenizer.safetensors")
 

@@ -5,15 +5,13 @@ says itself wins.
 """
 
 import argparse
-from pathlib import Path
-from typing import Any, Dict
 
 import yaml
 
-from espnet_cbpc.bin.fit_tokenizer import read_config
 from espnet_cbpc.enh_asr.joint_config import joint_config
-from espnet_cbpc.utils.cli import UserError, run
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
+from espnet_cbpc.utils.cli import run
+from espnet_cbpc.utils.files import atomic_write, read_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,19 +28,6 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_yaml(path: str) -> Dict[str, Any]:
-    """Return the mapping in a yaml file."""
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such configuration file")
-    try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as e:
-        raise UserError(f"{path}: not valid yaml: {e}") from e
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: must hold `key: value` lines, but holds {type(config).__name__}")
-    return config
-
-
 def main(cmd=None) -> None:
     """Write the configuration."""
     args = get_parser().parse_args(cmd)
@@ -50,7 +35,7 @@ def main(cmd=None) -> None:
         read_yaml(args.config),
         read_yaml(args.asr_train_config),
         read_yaml(args.enh_train_config),
-        read_config(args.tokenizer_config).get("layer"),
+        read_tokenizer_config(args.tokenizer_config)[0],
     )
     if args.tokenizer_init is not None:
         config["tokenizer_init"] = args.tokenizer_init

@@ -11,14 +11,18 @@ MARKS = ("wav.scp", "utt2spk")  # what makes a folder a data directory, and ours
 
 
 @contextmanager
-def whole_directory(directory: Union[str, Path]) -> Iterator[Path]:
+def whole_directory(
+    directory: Union[str, Path], is_data_directory: bool = True
+) -> Iterator[Path]:
     """Give a temporary sibling to fill, which takes the name ``directory`` if the block succeeds.
 
-    An earlier data directory of that name is replaced. If the block raises, it stays as it was and
+    An earlier directory of that name is replaced. If the block raises, it stays as it was and
     nothing is left behind; what a killed run left is cleared by the next one.
 
     Args:
         directory: the directory to appear; its parents are made.
+        is_data_directory: only replace what holds a data directory's files: for names that a user
+            gives. Not for folders of our own.
 
     Yields:
         The empty temporary directory.
@@ -27,7 +31,7 @@ def whole_directory(directory: Union[str, Path]) -> Iterator[Path]:
         UserError: ``directory`` is a file, or holds something other than a data directory.
     """
     directory = Path(directory).absolute()
-    _check_replaceable(directory)
+    _check_replaceable(directory, is_data_directory)
     temporary = directory.with_name(f".{directory.name}.new")
     outgoing = directory.with_name(f".{directory.name}.old")
     for leftover in (temporary, outgoing):
@@ -46,13 +50,13 @@ def whole_directory(directory: Union[str, Path]) -> Iterator[Path]:
     shutil.rmtree(outgoing, ignore_errors=True)
 
 
-def _check_replaceable(directory: Path) -> None:
+def _check_replaceable(directory: Path, is_data_directory: bool) -> None:
     if not directory.exists():
         return
     if not directory.is_dir():
         raise UserError(f"{directory} is a file where a directory is to be written: remove it")
     ours = any((directory / name).exists() for name in MARKS)
-    if not ours and any(directory.iterdir()):
+    if is_data_directory and not ours and any(directory.iterdir()):
         raise UserError(
             f"{directory} exists and is not a data directory (no {' or '.join(MARKS)}): "
             "choose another output directory, or remove this one"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -11,6 +10,7 @@ import numpy as np
 import soxr
 
 from espnet_cbpc.data.audio import read_audio, write_audio
+from espnet_cbpc.data.directory import whole_directory
 from espnet_cbpc.data.mixing import cut_noise, mix_at_snr
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
@@ -176,20 +176,12 @@ def write_mixtures(
         UserError: see :func:`rebuild`.
     """
     folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    write = partial(
-        _write, folder=temporary, speech_dir=Path(speech_dir), noise_dir=Path(noise_dir)
-    )
-    try:
+    with whole_directory(folder, is_data_directory=False) as temporary:
+        write = partial(
+            _write, folder=temporary, speech_dir=Path(speech_dir), noise_dir=Path(noise_dir)
+        )
         for _ in parallel_map(write, mixtures, len(mixtures), nj, f"mix {folder.name}"):
             pass
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def _write(mixture: Mixture, folder: Path, speech_dir: Path, noise_dir: Path) -> None:

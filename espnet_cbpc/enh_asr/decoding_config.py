@@ -4,9 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Union
 
-import yaml
-
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import read_yaml
 
 INF = float("inf")
 RANGES = {"beam_size": (1, INF), "nbest": (1, INF), "ctc_weight": (0, 1), "penalty": (-INF, INF)}
@@ -41,12 +40,7 @@ class DecodingConfig:
         Raises:
             UserError: no such file, not YAML, an unknown option, or a value out of its range.
         """
-        try:
-            options = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
-            raise UserError(f"{path}: cannot be read as YAML: {e}") from e
-        if not isinstance(options, dict):
-            raise UserError(f"{path}: must hold 'option: value' lines")
+        options = read_yaml(path)
         known = asdict(cls())
         unknown = sorted(map(str, options.keys() - known.keys()))
         if unknown:

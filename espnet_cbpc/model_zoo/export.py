@@ -14,6 +14,7 @@ import yaml
 from espnet_cbpc.enh_asr.joint_config import split_config
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import read_yaml
 
 # Archive -> prefix of its weights in the joint model, and how espnet2.bin.pack calls its parts.
 # The joint model is packed as "asr", since that is what Speech2Text.from_pretrained understands.
@@ -46,7 +47,7 @@ def export(config: Path, model_file: Path, outdir: Path) -> List[Path]:
     for path in (config, model_file):
         if not path.is_file():
             raise UserError(f"{path}: no such file: train the joint model first (stage 13)")
-    joint = yaml.safe_load(config.read_text(encoding="utf-8"))
+    joint = read_yaml(config)
     try:
         weights = torch.load(model_file, map_location="cpu", weights_only=True)
     except Exception as e:  # what torch raises here depends on how the file is broken

@@ -1,10 +1,14 @@
-"""Files that are either whole or not there."""
+"""Files written whole or not at all, and YAML files read."""
 
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Iterator, Union
+from typing import IO, Any, Dict, Iterator, Union
+
+import yaml
+
+from espnet_cbpc.utils.cli import UserError
 
 
 @contextmanager
@@ -26,3 +30,20 @@ def atomic_write(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
+    """Return the mapping in a YAML file, {} for an empty one.
+
+    Raises:
+        UserError: no such file, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        raise UserError(f"{path}: cannot be read as YAML: {e}") from e
+    if content is not None and not isinstance(content, dict):
+        raise UserError(
+            f"{path}: must hold 'option: value' lines, but holds a {type(content).__name__}"
+        )
+    return content or {}

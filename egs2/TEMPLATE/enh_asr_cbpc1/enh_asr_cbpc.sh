@@ -393,22 +393,18 @@ joint_config() {
 }
 
 stage13() {
-    local i tag exp running=()
+    local i tag exp
     need_models
+    side_by_side "${train_nj}"
     for i in "${!joint_tags[@]}"; do
         tag=${joint_tags[i]}
         exp=${expdir}/enh_asr_${tag}
         begin "enh_asr_${tag}" "$(digest "$(stamp joint_statistics)" \
             "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
             "${enh_asr_args}")" "${exp}" || continue
-        train_joint "${tag}" "${exp}" "${joint_configs[i]}" &
-        running+=($!)
-        if [ "${#running[@]}" -ge "${train_nj}" ]; then
-            wait_for "${running[@]}"
-            running=()
-        fi
+        start train_joint "${tag}" "${exp}" "${joint_configs[i]}"
     done
-    wait_for "${running[@]}"
+    wait_started
 }
 
 train_joint() {
@@ -416,7 +412,6 @@ train_joint() {
     mkdir -p "${exp}"
     joint_config "${config}" "${exp}/joint.yaml"
     joint_data
-    OMP_NUM_THREADS=$(share "${train_nj}")
     # shellcheck disable=SC2086  # options, split at blanks
     train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
         "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
@@ -462,9 +457,10 @@ system_digest() {
 }
 
 stage14() {
-    local i out name sets=() running=()
+    local i out name sets=()
     need_models
     for name in ${test_sets}; do sets+=("${raw}/${name}"); done
+    side_by_side "${inference_nj}"
     for i in "${!SYSTEM_NAMES[@]}"; do
         if [ "${i}" -gt 1 ]; then
             need_model "${SYSTEM_DIRS[i]}" "${inference_enh_asr_model}" inference_enh_asr_model
@@ -475,32 +471,19 @@ stage14() {
             "$(digest_of "${inference_config}")" "$(stamp lm_training)")" \
             "${sets[@]/#*\//${out}/}" || continue
         system_model "${i}"
-        decode "${name}" "${out}" "${MODEL[@]}" &
-        running+=($!)
-        if [ "${#running[@]}" -ge "${inference_nj}" ]; then
-            wait_for "${running[@]}"
-            running=()
-        fi
+        start decode "${name}" "${out}" "${MODEL[@]}"
     done
-    wait_for "${running[@]}"
+    wait_started
 }
 
 decode() {
     local name=$1 out=$2
     shift 2
-    OMP_NUM_THREADS=$(share "${inference_nj}")
     run_job "${out}/enh_asr_inference.log" python -m espnet_cbpc.bin.enh_asr_inference \
         --config "${inference_config}" --ngpu "${gpu_inference}" --fs "${fs_hz}" \
         --num_threads "${OMP_NUM_THREADS}" \
         --data_dirs "${sets[@]}" --output_dir "${out}" "$@"
     finish "${name}"
-}
-
-# wait_for PID...: all of them, and fails if one has
-wait_for() {
-    local pid failed=false
-    for pid; do wait "${pid}" || failed=true; done
-    ! ${failed} || exit 1
 }
 
 stage15() {
@@ -575,19 +558,19 @@ fi
 titles=("" "data" "speed perturbation" "format" "length filter" "token list" "LM statistics"
     "LM training" "LM perplexity" "ASR on clean speech" "speech enhancement" "acoustic tokenizer"
     "joint statistics" "joint training" "inference" "scoring" "report" "pack for stock ESPnet")
-side_by_side=false # whether stage 10 ran beside stage 9
+enh_is_done=false # whether stage 10 ran beside stage 9
 for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
     if ${skip_train} && [ "${number}" -ge 6 ] && [ "${number}" -le 13 ]; then continue; fi
     if ! ${use_lm} && [ "${number}" -ge 6 ] && [ "${number}" -le 8 ]; then continue; fi
-    if ${side_by_side} && [ "${number}" -eq 10 ]; then continue; fi
+    if ${enh_is_done} && [ "${number}" -eq 10 ]; then continue; fi
     log "=== stage ${number}: ${titles[number]}"
     if [ "${number}" -eq 9 ] && [ "${train_nj}" -gt 1 ] && [ "${stop_stage}" -ge 10 ]; then
         log "=== stage 10: ${titles[10]}, at the same time"
-        (OMP_NUM_THREADS=$(share 2) && stage9) &
-        asr_pid=$!
-        (OMP_NUM_THREADS=$(share 2) && stage10) &
-        wait_for "${asr_pid}" $!
-        side_by_side=true
+        side_by_side 2
+        start stage9
+        start stage10
+        wait_started
+        enh_is_done=true
     else
         "stage${number}"
     fi

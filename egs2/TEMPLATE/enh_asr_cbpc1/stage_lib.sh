@@ -88,6 +88,27 @@ run_job() {
 # share N: of the threads, those of one of N processes; more would wait for one another
 share() { echo $((OMP_NUM_THREADS > $1 ? OMP_NUM_THREADS / $1 : 1)); }
 
+# side_by_side N: what is started from here on runs N at a time, each on its share of the threads.
+side_by_side() {
+    started_at_most=$1
+    started=()
+}
+
+# start FUNCTION ARGUMENT...: in the background, as soon as there is room.
+start() {
+    if [ "${#started[@]}" -ge "${started_at_most}" ]; then wait_started; fi
+    (OMP_NUM_THREADS=$(share "${started_at_most}") && "$@") &
+    started+=($!)
+}
+
+# wait_started: for all that was started; fails if one has.
+wait_started() {
+    local pid failed=false
+    for pid in "${started[@]}"; do wait "${pid}" || failed=true; done
+    started=()
+    ! ${failed} || exit 1
+}
+
 # run_array NJ LOG COMMAND...: the command NJ times, the word JOB in LOG and COMMAND numbered from 1.
 run_array() {
     local nj=$1 log_file=$2 job failed=0 pids=()

@@ -5,7 +5,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import shutil
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -14,6 +13,7 @@ import numpy as np
 from mini_synth_corpus import BABBLE, Draw, Utterance
 
 from espnet_cbpc.data.audio import write_audio
+from espnet_cbpc.data.directory import whole_directory
 from espnet_cbpc.data.kaldi_dir import write_data_dir
 from espnet_cbpc.data.mixing import mix_at_snr
 from espnet_cbpc.data.noise import make_noise
@@ -65,22 +65,14 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int) -> None:
     """Write ``<folder>/<set>/{noisy,clean,noise}/<id>.wav``; the folder appears whole."""
-    temporary = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    for name, utterances in sets.items():
-        for utterance in utterances:
-            for path in audio_files(utterance, temporary / name).values():
+    write = partial(write_utterance, fs=fs)
+    with whole_directory(folder, is_data_directory=False) as temporary:
+        jobs = [(u, temporary / name) for name, utterances in sets.items() for u in utterances]
+        for utterance, subfolder in jobs:
+            for path in audio_files(utterance, subfolder).values():
                 path.parent.mkdir(parents=True, exist_ok=True)
-    jobs = [(u, temporary / name) for name, utterances in sets.items() for u in utterances]
-    try:
-        write = partial(write_utterance, fs=fs)
         for _ in parallel_map(write, jobs, len(jobs), nj, "synthesis"):
             pass
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def audio_files(utterance: Utterance, folder: Path) -> Dict[str, Path]:
