@@ -1,20 +1,64 @@
-"""What the contrastive losses share: which frames count, and how frame losses are reduced."""
+"""What the contrastive losses share: which frames count, and how the gradient is handed on."""
 
 from abc import ABC, abstractmethod
-from typing import Dict, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
+from torch.autograd.function import once_differentiable
+
+from espnet_cbpc.loss.ranks import Ranks
 
 # Vectors shorter than this are not stretched to unit length (their gradient would explode).
 NORM_EPS = 1e-6
 
 
+class Frames(NamedTuple):
+    """The valid frames of this process's part of a batch.
+
+    Attributes:
+        enhanced, clean: (N, D) unit vectors, without gradient.
+        labels: (N,) their pseudo-labels, >= 0.
+        utterances: (N,) the utterance each frame is from, ascending.
+        ranks: the other processes' parts, if any.
+        wants_enhanced, wants_clean: which gradients are to be made.
+    """
+
+    enhanced: torch.Tensor
+    clean: torch.Tensor
+    labels: torch.Tensor
+    utterances: torch.Tensor
+    ranks: Ranks
+    wants_enhanced: bool
+    wants_clean: bool
+
+
+class Result(NamedTuple):
+    """What a loss makes of its frames.
+
+    Attributes:
+        total: the sum over this process's anchors of their part of the mean over all anchors.
+        grad_enhanced, grad_clean: (N, D) gradients of the mean over the anchors of all processes;
+            None where they are not wanted or nothing depends on them.
+        stats: scalars for logging.
+    """
+
+    total: torch.Tensor
+    grad_enhanced: Optional[torch.Tensor]
+    grad_clean: Optional[torch.Tensor]
+    stats: Dict[str, torch.Tensor]
+
+
 class AbsContrastiveLoss(torch.nn.Module, ABC):
     """A loss between frames of enhanced speech and frames of the same clean speech.
 
-    Subclasses define :meth:`frame_losses`. Choosing the valid frames, normalising them to unit
-    length in float32 (or float64), and taking the mean are done here, once.
+    Subclasses define :meth:`value_and_gradients`. Choosing the valid frames and normalising them to
+    unit length in float32 (or float64) are done here, once.
+
+    In training mode under ``torch.distributed``, anchors are compared with the frames of all
+    processes, which must call the loss together. The value is then that of the whole batch, on
+    every process; the gradients are scaled for DistributedDataParallel, whose mean over processes
+    makes them those of one process with the whole batch. In evaluation mode each process is by itself.
 
     Args:
         temperature: divides every cosine similarity; > 0.
@@ -22,6 +66,9 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
     Raises:
         ValueError: ``temperature`` is not positive.
     """
+
+    # Whether the loss looks at the clean embeddings, or at their labels only.
+    needs_clean = True
 
     def __init__(self, temperature: float = 0.1):
         super().__init__()
@@ -55,37 +102,49 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         check_shapes(enhanced, clean, labels, lengths)
         times = torch.arange(enhanced.shape[1], device=enhanced.device)
         valid = (times < lengths.to(enhanced.device)[:, None]) & (labels >= 0)  # (B, T)
-        utterances = valid.nonzero()[:, 0]  # (N,) the utterance of each valid frame
+        # The one place that waits for the device: how many frames there are.
+        index = valid.flatten().nonzero()[:, 0]  # (N,)
 
         with torch.autocast(enhanced.device.type, enabled=False):
-            a, c = unit_length(enhanced[valid]), unit_length(clean[valid])  # (N, D)
-            losses, is_anchor, stats = self.frame_losses(a, c, labels[valid], utterances)
-            count = is_anchor.sum()
-            losses = torch.where(is_anchor, losses, torch.zeros_like(losses))
-            # a.sum() * 0: without any frame there still is a path for the gradient
-            loss = losses.sum() / count.clamp(min=1) + a.sum() * 0
-        stats = {"anchors": count.to(loss.dtype), **stats}
-        return loss, {k: v.detach() for k, v in stats.items()}
+            a, c = (unit_length(x.flatten(0, 1)[index]) for x in (enhanced, clean))  # (N, D)
+            frames = Frames(
+                a.detach(),
+                c.detach(),
+                labels.flatten()[index],
+                index // max(1, enhanced.shape[1]),
+                Ranks(len(index), a.device, active=self.training),
+                torch.is_grad_enabled() and a.requires_grad,
+                torch.is_grad_enabled() and c.requires_grad,
+            )
+            with torch.no_grad():
+                result = self.value_and_gradients(frames)
+                value = frames.ranks.total(result.total)
+            size = frames.ranks.size
+            loss = _KnownGradient.apply(
+                value, a, c, result.grad_enhanced, result.grad_clean, float(size)
+            )
+        return loss, result.stats
 
     @abstractmethod
-    def frame_losses(
-        self,
-        enhanced: torch.Tensor,
-        clean: torch.Tensor,
-        labels: torch.Tensor,
-        utterances: torch.Tensor,
-    ) -> Tuple[torch.Tensor, torch.Tensor, Dict[str, torch.Tensor]]:
-        """Return the loss of each anchor, which of them count, and statistics.
-
-        Args:
-            enhanced, clean: (N, D) unit vectors of the valid frames.
-            labels: (N,) their pseudo-labels, >= 0.
-            utterances: (N,) the utterance each frame is from, ascending.
-
-        Returns:
-            (A,) finite wherever it counts, (A,) bool, and a dict of scalars.
-        """
+    def value_and_gradients(self, frames: Frames) -> Result:
+        """Return the mean loss over anchors and its gradients; called without autograd."""
         raise NotImplementedError
+
+
+class _KnownGradient(torch.autograd.Function):
+    """A scalar whose gradients for ``a`` and ``c`` were computed along with it."""
+
+    @staticmethod
+    def forward(ctx, value, a, c, grad_a, grad_c, scale):
+        ctx.save_for_backward(grad_a, grad_c)
+        ctx.scale = scale
+        return value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        grads = [None if g is None else g * (grad * ctx.scale) for g in ctx.saved_tensors]
+        return (None, *grads, None, None, None)
 
 
 def check_shapes(enhanced, clean, labels, lengths) -> None:

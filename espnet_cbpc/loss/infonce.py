@@ -1,11 +1,11 @@
 """InfoNCE between enhanced frames and the clean frames of the same time."""
 
-from typing import Dict, Tuple
+from typing import Dict, Optional
 
 import torch
 
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
-from espnet_cbpc.loss.streaming import streaming_logsumexp
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
+from espnet_cbpc.loss.streaming import Sums, exclude_same_label, logsumexp_of_rows
 
 
 class InfoNCELoss(AbsContrastiveLoss):
@@ -49,48 +49,119 @@ class InfoNCELoss(AbsContrastiveLoss):
         self.num_negatives = num_negatives
         self.exclude_same_label = exclude_same_label
 
-    def frame_losses(
-        self, enhanced, clean, labels, utterances
-    ) -> Tuple[torch.Tensor, torch.Tensor, Dict[str, torch.Tensor]]:
-        """See :meth:`AbsContrastiveLoss.frame_losses`; every frame is an anchor (A = N)."""
-        positive = (enhanced * clean).sum(1)  # (N,)
-        excluded = labels if self.exclude_same_label else None
+    def value_and_gradients(self, frames: Frames) -> Result:
+        """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
+        a, c, ranks = frames.enhanced, frames.clean, frames.ranks
+        weight = a.new_full((len(a),), 1.0 / max(1, ranks.total_count))
         if self.negatives == "batch":
-            lse = streaming_logsumexp(enhanced, clean, self.temperature, labels=excluded)
+            lse, grad_a, grad_c = self.against_batch(frames, weight)
         else:
-            negatives = self.sampled_similarities(enhanced, clean, labels, utterances)  # (N, M)
-            lse = torch.cat([positive[:, None] / self.temperature, negatives], 1).logsumexp(1)
-        is_anchor = torch.ones_like(labels, dtype=torch.bool)
-        with torch.no_grad():
-            n = len(positive)
-            other_sum = (enhanced.sum(0) * clean.sum(0)).sum() - positive.sum()
-            stats = {
-                "positives": positive.new_tensor(1.0),
-                "sim_pos": positive.sum() / n if n else positive.new_tensor(float("nan")),
-                "sim_neg": other_sum / (n * n - n) if n > 1 else other_sum.new_tensor(float("nan")),
-            }
-        return lse - positive / self.temperature, is_anchor, stats
+            lse, grad_a, grad_c = self.against_utterance(frames, weight)
+        positive = (a * c).sum(1)  # (N,)
+        factor = (weight / self.temperature)[:, None]
+        if frames.wants_enhanced:
+            grad_a -= factor * c
+        if frames.wants_clean:
+            grad_c -= factor * a
+        total = (weight * (lse - positive / self.temperature)).sum()
+        return Result(total, grad_a, grad_c, similarity_stats(a, c, positive))
 
-    def sampled_similarities(self, enhanced, clean, labels, utterances) -> torch.Tensor:
-        """Return similarities over the temperature with drawn negatives, (N, num_negatives).
-
-        A drawn frame that must not count (label excluded, or an utterance of one frame) is -inf.
-        """
-        # Frames of an utterance are neighbours: a draw is an offset within its own segment.
-        _, segment, counts = utterances.unique_consecutive(return_inverse=True, return_counts=True)
-        first = (counts.cumsum(0) - counts)[segment]  # (N,)
-        count = counts[segment]
-        own = torch.arange(len(enhanced), device=enhanced.device) - first
-        draw = torch.rand(len(enhanced), self.num_negatives, device=enhanced.device)
-        step = (draw * (count - 1)[:, None]).long() + 1  # 1 .. count - 1: never the frame itself
-        index = first[:, None] + (own[:, None] + step) % count[:, None]  # (N, M)
-        rows = []
-        for start, size in zip((counts.cumsum(0) - counts).tolist(), counts.tolist()):
-            span = slice(start, start + size)
-            sim = enhanced[span] @ clean[span].T / self.temperature  # (t, t)
-            rows.append(sim.gather(1, index[span] - start))
-        similarities = torch.cat(rows) if rows else enhanced.new_zeros(0, self.num_negatives)
-        invalid = (count == 1)[:, None].expand_as(index)
+    def against_batch(self, frames: Frames, weight: torch.Tensor) -> Sums:
+        """Compare with the clean frames of the whole batch."""
+        ranks, mask = frames.ranks, None
         if self.exclude_same_label:
-            invalid = invalid | (labels[index] == labels[:, None])
-        return similarities.masked_fill(invalid, -torch.inf)
+            mask = exclude_same_label(ranks.gather(frames.labels), ranks.own)
+        lse, grad_a, grad_c = logsumexp_of_rows(
+            frames.enhanced,
+            ranks.gather(frames.clean),
+            weight,
+            self.temperature,
+            mask,
+            frames.wants_enhanced,
+            frames.wants_clean,
+        )
+        if frames.wants_clean:
+            grad_c = ranks.total(grad_c)[ranks.own]
+        return Sums(lse, grad_a, grad_c)
+
+    def against_utterance(self, frames: Frames, weight: torch.Tensor) -> Sums:
+        """Compare with frames drawn from the same utterance."""
+        counts = frames.utterances.unique_consecutive(return_counts=True)[1]  # of each utterance
+        drawn = draw_others(counts, self.num_negatives)  # (N, M)
+        parts, start = [], 0
+        for count in counts.tolist():
+            span = slice(start, start + count)
+            times_drawn = TimesDrawn(
+                drawn[span], frames.labels[span] if self.exclude_same_label else None
+            )
+            parts.append(
+                logsumexp_of_rows(
+                    frames.enhanced[span],
+                    frames.clean[span],
+                    weight[span],
+                    self.temperature,
+                    times_drawn,
+                    frames.wants_enhanced,
+                    frames.wants_clean,
+                )
+            )
+            start += count
+        if not parts:
+            empty = torch.zeros_like(frames.enhanced)
+            return Sums(weight, empty, empty.clone())
+        return Sums(*(None if part[0] is None else torch.cat(part) for part in zip(*parts)))
+
+
+def draw_others(counts: torch.Tensor, num: int) -> torch.Tensor:
+    """Draw ``num`` other places of the same utterance for each frame, with replacement.
+
+    Args:
+        counts: frames of each utterance.
+
+    Returns:
+        (N, num) places within the utterance; an utterance of one frame has the frame itself.
+    """
+    n = int(counts.sum())
+    count = counts.repeat_interleave(counts, output_size=n)  # (N,)
+    first = (counts.cumsum(0) - counts).repeat_interleave(counts, output_size=n)
+    own = torch.arange(n, device=counts.device) - first
+    draw = torch.rand(n, num, device=counts.device)
+    step = (draw * (count - 1)[:, None]).long() + 1  # 1 .. count - 1: never the frame itself
+    return (own[:, None] + step) % count[:, None]
+
+
+class TimesDrawn:
+    """As a mask: every candidate counts as often as it was drawn, the frame's own one once.
+
+    Args:
+        drawn: (T, num) places in the utterance.
+        labels: (T,) leave out what carries the frame's own label; None: do not.
+    """
+
+    def __init__(self, drawn: torch.Tensor, labels: Optional[torch.Tensor]):
+        self.drawn, self.labels = drawn, labels
+
+    def __call__(self, similarities: torch.Tensor, rows: slice) -> None:
+        """Add the logarithm of how often: m exp(s) = exp(s + log m), and log 0 excludes."""
+        drawn = self.drawn[rows]
+        times = torch.zeros_like(similarities)
+        times.scatter_add_(1, drawn, times.new_ones(()).expand(drawn.shape))
+        if self.labels is not None:
+            times *= self.labels[rows, None] != self.labels[None, :]
+        times.diagonal(rows.start).fill_(1.0)
+        similarities += times.log_()
+
+
+def similarity_stats(
+    a: torch.Tensor, c: torch.Tensor, positive: torch.Tensor
+) -> Dict[str, torch.Tensor]:
+    """Return statistics of this process's frames."""
+    n = len(positive)
+    nan = positive.new_tensor(float("nan"))
+    other_sum = (a.sum(0) * c.sum(0)).sum() - positive.sum()
+    return {
+        "anchors": positive.new_tensor(float(n)),
+        "positives": positive.new_tensor(1.0),
+        "sim_pos": positive.sum() / n if n else nan,
+        "sim_neg": other_sum / (n * n - n) if n > 1 else nan,
+    }

@@ -34,8 +34,9 @@ def frames(enhanced, clean, labels, lengths):
 
 def naive_cbpc(batch, pairs):
     valid = frames(*batch)
-    if pairs == "all":
-        anchors = [(a, q) for a, _, q, _ in valid] + [(c, q) for _, c, q, _ in valid]
+    if pairs != "cross":
+        anchors = [(a, q) for a, _, q, _ in valid]
+        anchors += [(c, q) for _, c, q, _ in valid] if pairs == "all" else []
         candidates = anchors
     else:
         anchors = [(a, q) for a, _, q, _ in valid]
@@ -67,16 +68,24 @@ def naive_infonce(batch, exclude_same_label):
 CASES = [
     (CBPCLoss(TAU, "all"), lambda b: naive_cbpc(b, "all")),
     (CBPCLoss(TAU, "cross"), lambda b: naive_cbpc(b, "cross")),
+    (CBPCLoss(TAU, "enhanced"), lambda b: naive_cbpc(b, "enhanced")),
     (InfoNCELoss(TAU), lambda b: naive_infonce(b, False)),
     (InfoNCELoss(TAU, exclude_same_label=True), lambda b: naive_infonce(b, True)),
 ]
-IDS = ["cbpc-all", "cbpc-cross", "infonce", "infonce-exclude"]
+IDS = ["cbpc-all", "cbpc-cross", "cbpc-enhanced", "infonce", "infonce-exclude"]
 
 
 @pytest.mark.parametrize("criterion, naive", CASES, ids=IDS)
-@pytest.mark.parametrize("block", [1, 30, 10**6])
-def test_value_and_gradient_are_those_of_naive_loops(criterion, naive, block, monkeypatch):
+@pytest.mark.parametrize("block, tile", [(1, 1), (30, 5), (10**6, 10**3)])
+@pytest.mark.parametrize("bounded", [True, False])
+def test_value_and_gradient_are_those_of_naive_loops(
+    criterion, naive, block, tile, bounded, monkeypatch
+):
     monkeypatch.setattr(streaming, "BLOCK_ELEMENTS", block)
+    monkeypatch.setattr(streaming, "CPU_TILE", tile)
+    monkeypatch.setattr(streaming, "KEPT_ELEMENTS", 3 * block)  # none, some, all tiles
+    if not bounded:
+        monkeypatch.setattr(streaming, "is_bounded", lambda *_: False)
     batch = random_batch()
     for x in batch[:2]:
         x.requires_grad_(True)
@@ -84,11 +93,12 @@ def test_value_and_gradient_are_those_of_naive_loops(criterion, naive, block, mo
     expected, anchors = naive(batch)
     torch.testing.assert_close(loss, expected)
     assert stats["anchors"] == anchors
-    for got, want in zip(
-        torch.autograd.grad(loss, batch[:2]), torch.autograd.grad(expected, batch[:2])
-    ):
-        torch.testing.assert_close(got, want)
-        assert want.abs().max() > 1e-3
+    got = torch.autograd.grad(3 * loss, batch[:2], allow_unused=True)
+    want = torch.autograd.grad(3 * expected, batch[:2], allow_unused=True)
+    assert want[0].abs().max() > 1e-3
+    for g, w in zip(got, want):
+        w = torch.zeros_like(batch[0]) if w is None else w
+        torch.testing.assert_close(torch.zeros_like(w) if g is None else g, w)
 
 
 ALL = [c for c, _ in CASES] + [InfoNCELoss(TAU, "utterance", num_negatives=4)]
@@ -177,11 +187,52 @@ def test_low_precision_is_near_double(criterion):
     torch.testing.assert_close(half.double(), exact, rtol=0.03, atol=0.03)
 
 
-def test_very_low_temperature_is_finite_and_exact():
+@pytest.mark.parametrize("temperature", [1e-3, 0.012, 0.015])
+def test_low_temperatures_are_finite_and_exact(temperature):
     batch = random_batch(seed=4)
-    loss, _ = InfoNCELoss(1e-3)(*(x.float() if x.is_floating_point() else x for x in batch))
-    expected, _ = InfoNCELoss(1e-3)(*batch)
-    torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-2)
+    single = [x.float() if x.is_floating_point() else x for x in batch]
+    single[0].requires_grad_()
+    for make in (InfoNCELoss, CBPCLoss):
+        loss, _ = make(temperature)(*single)
+        expected, _ = make(temperature)(*batch)
+        torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-2)
+        assert torch.isfinite(torch.autograd.grad(loss, single[0])[0]).all()
+
+
+def dense(enhanced, clean, labels, pairs):
+    """The formulas as whole matrices: (N, D), (N, D), (N,); pairs None: infoNCE."""
+    a, c = F.normalize(enhanced, dim=1), F.normalize(clean, dim=1)
+    if pairs is None:
+        return F.cross_entropy(a @ c.T / TAU, torch.arange(len(a)))
+    if pairs == "all":
+        a = c = torch.cat([a, c])
+        labels = labels.repeat(2)
+    sim = a @ c.T / TAU
+    positive = labels[:, None] == labels[None, :]
+    if pairs == "all":
+        sim = sim.masked_fill(torch.eye(len(a), dtype=torch.bool), -torch.inf)
+        positive.fill_diagonal_(False)
+    log_p = torch.where(positive, sim.log_softmax(1), 0.0).sum(1)
+    count = positive.sum(1)
+    return -(log_p / count.clamp(min=1))[count > 0].mean()
+
+
+@pytest.mark.parametrize("n", [500, 2048])
+@pytest.mark.parametrize("pairs", ["all", "cross", None])
+@pytest.mark.parametrize("clusters", [3, 400])
+def test_single_precision_equals_the_dense_formula_in_double(n, pairs, clusters):
+    g = torch.Generator().manual_seed(n)
+    centres = torch.randn(clusters, 64, generator=g)
+    labels = torch.randint(0, clusters, (n,), generator=g)
+    clean = centres[labels] + torch.randn(n, 64, generator=g)
+    enhanced = (clean + torch.randn(n, 64, generator=g)).requires_grad_()
+    criterion = InfoNCELoss(TAU) if pairs is None else CBPCLoss(TAU, pairs)
+    loss, _ = criterion(enhanced[None], clean[None], labels[None] * 7, torch.tensor([n]))
+    (grad,) = torch.autograd.grad(loss, enhanced)
+    exact = dense(enhanced.double(), clean.double(), labels, pairs)
+    (exact_grad,) = torch.autograd.grad(exact, enhanced)
+    assert abs(loss.item() - exact.item()) <= 1e-6 * exact.item()
+    assert (grad - exact_grad).norm() <= 1e-6 * exact_grad.norm()
 
 
 def test_clusters_that_agree_lose_less_than_shuffled_ones():
@@ -218,7 +269,7 @@ def test_utterance_negatives_come_from_the_same_utterance_and_never_the_anchor()
     "make, message",
     [
         (lambda: CBPCLoss(temperature=0.0), "temperature must be positive, but is 0.0"),
-        (lambda: CBPCLoss(pairs="some"), "pairs must be 'all' or 'cross', but is 'some'"),
+        (lambda: CBPCLoss(pairs="some"), "pairs must be one of .*, but is 'some'"),
         (lambda: InfoNCELoss(negatives="x"), "negatives must be 'batch' or 'utterance'"),
         (lambda: InfoNCELoss(num_negatives=0), "num_negatives must be at least 1, but is 0"),
     ],
