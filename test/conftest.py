@@ -86,13 +86,19 @@ def task():
 
 
 @pytest.fixture
-def tiny_args(task):
+def tiny_config():
+    """Return the options of the tiny model."""
+    return copy.deepcopy(TINY)
+
+
+@pytest.fixture
+def tiny_args(task, tiny_config):
     """Function: arguments of the tiny model, changed by keywords."""
 
     def make(**changes):
         parser = task.get_parser()
         args = parser.parse_args(["--output_dir", "unused"])
-        for key, value in {**copy.deepcopy(TINY), **changes}.items():
+        for key, value in {**copy.deepcopy(tiny_config), **changes}.items():
             assert hasattr(args, key), key
             setattr(args, key, value)
         return args

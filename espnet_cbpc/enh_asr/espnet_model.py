@@ -3,6 +3,7 @@
 from typing import Dict, Optional, Sequence, Tuple
 
 import torch
+import torch.nn.functional as F
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.enh.espnet_enh_s2t_model import ESPnetEnhS2TModel
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
@@ -12,6 +13,7 @@ from espnet_cbpc.enh_asr.category import CATEGORIES, CLEAN, SIMU, batch_categori
 from espnet_cbpc.enh_asr.encoder_tap import tap_encoder
 from espnet_cbpc.enh_asr.teacher import Teacher
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
+from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.utils.cli import UserError
 
@@ -96,7 +98,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             if projection_dim is not None:
                 self.projection = torch.nn.Linear(tokenizer.feature_dim, projection_dim)
             self.register_buffer("trained_batches", torch.zeros(()))
-        self._checked_tokenizer = False
+        self._checked_tokenizer = self._checked_labels = False
 
     def forward(
         self,
@@ -112,7 +114,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             kwargs: ``speech_ref1`` (B, N) clean samples (a REAL utterance's row is never used);
                 ``text_spk1`` (or ``text``) (B, L) tokens padded with -1 and
                 ``text_spk1_lengths`` (B,), not needed with ``alpha=1``; ``utt2category`` (B, 1)
-                or else ``utt_id``: see :func:`.category.batch_categories`.
+                or else ``utt_id``: see :func:`.category.batch_categories`; ``labels`` (B, T)
+                pseudo-labels of the clean speech, else made here from its embeddings.
 
         Returns:
             The loss, statistics for logging (nan where a loss had no utterance), and B.
@@ -223,23 +226,28 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         if not self.criterions:
             return loss, {}
 
-        # 1. Clean speech of SIMU (the reference) and CLEAN (the input itself) utterances
-        clean = speech
-        if (category != CLEAN).any():
-            is_clean = (category == CLEAN).to(speech.device)[:, None]
-            clean = torch.where(is_clean, speech, self.reference(batch)[:, : speech.shape[1]])
-        has_clean = ((category == SIMU) | (category == CLEAN)).to(speech.device)  # (B,)
+        # 1. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
+        has_clean = (category == SIMU) | (category == CLEAN)  # (B,)
+        labels = self.dumped_labels(h, h_lengths, has_clean, batch)
+        if labels is None or any(criterion.needs_clean for criterion in self.criterions):
+            clean = self.clean_speech(speech, category, batch)
+            c, c_lengths = self.teacher(self.s2t_model, clean, lengths, self.layer)
+            labels = self.tokenizer(c, c_lengths) if labels is None else labels
+        else:
+            c = h.detach()  # no criterion looks at it
+        labels = labels.masked_fill(~has_clean.to(labels.device)[:, None], -1)
 
-        # 2. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
-        c, c_lengths = self.teacher(self.s2t_model, clean, lengths, self.layer)
-        labels = self.tokenizer(c, c_lengths).masked_fill(~has_clean[:, None], -1)
+        # 2. Into the space of comparison
         if self.center:
             h, c = h - self.tokenizer.mean, c - self.tokenizer.mean
         if self.projection is not None:
             h, c = self.projection(h), self.projection(c)
 
         # 3. Contrast
-        warm = self.warmup() * (has_clean.sum() / len(category))
+        ranks = Ranks(int(has_clean.sum()), speech.device, active=self.training)
+        # The trainer weighs each process by its share of all utterances; the criterions are those of
+        # all processes already.
+        warm = self.warmup() * (ranks.total_count / (ranks.size * len(category)))
         stats = {"contrastive_warmup": self.warmup()}
         for name, weight, criterion in zip(
             self.criterion_names, self.criterion_weights, self.criterions
@@ -250,6 +258,34 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             stats[f"loss_{name}"] = torch.where(anchors > 0, part.detach(), torch.nan)
             stats.update({f"{name}_{k}": v for k, v in part_stats.items()})
         return loss, stats
+
+    def clean_speech(
+        self, speech: torch.Tensor, category: torch.Tensor, batch: Dict
+    ) -> torch.Tensor:
+        """Return clean speech (B, N): the reference, and of CLEAN utterances the input itself."""
+        if (category == CLEAN).all():
+            return speech
+        is_clean = (category == CLEAN).to(speech.device)[:, None]
+        return torch.where(is_clean, speech, self.reference(batch)[:, : speech.shape[1]])
+
+    def dumped_labels(
+        self, h: torch.Tensor, lengths: torch.Tensor, has_clean: torch.Tensor, batch: Dict
+    ) -> Optional[torch.Tensor]:
+        """Return the pseudo-labels (B, T) that came with the data, or None if none did."""
+        if "labels" not in batch:
+            return None
+        labels = batch["labels"].long()
+        if not self._checked_labels:  # once, since it waits for the device
+            # ESPnet's subsampling rounds a padded utterance's length up and another's down.
+            differs = ((batch["labels_lengths"] - lengths).abs() > 2).cpu() & has_clean
+            if differs.any():
+                raise UserError(
+                    f"dumped labels of {int(differs.sum())} of {len(lengths)} utterances have another "
+                    "number of frames than the encoder makes: dump them again (stage 11) with this "
+                    "ASR model"
+                )
+            self._checked_labels = True
+        return F.pad(labels, (0, h.shape[1] - labels.shape[1]), value=-1)
 
     def prepare_teacher(self) -> None:
         """Check the tokenizer once; in training, let the teacher follow and count the batch."""

@@ -69,7 +69,8 @@ class EnhASRCBPCTask(EnhS2TTask):
     """ESPnet's joint SE and ASR task, with an acoustic tokenizer and contrastive criterions.
 
     Adds the options ``--tokenizer``, ``--tokenizer_conf``, ``--tokenizer_init``,
-    ``--contrastive_criterions`` and ``--joint_conf``, and the optional data ``utt2category``.
+    ``--contrastive_criterions`` and ``--joint_conf``, and the optional data ``utt2category``
+    and ``labels`` (pseudo-labels dumped beforehand).
     """
 
     class_choices_list = EnhS2TTask.class_choices_list + [tokenizer_choices]
@@ -115,7 +116,8 @@ class EnhASRCBPCTask(EnhS2TTask):
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
         """Return the data that may be given."""
-        return super().optional_data_names(train, inference) + ("speech_ref1", "utt2category")
+        own = ("speech_ref1", "utt2category", "labels")
+        return super().optional_data_names(train, inference) + own
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetEnhASRCBPCModel:
