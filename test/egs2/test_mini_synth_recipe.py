@@ -279,13 +279,29 @@ def test_language_model_stages(recipe, tmp_path):
     assert len(table(decoded)) == 4
 
 
-def test_brought_models_take_the_place_of_trained_ones(recipe, tmp_path):
-    exp = recipe / "exp"
+def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(recipe, tmp_path):
+    exp, new = recipe / "exp", tmp_path / "exp"
+    config = tmp_path / "train_enhanced.yaml"
+    text = (recipe / "conf" / "train_enh_asr_cbpc.yaml").read_text(encoding="utf-8")
+    assert "pairs: cross" in text
+    config.write_text(text.replace("pairs: cross", "pairs: enhanced"))
     done = run(
         recipe,
-        *("--expdir", str(tmp_path / "exp"), "--stage", "9", "--stop_stage", "12"),
+        *("--expdir", str(new), "--stage", "9", "--stop_stage", "13", "--dump_labels", "true"),
         *("--asr_model", str(exp / "asr_train_asr_word"), "--enh_model", str(exp / "enh_train_enh")),
+        *("--baseline_configs", "", "--enh_asr_config", str(config)),
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert not list((tmp_path / "exp").glob("asr_*/train.log"))
-    assert (tmp_path / "exp" / "enh_asr_stats_word" / "train" / "speech_shape").is_file()
+    assert not list(new.glob("asr_*/train.log"))
+    assert (new / "enh_asr_stats_word" / "train" / "speech_shape").is_file()
+
+    (tokenizer,) = new.glob("tokenizer_*")
+    for split in ("train", "dev"):
+        scp = table(tokenizer / "labels" / split.replace("dev", "valid") / "labels.scp")
+        assert scp.keys() == table(recipe / "dump" / "raw" / split / "wav.scp").keys()
+    assert not (tokenizer / "features").exists()
+    used = (new / "enh_asr_train_enhanced" / "config.yaml").read_text(encoding="utf-8")
+    assert str(tokenizer / "labels" / "train" / "labels.scp") in used
+    quality = json.loads((tokenizer / "quality.json").read_text(encoding="utf-8"))
+    assert 0 <= quality["agreement"]["pnmi"] <= 1
+    assert (tokenizer / "quality.png").stat().st_size > 10_000

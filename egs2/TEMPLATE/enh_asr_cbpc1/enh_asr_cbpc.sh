@@ -41,6 +41,8 @@ asr_model=            # folder of a trained ESPnet ASR model (config.yaml and ch
 enh_config=conf/train_enh.yaml
 enh_model=            # folder of a trained ESPnet SE model instead
 tokenizer_conf=conf/tokenizer_kmeans.yaml
+dump_labels=false     # true: stage 11 labels all clean speech, and joint training reads that
+alignment=            # CTM file of valid_set's words or phones, to measure the clusters against
 enh_asr_config=conf/train_enh_asr_cbpc.yaml
 baseline_configs=     # further joint trainings for comparison, such as conf/train_enh_asr_joint.yaml
 asr_tag=              # names of experiments; empty: made from the names of the configurations
@@ -88,7 +90,9 @@ for name in asr_config enh_config tokenizer_conf enh_asr_config baseline_configs
     done
 done
 if [ "${use_lm}" = true ] && [ -z "${lm_config}" ]; then fail "--use_lm true needs --lm_config"; fi
-[ "${skip_train}" = true ] || [ "${skip_train}" = false ] || fail "--skip_train must be true or false"
+for name in skip_train use_lm dump_labels; do
+    [ "${!name}" = true ] || [ "${!name}" = false ] || fail "--${name} must be true or false"
+done
 if [ -z "${ngpu}" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
 fi
@@ -135,15 +139,20 @@ joint_tags+=("${enh_asr_tag}")
 
 # ---------------------------------------------------------------------------------------------
 
-# What a training reads: DATA, triples file,name,type in the data directories, and CATEGORY, to
-# leave out other utterances (empty: none). data_options sets OPTS from DATA.
+# What a training reads: DATA, triples file,name,type in the data directories, or in EXP/train and
+# EXP/valid where file is EXP/SPLIT/...; and CATEGORY, to leave out other utterances (empty: none).
+# data_options sets OPTS from DATA.
 data_options() {
     local split dir triple
     OPTS=()
     for split in train valid; do
         dir=$(if [ "${split}" = train ]; then echo "${train}"; else echo "${valid}"; fi)
         for triple in "${DATA[@]}"; do
-            OPTS+=("--${split}_data_path_and_name_and_type" "${dir}/${triple}")
+            case ${triple} in
+                */SPLIT/*) triple=${triple/SPLIT/${split}} ;;
+                *) triple=${dir}/${triple} ;;
+            esac
+            OPTS+=("--${split}_data_path_and_name_and_type" "${triple}")
         done
     done
 }
@@ -341,18 +350,53 @@ stage10() {
 }
 
 stage11() {
-    local name
+    local name opts
     name=$(basename "${tokenizer_exp}")
     need_model "${asr_exp}" "${inference_asr_model}" inference_asr_model
     begin "${name}" "$(digest "$(model_digest "${asr_exp}" "asr_${asr_tag}" \
-        "${inference_asr_model}")" "$(digest_of "${tokenizer_conf}")")" "${tokenizer_exp}" || return 0
-    run_job "${tokenizer_exp}/fit_tokenizer.log" python -m espnet_cbpc.bin.fit_tokenizer \
-        --config "${tokenizer_conf}" --asr_train_config "${asr_exp}/config.yaml" \
-        --asr_model_file "${asr_exp}/${inference_asr_model}" --wav_scp "${train}/clean.scp" \
+        "${inference_asr_model}")" "$(stamp length_filter)" "$(digest_of "${tokenizer_conf}")" \
+        "${dump_labels}" "$([ -z "${alignment}" ] || digest_of "${alignment}")")" \
+        "${tokenizer_exp}" || return 0
+    opts=(--config "${tokenizer_conf}" --asr_train_config "${asr_exp}/config.yaml"
+        --asr_model_file "${asr_exp}/${inference_asr_model}" --fs "${fs_hz}"
+        --ngpu "${gpu_inference}")
+    dump_features train "${train}" "${opts[@]}"
+    run_job "${tokenizer_exp}/fit_tokenizer.log" python -m espnet_cbpc.bin.fit_tokenizer "${opts[@]}" \
+        --feature_dirs "${FEATURES[@]}" \
         --valid_clean_scp "${valid}/clean.scp" --valid_noisy_scp "${valid}/wav.scp" \
-        --fs "${fs_hz}" --ngpu "${gpu_inference}" --output_dir "${tokenizer_exp}"
+        ${alignment:+--alignment "${alignment}"} --output_dir "${tokenizer_exp}"
     tail -n 1 "${tokenizer_exp}/fit_tokenizer.log"
+    if ${dump_labels}; then
+        label_features train "${train}"
+        dump_features valid "${valid}" "${opts[@]}"
+        label_features valid "${valid}"
+    fi
+    rm -rf "${tokenizer_exp}/features"
     finish "${name}"
+}
+
+# dump_features SPLIT DIR OPTION...: encoder outputs of clean speech, by several jobs, in FEATURES
+dump_features() {
+    local split=$1 dir=$2 jobs=$((ngpu > 0 ? 1 : nj)) job lists=() out=${tokenizer_exp}/features
+    shift 2
+    mkdir -p "${out}"
+    FEATURES=()
+    for job in $(seq "${jobs}"); do
+        lists+=("${out}/${split}.${job}.scp")
+        FEATURES+=("${out}/${split}.${job}")
+    done
+    python -m espnet_cbpc.bin.split_table "${dir}/clean.scp" "${lists[@]}"
+    run_array "${jobs}" "${tokenizer_exp}/dump_features_${split}.JOB.log" \
+        python -m espnet_cbpc.bin.dump_encoder_features "$@" \
+        --wav_scp "${out}/${split}.JOB.scp" --output_dir "${out}/${split}.JOB"
+}
+
+# label_features SPLIT DIR: pseudo-labels of FEATURES; other utterances of DIR have none
+label_features() {
+    run_job "${tokenizer_exp}/dump_labels_$1.log" python -m espnet_cbpc.bin.dump_labels \
+        --tokenizer "${tokenizer_exp}/tokenizer.safetensors" \
+        --feature_dirs "${FEATURES[@]}" --all_of "$2/wav.scp" \
+        --output_dir "${tokenizer_exp}/labels/$1"
 }
 
 # model_digest EXP STAGE CHECKPOINT: of a model trained here, its stamp; of another, its contents
@@ -412,6 +456,9 @@ train_joint() {
     mkdir -p "${exp}"
     joint_config "${config}" "${exp}/joint.yaml"
     joint_data
+    if ${dump_labels}; then
+        DATA+=("${tokenizer_exp}/labels/SPLIT/labels.scp,labels,kaldi_ark")
+    fi
     # shellcheck disable=SC2086  # options, split at blanks
     train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
         "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer, reservoir_sample
+from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.utils.cli import UserError
 
 CENTRES = np.array([[0, 0, 0], [10, 0, 0], [0, 10, 0], [0, 0, 10]], np.float32)
@@ -70,17 +70,54 @@ def test_fit_reads_a_stream_once_and_keeps_no_more_than_the_sample():
     assert KMeansTokenizer.fit(features(), n_clusters=4, max_frames=500).fitted
 
 
-def test_reservoir_sample_is_uniform_over_the_stream():
-    rng = np.random.default_rng(0)
-    counts = np.zeros(100)
-    for _ in range(400):
-        pieces = np.split(np.arange(100, dtype=np.float32)[:, None], [7, 30, 31, 90])
-        sample = reservoir_sample(pieces, 20, rng)
-        assert sample.shape == (20, 1) and len(np.unique(sample)) == 20
-        counts[sample[:, 0].astype(int)] += 1
-    # each row is kept with probability 1/5: 80 times of 400, standard deviation 8
-    assert counts.min() > 80 - 5 * 8 and counts.max() < 80 + 5 * 8
-    assert abs(counts[:20].mean() - counts[80:].mean()) < 8
+def inertia(tokenizer, features):
+    h = np.concatenate(list(features))
+    c = tokenizer.centroids.numpy()
+    return float(np.square(h[:, None] - c[None]).sum(2).min(1).mean())
+
+
+@pytest.mark.parametrize("backend", ["sklearn", "torch"])
+def test_passes_over_the_stream_make_up_for_a_small_sample(backend):
+    features = [np.random.default_rng(i).normal(size=(50, 3)) for i in range(200)]
+
+    def fit(features, passes):
+        return KMeansTokenizer.fit(
+            features, 20, max_frames=60, passes=passes, batch_frames=1000, backend=backend
+        )
+
+    sample_only = inertia(fit(features, 0), features)
+    assert inertia(fit(features, 1), features) < 0.9 * sample_only
+    assert torch.equal(fit(features, 2).centroids, fit(features, 2).centroids)
+    # an iterator is spent after the sample
+    assert torch.equal(fit(iter(features), 1).centroids, fit(features, 0).centroids)
+
+
+def test_a_stream_that_is_the_sample_is_clustered_once():
+    features = list(stream())
+    clustered = KMeansTokenizer.fit(iter(features), n_clusters=6)
+    assert torch.equal(KMeansTokenizer.fit(features, n_clusters=6).centroids, clustered.centroids)
+
+
+def test_tensors_are_fitted_as_arrays_are():
+    arrays = list(stream())
+    tensors = [torch.from_numpy(h).requires_grad_() for h in arrays]
+    expected = KMeansTokenizer.fit(arrays, n_clusters=6).centroids
+    assert torch.equal(KMeansTokenizer.fit(tensors, n_clusters=6).centroids, expected)
+
+
+def test_one_utterance_is_labelled_as_in_a_batch():
+    tokenizer = KMeansTokenizer.fit(stream(), n_clusters=4)
+    h = next(stream(seed=5))
+    batch = tokenizer(torch.from_numpy(h)[None], torch.tensor([50]))
+    np.testing.assert_array_equal(tokenizer.label(h), batch[0])
+    with pytest.raises(UserError, match="frames of 3 dimensions, and these have 2"):
+        tokenizer.label(h[:, :2])
+
+
+@pytest.mark.parametrize("option", ["n_clusters", "max_frames", "n_init", "batch_frames"])
+def test_options_out_of_range_are_named(option):
+    with pytest.raises(UserError, match=f"{option} is 0: must be a whole number of at least"):
+        KMeansTokenizer.fit(stream(), **{option: 0})
 
 
 @pytest.mark.parametrize(
