@@ -1,6 +1,7 @@
 """What the benchmarks share: time, memory, the machine, and a table."""
 
 import json
+import os
 import platform
 import re
 import statistics
@@ -53,10 +54,14 @@ def resident(key: str = "VmHWM") -> int:
     return 1024 * int(re.search(rf"^{key}:\s+(\d+) kB$", status, re.MULTILINE).group(1))
 
 
-def in_own_process(script: str, *arguments: str) -> Dict:
+def in_own_process(script: str, *arguments: str, **environment: str) -> Dict:
     """Run a script that prints one JSON object on its last line, and return that."""
     done = subprocess.run(
-        [sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, script, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
     )
     return json.loads(done.stdout.splitlines()[-1])
 

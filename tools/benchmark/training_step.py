@@ -33,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--utterances", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each utterance")
     parser.add_argument("--stride", type=int, default=20, help="of Conv-TasNet's encoder")
-    parser.add_argument("--hidden", type=int, default=256, help="channels of Conv-TasNet's blocks")
+    parser.add_argument("--hidden", type=int, default=128, help="channels of Conv-TasNet's blocks")
     parser.add_argument("--clusters", type=int, default=500)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--amp", action="store_true", help="bfloat16 autocast")
