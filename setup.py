@@ -19,6 +19,7 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "tensorboard",
     "espnet_model_zoo",
     # Imported here directly; most of them come with ESPnet too.
+    "kaldiio",  # pseudo-labels that ESPnet reads
     "numpy>=2.0.0",
     "packaging",
     "pyyaml",
