@@ -10,7 +10,7 @@ import numpy as np
 
 from espnet_cbpc.data.audio import AudioError, read_audio
 from espnet_cbpc.data.dynamic_mixing_config import DynamicMixingConfig, read_recordings
-from espnet_cbpc.data.mixing import PEAK, SilentNoiseError, noise_at_snr, peak_gain
+from espnet_cbpc.data.mixing import PEAK, SilentNoiseError, noise_gain, peak_gain
 from espnet_cbpc.data.random_part import random_part
 from espnet_cbpc.data.reverberation import reverberate
 from espnet_cbpc.utils.cli import UserError
@@ -73,12 +73,12 @@ class DynamicMixer:
             reference, heard = self._reverberate(clean, rng)
 
         # 2. Noise: (N,)
-        noisy = heard + self._noise(reference, rng)
+        noisy = self._noise(reference, rng)
+        noisy += heard
 
         # 3. One gain for both, so that neither clips
         gain = peak_gain(PEAK, noisy, reference)
-        noisy, reference = ((gain * x).astype(np.float32) for x in (noisy, reference))
-        return Mixed(noisy, reference, "SIMU")
+        return Mixed(gain * noisy, gain * reference, "SIMU")
 
     def _reverberate(self, clean: np.ndarray, rng: np.random.Generator):
         path = self.rirs[rng.integers(len(self.rirs))]
@@ -93,7 +93,8 @@ class DynamicMixer:
         for _ in range(TRIES):
             try:
                 noise = self._sum_of_noises(len(speech), rng)
-                return noise_at_snr(speech, noise, snr_db, self.config.fs)
+                noise *= noise_gain(speech, noise, snr_db, self.config.fs)
+                return noise
             except SilentNoiseError as e:
                 silent = e
         raise UserError(
@@ -106,5 +107,5 @@ class DynamicMixer:
         total = np.zeros(length, dtype=np.float32)
         for index in rng.integers(len(self.noises), size=rng.integers(low, high + 1)):
             noise = random_part(self.noises[index], length, self.config.fs, rng)
-            total += noise / (np.sqrt(np.mean(noise**2)) or 1.0)
+            total += noise / (np.sqrt(np.vdot(noise, noise) / length) or 1.0)
         return total
