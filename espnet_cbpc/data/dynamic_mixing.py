@@ -4,7 +4,7 @@ Lengths do not change, since batches are sized before training; so speed is pert
 (stage 2), not here.
 """
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class DynamicMixer:
             for neither.
 
         Raises:
-            UserError: a recording that cannot be read, speech that is silent, or noises that all are.
+            UserError: a recording that cannot be read, silent speech, or nothing but silent noise.
         """
         kind = rng.random()
         if kind < self.config.given_prob:
@@ -80,7 +80,9 @@ class DynamicMixer:
         gain = peak_gain(PEAK, noisy, reference)
         return Mixed(gain * noisy, gain * reference, "SIMU")
 
-    def _reverberate(self, clean: np.ndarray, rng: np.random.Generator):
+    def _reverberate(
+        self, clean: np.ndarray, rng: np.random.Generator
+    ) -> Tuple[np.ndarray, np.ndarray]:
         path = self.rirs[rng.integers(len(self.rirs))]
         rir, fs = read_audio(path, self.config.fs, channel=0)
         try:
@@ -98,8 +100,8 @@ class DynamicMixer:
             except SilentNoiseError as e:
                 silent = e
         raise UserError(
-            f"{self.config.noise_scp}: of {TRIES} parts of recordings drawn in a row, none has noise "
-            "where there is speech: leave silent recordings out"
+            f"{self.config.noise_scp}: of {TRIES} parts of recordings drawn in a row, none has "
+            "noise where there is speech: leave silent recordings out"
         ) from silent
 
     def _sum_of_noises(self, length: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,7 @@ def speech_active(speech: np.ndarray, fs: int) -> np.ndarray:
     A frame of 20 ms is active if its mean power is within 40 dB of the loudest frame's.
 
     Args:
-        speech: (samples,) clean speech.
+        speech: (samples,) floating-point clean speech.
         fs: sampling rate in Hz.
 
     Returns:

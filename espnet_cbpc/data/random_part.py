@@ -34,7 +34,8 @@ def random_part(
     samples, rate = _read(path, length / fs, rng)
     samples = samples[:, rng.integers(samples.shape[1])]
     if not np.isfinite(samples).all():
-        raise AudioError("audio has samples that are not finite (NaN or inf): replace it", str(path))
+        problem = "audio has samples that are not finite (NaN or inf): replace it"
+        raise AudioError(problem, str(path))
     if rate != fs:
         samples = soxr.resample(samples, rate, fs)
     if len(samples) < length:

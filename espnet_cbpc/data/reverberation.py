@@ -16,9 +16,9 @@ def reverberate(
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Put speech into a room, without moving it in time or changing its level.
 
-    The direct path is the largest sample of the RIR. Its delay is taken out, so that both results are
-    aligned with each other and with ``speech``. Both are scaled by one gain, which gives the early
-    part the energy of ``speech``.
+    The direct path is the largest sample of the RIR. Its delay is taken out, so that both results
+    are aligned with each other and with ``speech``. Both are scaled by one gain, which gives the
+    early part the energy of ``speech``.
 
     Args:
         speech: (samples,) clean speech.

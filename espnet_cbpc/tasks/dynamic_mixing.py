@@ -17,7 +17,7 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.utils.nested_dict_action import NestedDictAction
 
-from espnet_cbpc.data.dynamic_mixing import DynamicMixer
+from espnet_cbpc.data.dynamic_mixing import DynamicMixer, Mixed
 from espnet_cbpc.data.dynamic_mixing_config import DynamicMixingConfig
 from espnet_cbpc.enh_asr.category import REAL, category_index, category_of_id
 from espnet_cbpc.utils.cli import UserError
@@ -84,7 +84,7 @@ class DynamicMixingTask(AbsTask):
         mode: str,
         kwargs: Optional[dict] = None,
     ) -> AbsIterFactory:
-        """Build the iterator factory; if it mixes, it tells the preprocessor each epoch's number."""
+        """Build the iterator factory; if it mixes, it tells the preprocessor the epoch's number."""
         if mode != "train" or not args.dynamic_mixing_conf:
             return super().build_iter_factory(args, distributed_option, mode, kwargs)
         args = copy.copy(args)
@@ -138,7 +138,7 @@ class MixingPreprocessor:
             data["utt2category"] = np.array([category])
         return data
 
-    def _mix(self, uid: str, clean: np.ndarray, rng: np.random.Generator):
+    def _mix(self, uid: str, clean: np.ndarray, rng: np.random.Generator) -> Optional[Mixed]:
         try:
             if clean.ndim > 1:
                 raise UserError(f"the reference has {clean.shape[1]} channels: extract one first")
@@ -161,9 +161,11 @@ class _EpochTellingIterFactory(AbsIterFactory):
 
 class _NestedDictOrFileAction(NestedDictAction):
     def __call__(self, parser, namespace, values, option_strings=None):
-        if "=" not in values and values.endswith((".yaml", ".yml")):
-            values = str(read_yaml(values))
-        super().__call__(parser, namespace, values, option_strings)
+        if "=" in values or not values.endswith((".yaml", ".yml")):
+            super().__call__(parser, namespace, values, option_strings)
+            return
+        before = getattr(namespace, self.dest) or {}
+        setattr(namespace, self.dest, {**before, **read_yaml(values)})
 
 
 def _check_data(args: argparse.Namespace, config: DynamicMixingConfig) -> None:

@@ -37,7 +37,8 @@ def run(recipe, *options):
 
 def clean_only(folder, fsdd):
     """Write ``folder``: recordings of two speakers as they are, and nothing noisy."""
-    files = {f.stem: f for s in ("george", "jackson") for f in sorted(fsdd.rglob(f"*_{s}_[0-2].wav"))}
+    found = (f for s in ("george", "jackson") for f in sorted(fsdd.rglob(f"*_{s}_[0-2].wav")))
+    files = {f.stem: f for f in found}
     assert len(files) == 60
     ids = {f"{name.split('_')[1]}-{name}": name for name in files}
     tables = {

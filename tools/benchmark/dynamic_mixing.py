@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """Speed of dynamic mixing in times real time per core, against lhotse's (pip install lhotse).
 
-Both read a recording of clean speech and a random part of a noise recording from files, and mix them
-at a random SNR; "with RIR", speech is convolved with a room impulse response first. Ours makes the
-reference with early reflections too, lhotse the noisy speech alone. One process, one thread; time
-is that of the processor.
+Both read clean speech and a random part of a noise from files, and mix them at a random SNR; "with
+RIR", speech is convolved with a room impulse response first. Ours measures the SNR where there is
+speech and makes the reference (with early reflections) too, lhotse the noisy speech alone. One
+process, one thread; time is that of the processor.
 """
 
 import argparse

@@ -45,7 +45,7 @@ dump_labels=false     # true: stage 11 labels all clean speech, and joint traini
 alignment=            # CTM file of valid_set's words or phones, to measure the clusters against
 enh_asr_config=conf/train_enh_asr_cbpc.yaml
 baseline_configs=     # further joint trainings for comparison, such as conf/train_enh_asr_joint.yaml
-dynamic_mixing_conf=  # its file: stages 10 and 13 mix clean training speech with noise in each epoch
+dynamic_mixing_conf=  # file: stages 10 and 13 mix clean training speech with noise in each epoch
 asr_tag=              # names of experiments; empty: made from the names of the configurations
 enh_tag=
 enh_asr_tag=
@@ -201,7 +201,9 @@ collect_stats() {
         for job in $(seq "${stats_nj}"); do lists+=("${stats}/logdir/${split}.${job}.scp"); done
         category=${CATEGORY}
         # dynamic mixing makes the one of the other, in training
-        if [ "${split} ${category}" = "train SIMU" ]; then category+=${dynamic_mixing_conf:+ CLEAN}; fi
+        if [ "${split} ${category}" = "train SIMU" ]; then
+            category+=${dynamic_mixing_conf:+ CLEAN}
+        fi
         # shellcheck disable=SC2086  # a list
         python -m espnet_cbpc.bin.split_table "${dir}/${DATA[0]%%,*}" "${lists[@]}" \
             --utt2category "${dir}/utt2category" --category ${category}

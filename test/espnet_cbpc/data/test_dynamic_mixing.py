@@ -177,7 +177,7 @@ def test_the_input_is_left_alone(mixer):
 
 
 def test_pauses_of_noise_recordings_are_drawn_round(tmp_path, mixer):
-    """A recording that is mostly digital silence gives its noise; one that is all silent does not."""
+    """A recording that is mostly digital silence gives its noise; one of silence alone does not."""
     click = np.zeros(80_000)
     click[40_000:60_000] = 0.1
     for name, samples in {"click": click, "silence": np.zeros(80_000)}.items():

@@ -22,7 +22,7 @@ def speech(length=8000, seed=0):
 
 
 def test_reflections_after_the_cut_are_in_the_reverberant_speech_alone():
-    """Direct path at 100, an early reflection at the last sample before the cut, a late one after."""
+    """Direct path at 100, an early reflection just before the cut, a late one just after."""
     x = speech()
     end = 100 + 400  # 50 ms at 8 kHz
     early, heard = reverberate(x, rir_of((100, 1.0), (end, 0.5), (end + 1, 0.25)), FS, 50.0)

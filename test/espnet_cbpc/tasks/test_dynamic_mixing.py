@@ -1,4 +1,4 @@
-"""Mixing in the data loader: what is mixed, and that draws follow from seed, epoch and utterance."""
+"""Mixing in the data loader: what is mixed; draws follow from seed, epoch and utterance."""
 
 import subprocess
 import sys
@@ -181,6 +181,21 @@ def test_what_does_not_go_with_mixing_is_refused(epochs, mixing, changes, messag
         epochs([1], mixing=mixing, **changes)
 
 
+def test_options_come_from_a_file_and_later_ones_win(task, tmp_path):
+    (tmp_path / "mixing.yaml").write_text("noise_scp: a=b.scp\nsnr_db: [0, 5]\nrir_scp: null\n")
+
+    def parse(*values):
+        given = [word for value in values for word in ("--dynamic_mixing_conf", str(value))]
+        args = task.get_parser().parse_args(["--output_dir", "unused", *given])
+        return args.dynamic_mixing_conf
+
+    expected = {"noise_scp": "a=b.scp", "snr_db": [1, 5], "rir_scp": None}
+    assert parse(tmp_path / "mixing.yaml", "snr_db=[1, 5]") == expected
+    assert parse() == {}
+    with pytest.raises(UserError, match="gone.yaml: cannot be read as YAML"):
+        parse(tmp_path / "gone.yaml")
+
+
 def test_data_that_do_not_go_with_mixing_are_refused(epochs, data):
     labels = [str(data / "text"), "labels", "text_int"]
     noise = [str(data / "wav.scp"), "noise_ref1", "sound"]
@@ -194,7 +209,7 @@ def test_data_that_do_not_go_with_mixing_are_refused(epochs, data):
         epochs([1], **with_data(names=("speech", "text_spk1")))
     with pytest.raises(UserError, match="noise_ref1 would not fit it"):
         epochs([1], **with_data(noise))
-    with pytest.raises(UserError, match="labels .* of the dry references, but .* set --dump_labels false"):
+    with pytest.raises(UserError, match="labels .* of the dry references, .* --dump_labels false"):
         epochs([1], **with_data(labels, rir_scp=str(data / "rir.scp")))
 
 
@@ -250,7 +265,7 @@ def test_trainings_with_any_number_of_workers_and_resumed_ones_are_the_same(
 
 @pytest.fixture
 def enh_config(data, tmp_path):
-    """Options of the tiny SE training, on clean speech alone, as a clean-only directory gives it."""
+    """Options of the tiny SE training on clean speech alone, as a clean-only directory has it."""
     stft = {"n_fft": 64, "hop_length": 32}
     separator = {"num_spk": 1, "layer": 2, "stack": 1, "bottleneck_dim": 8, "hidden_dim": 8}
     clean = str(data / "spk1.scp")
