@@ -68,8 +68,10 @@ class DynamicMixingConfig:
                 _check_range(name, value, whole=name == "num_noises")
             elif name in NUMBERS:
                 _check_number(name, value, *NUMBERS[name], whole=name == "fs")
+            elif not isinstance(value, (str, type(None))):
+                _fail(f"{name} is {value!r}: must be the name of a file")
         config = cls(**{k: tuple(v) if k in RANGES else v for k, v in options.items()})
-        if config.clean_prob + config.given_prob > 1:
+        if config.clean_prob + config.given_prob > 1 + 1e-9:
             _fail("clean_prob and given_prob add up to more than 1: lower one of them")
         return config
 

@@ -4,8 +4,8 @@ What an utterance is mixed with follows from the training's seed, the epoch and 
 alone. So a training with the same seed has the same mixtures, be it with any number of loader
 workers or distributed processes, resumed or not; other epochs and other utterances have others. An
 utterance that comes twice in one epoch (``--num_iters_per_epoch`` beyond the data) is mixed alike
-both times. ESPnet itself seeds its workers by epoch and number only, which repeats across
-distributed processes, and not at all without workers.
+both times. (ESPnet seeds a loader's workers with seed + epoch + worker, which repeats across
+distributed processes, and from one epoch to the next.)
 """
 
 import argparse

@@ -31,6 +31,7 @@ def test_defaults_and_given_values():
         ({"level_db": ["a", 1]}, "level_db is ['a', 1]"),
         ({"clean_prob": 1.5}, "clean_prob is 1.5: must be a number from 0 to 1"),
         ({"clean_prob": 0.6, "given_prob": 0.5}, "add up to more than 1"),
+        ({"noise_scp": ["a.scp"]}, "noise_scp is ['a.scp']: must be the name of a file"),
         ({"early_ms": -1}, "early_ms is -1"),
     ],
 )

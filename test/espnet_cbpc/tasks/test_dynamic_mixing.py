@@ -230,6 +230,7 @@ def mixing_options(data):
     return ["--dynamic_mixing_conf", file, "--dynamic_mixing_conf", f"fs={FS}"]
 
 
+@pytest.mark.slow
 def test_trainings_with_any_number_of_workers_and_resumed_ones_are_the_same(
     data, tiny_config, mixing_options, tmp_path
 ):
