@@ -1,13 +1,16 @@
 """Every configuration is read by the command that it is for, and builds a model."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import yaml
 
+from espnet_cbpc.data.dynamic_mixing_config import DynamicMixingConfig
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.joint_config import joint_config
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
+from espnet_cbpc.utils.files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = [ROOT / "conf", *sorted(ROOT.glob("egs2/*/enh_asr_cbpc1/conf"))]
@@ -34,7 +37,7 @@ def parse(task, path, **changes):
 
 def test_every_configuration_is_tested():
     found = {p.relative_to(ROOT).as_posix() for f in FOLDERS for p in f.rglob("*.yaml")}
-    others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml")
+    others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml", "dynamic_mixing*.yaml")
     assert found == {*JOINT, *ASR, *ENH, *others}
 
 
@@ -85,6 +88,13 @@ def test_tokenizer(path):
 @pytest.mark.parametrize("path", configs("decode*.yaml"))
 def test_decoding(path):
     assert DecodingConfig.read(ROOT / path).beam_size >= 1
+
+
+@pytest.mark.parametrize("path", configs("dynamic_mixing*.yaml"))
+def test_dynamic_mixing(path):
+    options = read_yaml(ROOT / path)
+    assert DynamicMixingConfig.parse({"fs": 16000, **options}).noise_scp
+    assert {"fs", *options} == {f.name for f in dataclasses.fields(DynamicMixingConfig)}
 
 
 @pytest.mark.parametrize("path", configs("train_lm*.yaml"))

@@ -27,6 +27,11 @@ def category_index(name: str, utt_id: str) -> int:
     return CATEGORIES.index(name)
 
 
+def category_of_id(utt_id: str) -> int:
+    """Return the category that an id ends in, as in ESPnet's CHiME-4 recipes; else SIMU."""
+    return next((i for i, name in enumerate(CATEGORIES) if utt_id.endswith(name)), SIMU)
+
+
 def batch_categories(
     utt2category: Optional[torch.Tensor], utt_ids: Optional[Sequence[str]], batch_size: int
 ) -> torch.Tensor:
@@ -34,8 +39,7 @@ def batch_categories(
 
     Args:
         utt2category: (B, 1) or (B,) numbers from the data loader, if it reads that file.
-        utt_ids: else the suffix of each id decides, as in ESPnet's CHiME-4 recipes, but for each
-            utterance by itself; an id without such a suffix is SIMU.
+        utt_ids: else each id decides for its own utterance (:func:`category_of_id`).
         batch_size: B.
 
     Returns:
@@ -52,7 +56,4 @@ def batch_categories(
         return category
     if utt_ids is None:
         return torch.full((batch_size,), SIMU)
-    suffixes = {"REAL": REAL, "CLEAN": CLEAN}
-    return torch.tensor(
-        [next((c for s, c in suffixes.items() if u.endswith(s)), SIMU) for u in utt_ids]
-    )
+    return torch.tensor([category_of_id(u) for u in utt_ids])

@@ -17,6 +17,7 @@ from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
+from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
 from espnet_cbpc.tasks.transducer import support_transducers
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
@@ -66,12 +67,12 @@ class CategoryPreprocessor:
         return data
 
 
-class EnhASRCBPCTask(EnhS2TTask):
+class EnhASRCBPCTask(DynamicMixingTask, EnhS2TTask):
     """ESPnet's joint SE and ASR task, with an acoustic tokenizer and contrastive criterions.
 
     Adds the options ``--tokenizer``, ``--tokenizer_conf``, ``--tokenizer_init``,
-    ``--contrastive_criterions`` and ``--joint_conf``, and the optional data ``utt2category``
-    and ``labels`` (pseudo-labels dumped beforehand).
+    ``--contrastive_criterions``, ``--joint_conf`` and ``--dynamic_mixing_conf``, and the optional
+    data ``utt2category`` and ``labels`` (pseudo-labels dumped beforehand).
     """
 
     class_choices_list = EnhS2TTask.class_choices_list + [tokenizer_choices]
@@ -112,8 +113,9 @@ class EnhASRCBPCTask(EnhS2TTask):
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Callable:
-        """Return the stock preprocessor with categories added."""
-        return CategoryPreprocessor(super().build_preprocess_fn(args, train))
+        """Return the stock preprocessor with categories added, followed by mixing in training."""
+        preprocess = CategoryPreprocessor(super().build_preprocess_fn(args, train))
+        return cls.mix_after(preprocess, args, train)
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:

@@ -6,4 +6,5 @@ PLUGIN_OPTIONS = (
     "tokenizer_init",
     "contrastive_criterions",
     "joint_conf",
+    "dynamic_mixing_conf",
 )

@@ -49,6 +49,7 @@ enh_asr_config=conf/train_enh_asr_cbpc.yaml
 asr_update=true       # false: joint training leaves the ASR model as it is, and adapts the SE model to it
 use_transcripts=true  # false: joint training has no ASR loss, and training data need no text
 baseline_configs=     # further joint trainings for comparison, such as conf/train_enh_asr_joint.yaml
+dynamic_mixing_conf=  # file: stages 10 and 13 mix clean training speech with noise in each epoch
 asr_tag=              # names of experiments; empty: made from the names of the configurations
 enh_tag=
 enh_asr_tag=
@@ -92,7 +93,7 @@ for name in train_set valid_set test_sets; do
     [ -n "${!name}" ] || fail "--${name} is not given"
 done
 for name in asr_config enh_config tokenizer_conf enh_asr_config baseline_configs inference_config \
-    lm_config; do
+    lm_config dynamic_mixing_conf; do
     # shellcheck disable=SC2086  # baseline_configs is a list
     for file in ${!name}; do
         [ -f "${file}" ] || fail "${file}: no such file (--${name} names it)"
@@ -164,6 +165,13 @@ joint_suffix+=$(if ! ${use_transcripts}; then echo _no_transcripts; fi)
 enh_asr_tag=${enh_asr_tag:-$(name_of "${enh_asr_config}")${joint_suffix}}
 inference_tag=${inference_tag:-$(name_of "${inference_config}")$(if ${use_lm}; then echo _lm; fi)}
 
+# Dynamic mixing: options of the trainings, and what a change of it re-runs
+mixing_opts=() mixing_digest=()
+if [ -n "${dynamic_mixing_conf}" ]; then
+    mixing_opts=(--dynamic_mixing_conf "${dynamic_mixing_conf}" --dynamic_mixing_conf "fs=${fs_hz}")
+    mixing_digest=("$(digest_of "${dynamic_mixing_conf}")")
+fi
+
 # Joint systems: the baselines first, then the one of this recipe.
 joint_configs=() joint_tags=()
 for config in ${baseline_configs}; do
@@ -218,7 +226,7 @@ train_model() {
 
 # collect_stats MODULE STATS OPTION...: lengths (and feature statistics) of the utterances.
 collect_stats() {
-    local module=$1 stats=$2 split dir job lists parts=()
+    local module=$1 stats=$2 split dir job lists category parts=()
     shift 2
     if [ -f "${stats}/.complete" ]; then return; fi
     rm -rf "${stats}"
@@ -227,8 +235,14 @@ collect_stats() {
         dir=$(if [ "${split}" = train ]; then echo "${train}"; else echo "${valid}"; fi)
         lists=()
         for job in $(seq "${stats_nj}"); do lists+=("${stats}/logdir/${split}.${job}.scp"); done
+        category=${CATEGORY}
+        # dynamic mixing makes the one of the other, in training
+        if [ "${split} ${category}" = "train SIMU" ]; then
+            category+=${dynamic_mixing_conf:+ CLEAN}
+        fi
+        # shellcheck disable=SC2086  # a list
         python -m espnet_cbpc.bin.split_table "${dir}/${DATA[0]%%,*}" "${lists[@]}" \
-            --utt2category "${dir}/utt2category" --category "${CATEGORY}"
+            --utt2category "${dir}/utt2category" --category ${category}
     done
     data_options
     run_array "${stats_nj}" "${stats}/logdir/stats.JOB.log" python -m "${module}" \
@@ -398,13 +412,13 @@ stage10() {
         return
     fi
     begin "enh_${enh_tag}" "$(digest "$(stamp length_filter)" "$(digest_of "${enh_config}")" \
-        "${enh_args}")" "${enh_exp}" || return 0
+        "${enh_args}" "${mixing_digest[@]}")" "${enh_exp}" || return 0
     DATA=("wav.scp,speech_mix,sound" "spk1.scp,speech_ref1,sound")
     CATEGORY=SIMU
     # shellcheck disable=SC2206  # options, split at blanks
-    opts=(--config "${enh_config}" ${enh_args})
-    collect_stats espnet2.bin.enh_train "${enh_exp}/stats" "${opts[@]}"
-    train_model espnet2.bin.enh_train "${enh_exp}/stats" "${enh_exp}" \
+    opts=(--config "${enh_config}" "${mixing_opts[@]}" ${enh_args})
+    collect_stats espnet_cbpc.bin.enh_train "${enh_exp}/stats" "${opts[@]}"
+    train_model espnet_cbpc.bin.enh_train "${enh_exp}/stats" "${enh_exp}" \
         "speech_mix_shape speech_ref1_shape" "${opts[@]}"
     finish "enh_${enh_tag}"
 }
@@ -510,7 +524,8 @@ stage13() {
         exp=${expdir}/enh_asr_${tag}
         begin "enh_asr_${tag}" "$(digest "$(stamp joint_statistics)" \
             "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
-            "${enh_asr_args}" "${asr_update}" "${use_transcripts}")" "${exp}" || continue
+            "${enh_asr_args}" "${asr_update}" "${use_transcripts}" "${mixing_digest[@]}")" "${exp}" \
+            || continue
         start train_joint "${tag}" "${exp}" "${joint_configs[i]}"
     done
     wait_started
@@ -528,7 +543,7 @@ train_joint() {
     train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
         "${joint_shapes}" --config "${exp}/joint.yaml" \
         --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
-        "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
+        "${enh_exp}/${inference_enh_model}::enh_model" "${mixing_opts[@]}" ${enh_asr_args}
     finish "enh_asr_${tag}"
 }
 

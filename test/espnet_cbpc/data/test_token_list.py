@@ -58,3 +58,5 @@ def test_table_is_dealt_out_in_order_without_loss(tmp_path):
     assert list(read_table(parts[0])) == ["u1", "u3", "u5"]
     with pytest.raises(UserError, match="3 utterances of category SIMU cannot be dealt out to 4"):
         split_table([str(tmp_path / "wav.scp"), *parts, str(tmp_path / "p4"), *options])
+    split_table([str(tmp_path / "wav.scp"), parts[0], *options, "REAL"])
+    assert read_table(parts[0]) == table

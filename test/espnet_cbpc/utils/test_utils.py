@@ -39,6 +39,18 @@ def test_user_error_becomes_one_line(capsys):
     assert e.value.code == "error: this is wrong: do that"
 
 
+def test_the_traceback_that_a_loader_puts_before_a_user_error_is_left_out():
+    def main(cmd):
+        raise UserError(
+            "Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent "
+            "call last):\n  ...\nespnet_cbpc.utils.cli.UserError: this is wrong: do that\n"
+        )
+
+    with pytest.raises(SystemExit) as e:
+        run(main, set_up_logging=False)
+    assert e.value.code == "error: this is wrong: do that"
+
+
 @pytest.mark.parametrize("nj", [1, 2])
 def test_parallel_map_keeps_the_order_and_passes_errors_on(nj):
     assert list(parallel_map(square, range(12), 12, nj, "squares")) == [x * x for x in range(12)]

@@ -1,0 +1,68 @@
+"""Reverberation by a room impulse response (RIR)."""
+
+from typing import Tuple
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+from espnet_cbpc.utils.cli import UserError
+
+MIN_BLOCK = 16384  # samples
+
+
+def reverberate(
+    speech: np.ndarray, rir: np.ndarray, fs: int, early_ms: float
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Put speech into a room, without moving it in time or changing its level.
+
+    The direct path is the largest sample of the RIR. Its delay is taken out, so that both results
+    are aligned with each other and with ``speech``. Both are scaled by one gain, which gives the
+    early part the energy of ``speech``.
+
+    Args:
+        speech: (samples,) clean speech.
+        rir: (any,) room impulse response.
+        fs: sampling rate of both in Hz.
+        early_ms: how long after the direct path reflections are early, in ms: they help
+            intelligibility, so that a reference may keep them.
+
+    Returns:
+        ``(early, reverberant)``, each (samples,): speech with the early reflections alone, and with
+        all.
+
+    Raises:
+        UserError: the RIR is silent or not finite.
+    """
+    if not rir.any() or not np.isfinite(rir).all():
+        raise UserError("the room impulse response is silent or not finite: leave it out")
+    direct = int(np.abs(rir).argmax())
+    end = direct + 1 + round(early_ms / 1000 * fs)
+    early_rir = np.where(np.arange(len(rir)) < end, rir, 0).astype(rir.dtype)
+    early, reverberant = _convolve(speech, np.stack([early_rir, rir]), direct)
+    energy = np.vdot(early, early)
+    gain = np.sqrt(np.vdot(speech, speech) / energy) if energy > 0 else 1.0
+    return gain * early, gain * reverberant
+
+
+def _convolve(speech: np.ndarray, rirs: np.ndarray, start: int) -> np.ndarray:
+    """Convolve speech (N,) with each of ``rirs`` (R, L): samples start to start + N, (R, N).
+
+    Overlap-save. ``scipy.signal.oaconvolve`` takes blocks of fewest operations, too large for the
+    cache, and transforms the speech anew for each response: this is three times as fast.
+    """
+    # 1. Blocks of the speech that overlap by L - 1 samples: (B, block)
+    overlap = rirs.shape[1] - 1
+    block = scipy.fft.next_fast_len(max(MIN_BLOCK, 2 * overlap), real=True)
+    step = block - overlap
+    blocks = -(-(start + len(speech)) // step)
+    padded = np.zeros(overlap + blocks * step, dtype=speech.dtype)
+    padded[overlap : overlap + len(speech)] = speech
+    framed = sliding_window_view(padded, block)[::step]
+
+    # 2. Multiply the spectra: (1, B, F) * (R, 1, F)
+    spectra = scipy.fft.rfft(framed)[None] * scipy.fft.rfft(rirs, block)[:, None]
+
+    # 3. Of each block, what does not wrap round: (R, B, step) -> (R, N)
+    wet = scipy.fft.irfft(spectra, block)[..., overlap:].reshape(len(rirs), -1)
+    return wet[:, start : start + len(speech)]

@@ -1,0 +1,23 @@
+"""Task of SE training with dynamic mixing."""
+
+import argparse
+from typing import Callable, Optional
+
+from espnet2.tasks.enh import EnhancementTask
+
+from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
+
+
+class EnhTask(DynamicMixingTask, EnhancementTask):
+    """ESPnet's SE task with the option ``--dynamic_mixing_conf``.
+
+    Its training data are utterances with a clean reference, ``speech_ref1``; what they have as
+    ``speech_mix`` matters only where mixing leaves an utterance as it is given.
+    """
+
+    speech_name = "speech_mix"
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Optional[Callable]:
+        """Return the stock preprocessor, followed by mixing in training."""
+        return cls.mix_after(super().build_preprocess_fn(args, train), args, train)
