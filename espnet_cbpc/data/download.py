@@ -10,7 +10,7 @@ import time
 import zipfile
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Callable, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import IO, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Union
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -30,7 +30,9 @@ class _Cut(Exception):
     """The transfer ended early, or the server has a passing fault."""
 
 
-def download(url: str, path: PathLike, sha256: Optional[str] = None) -> None:
+def download(
+    url: str, path: PathLike, sha256: Optional[str] = None, md5: Optional[str] = None
+) -> None:
     """Fetch ``url`` to ``path`` unless it is there.
 
     What arrives is kept in ``path.part`` and continued where the server can (HTTP ranges); ``path``
@@ -40,33 +42,38 @@ def download(url: str, path: PathLike, sha256: Optional[str] = None) -> None:
         url: http or https.
         path: the file to write; its parents are made.
         sha256: hexadecimal digest to verify; None where none is known.
+        md5: the same, for sources that publish no better one.
 
     Raises:
         UserError: no connection after some attempts, the server refuses, or the digest differs.
     """
     path = Path(path)
     if path.exists():
-        return _verify(path, sha256, url)
+        return _verify(path, {"SHA-256": sha256, "MD5": md5}, url)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     _fetch_with_retries(url, part)
-    _verify(part, sha256, url)
+    _verify(part, {"SHA-256": sha256, "MD5": md5}, url)
     part.replace(path)
 
 
-def _verify(path: Path, sha256: Optional[str], url: str) -> None:
-    if sha256 is None:
-        return
-    digest = hashlib.sha256()
+def _verify(path: Path, expected: Dict[str, Optional[str]], url: str) -> None:
+    for name, digest in expected.items():
+        found = digest and _digest(path, name.replace("-", "").lower())
+        if digest and found != digest.lower():
+            path.unlink()
+            raise UserError(
+                f"{url}: {name} is {found}, expected {digest}; the file was removed: "
+                "run again, or get it from another source"
+            )
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm)
     with open(path, "rb") as f:
         while chunk := f.read(CHUNK_BYTES):
             digest.update(chunk)
-    if digest.hexdigest() != sha256.lower():
-        path.unlink()
-        raise UserError(
-            f"{url}: SHA-256 is {digest.hexdigest()}, expected {sha256}; the file was removed: "
-            "run again, or get it from another source"
-        )
+    return digest.hexdigest()
 
 
 def _fetch_with_retries(url: str, part: Path) -> None:

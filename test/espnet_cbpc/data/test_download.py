@@ -163,6 +163,15 @@ def test_wrong_checksum_leaves_nothing(serve, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_md5_is_verified_where_nothing_better_is_published(serve, tmp_path):
+    server = serve()
+    download(server.url, tmp_path / "a.zip", md5=hashlib.md5(BODY).hexdigest().upper())
+    assert (tmp_path / "a.zip").read_bytes() == BODY
+    with pytest.raises(UserError, match=r": MD5 is [0-9a-f]{32}, expected 1+; the file was remov"):
+        download(server.url, tmp_path / "a.zip", md5="1" * 32)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_not_found_is_not_asked_again(serve, tmp_path):
     server = serve()
     server.faults = [404]
