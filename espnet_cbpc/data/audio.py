@@ -36,7 +36,10 @@ def sampling_rate(text: str) -> int:
 
 
 def read_audio(
-    path: Union[str, Path], fs: Optional[int] = None, channel: Optional[int] = None
+    path: Union[str, Path],
+    fs: Optional[int] = None,
+    channel: Optional[int] = None,
+    part: Optional[Tuple[int, int]] = None,
 ) -> Tuple[np.ndarray, int]:
     """Read one channel of an audio file, resampled where need be.
 
@@ -44,6 +47,7 @@ def read_audio(
         path: any format of libsndfile.
         fs: sampling rate in Hz to resample to; None keeps the file's.
         channel: the channel to take, from 0; None allows mono files only.
+        part: first sample and end, at the file's rate, of what is read; None reads all.
 
     Returns:
         (samples,) float32 in [-1, 1] for integer formats, and its sampling rate in Hz.
@@ -57,11 +61,13 @@ def read_audio(
         raise AudioError("no such audio file: correct the path", where)
     try:
         with soundfile.SoundFile(path) as f:
-            expected, rate, log = f.frames, f.samplerate, f.extra_info
-            samples = f.read(dtype="float32", always_2d=True)
+            begin, end = part or (0, f.frames)
+            rate, log = f.samplerate, f.extra_info
+            f.seek(min(begin, f.frames))
+            samples = f.read(end - begin, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as e:
         raise AudioError("not a readable audio file: replace it", where) from e
-    if len(samples) != expected or _is_cut_short(log):
+    if len(samples) != end - begin or _is_cut_short(log):
         raise AudioError("audio file is cut short: replace it", where)
     samples = _pick_channel(samples, channel, where)
     if not len(samples):

@@ -175,6 +175,27 @@ def unpack(archive: PathLike, folder: PathLike) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def obtain(url: str, folder: PathLike, md5: Optional[str] = None) -> None:
+    """Fetch an archive and unpack it into ``folder``, unless that is there; the archive is removed.
+
+    Args:
+        url: of the archive, which is kept beside the folder until it is unpacked.
+        folder: to appear whole or not at all.
+        md5: see :func:`download`.
+
+    Raises:
+        UserError: see :func:`download` and :func:`unpack`.
+    """
+    folder = Path(folder)
+    if folder.is_dir():
+        return
+    archive = folder.with_name(f"{folder.name}-{unquote(Path(urlsplit(url).path).name)}")
+    logging.info("fetching %s", url)
+    download(url, archive, md5=md5)
+    unpack(archive, folder)
+    archive.unlink()
+
+
 class _Member(NamedTuple):
     """A zip's or tar's member: is it a plain file or folder, and how its bytes are read."""
 
