@@ -51,6 +51,11 @@ class Mixture:
     snr: Optional[float] = None
 
 
+def noise_name(path: Union[str, Path]) -> str:
+    """Return a short name of a noise file: its path below the noise folder, ``a/b.wav`` as ``a-b``."""
+    return "-".join(Path(path).with_suffix("").parts)
+
+
 class Signals(NamedTuple):
     """What is heard, (samples,) float32 each, on the 16-bit grid; noisy = clean + noise exactly."""
 
