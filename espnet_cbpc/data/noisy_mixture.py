@@ -52,7 +52,7 @@ class Mixture:
 
 
 def noise_name(path: Union[str, Path]) -> str:
-    """Return a short name of a noise file: its path below the noise folder, ``a/b.wav`` as ``a-b``."""
+    """Return the name of a noise by its path below the noise folder: of ``a/b.wav``, ``a-b``."""
     return "-".join(Path(path).with_suffix("").parts)
 
 

@@ -21,7 +21,7 @@ def write_noisy_sets(
     noise_dir: Union[str, Path],
     nj: int = 1,
 ) -> None:
-    """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and the data directory ``<set>`` of each set.
+    """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and the data directory ``<set>`` of each.
 
     A data directory appears last and whole; earlier ones of these names are replaced.
 
@@ -50,7 +50,8 @@ def mixture_tables(mixtures: Sequence[Mixture], audio: Path) -> Dict[str, Table]
     """Return the files of a data directory by name, each by utterance.
 
     Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, such as ``n83``
-    (:func:`~espnet_cbpc.data.noisy_mixture.noise_name`), or ``none``. No ``text`` where no mixture has any.
+    (:func:`~espnet_cbpc.data.noisy_mixture.noise_name`), or ``none``. No ``text`` where no mixture
+    has any.
     """
     files = {mixture.id: audio_files(mixture, audio) for mixture in mixtures}
     noisy = [mixture for mixture in mixtures if mixture.noise]

@@ -73,8 +73,8 @@ def _slopes_and_weights(levels: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
 def _nearest_peaks(levels: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """Return the level of the peak that each slope belongs to.
 
-    A rising slope looks up and takes, as the original program does, the last band before the peak; a
-    falling one looks down and takes the peak itself.
+    A rising slope looks up and takes, as the original program does, the last band before the peak;
+    a falling one looks down and takes the peak itself.
     """
     peaks = np.empty_like(slopes)
     bands = slopes.shape[1]

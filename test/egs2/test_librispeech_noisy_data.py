@@ -259,9 +259,11 @@ def test_room_impulse_responses_of_slr28(corpora, tmp_path):
         "simulated_rirs-smallroom-Room001-Room001-00001",
     ]
     (real / "rir_list").write_text(line.format("gone"))
-    with pytest.raises(UserError, match=r"1 file\(s\) of rir_list are missing \(gone.wav\): unpack"):
+    message = r"1 file\(s\) of rir_list are missing \(gone.wav\): unpack rirs_noises"
+    with pytest.raises(UserError, match=message):
         prepare(corpora, tmp_path / "data", "--rirs", str(tmp_path))
-    with pytest.raises(UserError, match="RIRS=.*nowhere: no room impulse responses .* correct RIRS"):
+    message = "RIRS=.*nowhere: no room impulse responses .* correct RIRS in db.sh"
+    with pytest.raises(UserError, match=message):
         prepare(corpora, tmp_path / "data", "--rirs", str(tmp_path / "nowhere"))
 
 
@@ -277,7 +279,8 @@ def test_counts_of_the_originals_are_demanded(corpora, tmp_path):
     for name, count in {"train_clean": 28539, "test_clean": 2620}.items():
         assert len(DataDir.read(tmp_path / "data" / name).ids) == count
     shutil.rmtree(tmp_path / "full" / "test-clean" / "1001")
-    with pytest.raises(UserError, match=r"test-clean: 2460 of 2620 utterances: unpack test-clean\.tar"):
+    message = r"test-clean: 2460 of 2620 utterances: unpack test-clean\.tar\.gz whole, or"
+    with pytest.raises(UserError, match=message):
         prepare_librispeech_noisy.main([*named, "--data", str(tmp_path / "data"), *SMALL])
 
 
@@ -293,7 +296,7 @@ def test_wrong_root_and_missing_part(corpora, tmp_path):
     shutil.copytree(corpora / "LibriSpeech" / "test-clean", tmp_path / "some" / "test-clean")
     message = (
         r"some: 2 of 3 parts are missing in .*some \(dev-clean, train-clean-100\): unpack "
-        r"dev-clean\.tar\.gz, train-clean-100\.tar\.gz of https://www\.openslr\.org/resources/12 there"
+        r"dev-clean\.tar\.gz, train-clean-100\.tar\.gz of https://www\.openslr\.org/.* there"
     )
     refused(tmp_path / "some", tmp_path, message)
     message = r"1 of 4 parts are missing in .* \(train-clean-360\)"
@@ -321,7 +324,7 @@ def test_partly_unpacked(changed, tmp_path):
 def test_truncated_recording(changed, tmp_path):
     for path in (changed / "LibriSpeech" / "test-clean").glob("*/*/*.flac"):
         path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(UserError, match=r"1089-130000-000.\.flac: audio file is cut short|not a read"):
+    with pytest.raises(UserError, match=r"1089-130000-000.\.flac: (audio file is cut short|not)"):
         prepare(changed, tmp_path / "data")
     assert not (tmp_path / "data" / "test_seen").exists()
 
@@ -340,7 +343,7 @@ def test_noise_that_cannot_be_used(changed, tmp_path):
 
 def test_noise_folders_that_are_wrong(corpora, tmp_path):
     refused(corpora, tmp_path, "MUSAN=.*/gone: no such folder: correct MUSAN", "--musan", "/gone")
-    message = r"DEMAND=.*musan: no noise: looked for \*\*/ch01\.wav \(\.flac, \.ogg, \.wav\) in .*musan"
+    message = r"DEMAND=.*musan: no noise: looked for \*\*/ch01\.wav \(.*\.wav\) in .*musan"
     refused(corpora, tmp_path, message, "--demand", str(corpora / "musan"))
 
 

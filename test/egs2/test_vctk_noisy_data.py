@@ -134,7 +134,8 @@ def test_archives_may_be_unpacked_in_folders_of_their_names_and_logs_at_the_top(
 
 def test_second_run_writes_the_same(corpus, tmp_path):
     def contents():
-        return {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
+        files = (path for path in (tmp_path / "data").rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in files}
 
     prepare_vctk_noisy.main(options(corpus, tmp_path / "data"))
     first = contents()
@@ -149,12 +150,13 @@ def test_counts_of_the_original_are_demanded(corpus, tmp_path):
     tree.make_full(tmp_path / "full", sizes, sound)
     named = ["--vctk_noisy", str(tmp_path / "full"), "--data", str(tmp_path / "data")]
     prepare_vctk_noisy.main(named)
-    train, dev, test = (len(DataDir.read(tmp_path / "data" / d).ids) for d in ("train", "dev", "test"))
+    folders = (tmp_path / "data" / name for name in ("train", "dev", "test"))
+    train, dev, test = (len(DataDir.read(folder).ids) for folder in folders)
     assert (train + dev, test) == (11572, 824)
     for folder in tree.FOLDERS["test"]:
         for path in (tmp_path / "full" / folder).glob("p257_*"):
             path.unlink()
-    with pytest.raises(UserError, match="clean_testset_wav: 412 of 824 utterances: unpack the arch"):
+    with pytest.raises(UserError, match="clean_testset_wav: 412 of 824 utterances: unpack the"):
         prepare_vctk_noisy.main(named)
 
 
@@ -171,7 +173,7 @@ def test_wrong_root(corpus, tmp_path):
     message = "VCTK_NOISY=.*/no: no such folder: correct VCTK_NOISY in db.sh, or leave it empty"
     refused(tmp_path / "no", tmp_path, message)
     message = (
-        r"7 of 7 parts of VoiceBank \+ DEMAND are missing \(logfiles, clean_trainset_28spk_wav, .*\): "
+        r"7 of 7 parts of VoiceBank \+ DEMAND are missing \(logfiles, clean_trainset_28spk.*\): "
         r"unpack logfiles\.zip, .* of https://doi\.org/10\.7488/ds/2117 there"
     )
     refused(corpus / "testset_txt", tmp_path, message)
@@ -187,7 +189,7 @@ def changed(corpus, tmp_path):
 def test_partly_unpacked(changed, tmp_path):
     shutil.rmtree(changed / "trainset_28spk_txt")
     (changed / "logfiles" / "log_testset.txt").unlink()
-    message = r"2 of 7 parts .* \(logfiles, trainset_28spk_txt\): unpack logfiles\.zip, trainset_28spk"
+    message = r"2 of 7 parts .* \(logfiles, trainset_28spk_txt\): unpack logfiles\.zip, trainset_"
     refused(changed, tmp_path, message)
 
 
@@ -219,7 +221,7 @@ def test_truncated_and_mismatched_recordings(changed, tmp_path):
         prepare_vctk_noisy.main(options(changed, tmp_path / "data"))
     text = str(e.value)
     assert "1 of 8 utterance(s): audio file is cut short: replace it (p232_001: " in text
-    assert "2 of 8 utterance(s): clean and noisy recording differ in length or sampling rate" in text
+    assert "2 of 8 utterance(s): clean and noisy recording differ in length or sampling" in text
     assert "(100 samples at 48000 Hz, clean 24000 at 48000 Hz)" in text
     assert not (tmp_path / "data").exists()
 
@@ -275,7 +277,7 @@ def test_way_out_is_named_where_the_download_fails(tmp_path, monkeypatch):
         raise UserError(f"cannot download {url}")
 
     monkeypatch.setattr(download, "download", fail)
-    message = r"logfiles\.zip; or fetch the files of https://doi.* set VCTK_NOISY=<folder> in db\.sh"
+    message = r"logfiles\.zip; or fetch the files of https://doi.* set VCTK_NOISY=<folder> in"
     with pytest.raises(UserError, match=message):
         prepare_vctk_noisy.main(["--downloads", str(tmp_path)])
 

@@ -23,5 +23,5 @@ export ESC50="${ESC50:-}"
 export NOISE="${NOISE:-}"
 # Room impulse responses: RIRS_NOISES (SLR28), or any folder of them
 export RIRS="${RIRS:-}"
-# VoiceBank + DEMAND (Valentini-Botinhao 2017): the folder of clean_trainset_28spk_wav/ and the others
+# VoiceBank + DEMAND (Valentini-Botinhao 2017): the folder of clean_trainset_28spk_wav/ and so on
 export VCTK_NOISY="${VCTK_NOISY:-}"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Stage 1: write data/{train_clean,dev,test_clean,test_seen,test_unseen}, with --static_train true also
-# data/train_noisy, and for dynamic mixing data/noise_train.scp and, where RIRS is set, rir_train.scp.
+# Stage 1: write data/{train_clean,dev,test_clean,test_seen,test_unseen}, with --static_train true
+# also data/train_noisy; for dynamic mixing data/noise_train.scp and, where RIRS is set,
+# data/rir_train.scp.
 # Called from the recipe directory. The options are those of prepare_librispeech_noisy.py (see its
 # --help), for example:
 #   local/data.sh --hours 960 --num_test 500 --seed 0 --fs 16000 --nj 8

@@ -1,8 +1,8 @@
 """The noisy LibriSpeech protocol: which mixtures make up which set. It is our own choice.
 
-Everything random is drawn here, from one generator, before any audio is written. The tests are drawn
-first, then dev, then train, so that the amount of training data does not change the others. Speech
-and noises come in a fixed order, so that the draws depend on the seed and the corpora alone.
+Everything random is drawn here, from one generator, before any audio is written. The tests are
+drawn first, then dev, then train, so that the amount of training data does not change the others.
+Speech and noises come in a fixed order, so that the draws depend on the seed and the corpora alone.
 """
 
 import math
@@ -88,7 +88,7 @@ class Draw:
             drawn["train_noisy"] = self._at_random_snr(
                 train, "train", sizes.snr_range, sizes.clean_fraction
             )
-        return {name: sorted(found, key=lambda mixture: mixture.id) for name, found in drawn.items()}
+        return {name: sorted(mixtures, key=lambda m: m.id) for name, mixtures in drawn.items()}
 
     def _some(self, recordings: Sequence[Recording], count: int) -> List[Recording]:
         count = min(count, len(recordings))

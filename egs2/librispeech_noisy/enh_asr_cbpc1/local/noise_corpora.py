@@ -1,7 +1,7 @@
 """Noise corpora: which of their files serve training, development, and the two noisy tests.
 
-The splits are ours. ``seen`` noise is of the kinds that training hears, but never the same stretch of
-sound; ``unseen`` noise is of kinds that training never hears:
+The splits are ours. ``seen`` noise is of the kinds that training hears, but never the same stretch
+of sound; ``unseen`` noise is of kinds that training never hears:
 
 ========== ================================ ======================== =============================
 variable   train, dev, seen                 split by                 unseen
@@ -125,7 +125,7 @@ def locate(given: Mapping[str, str], url: str, downloads: Path) -> Dict[str, Pat
         try:
             download.obtain(url, downloads / "musan", MUSAN_MD5)
         except UserError as e:
-            raise UserError(f"{e}; or name noise that you have in db.sh: {listed(CORPORA, 9)}") from e
+            raise UserError(f"{e}; or name your noise in db.sh: {listed(CORPORA, 9)}") from e
         given = {"MUSAN": str(downloads / "musan")}
     return {variable.lower(): _root(variable, Path(given[variable])) for variable in sorted(given)}
 
@@ -138,8 +138,9 @@ def _root(variable: str, folder: Path) -> Path:
         if next(_files(root, corpus.pattern), None):
             return root
     raise UserError(
-        f"{variable}={folder}: no noise: looked for {corpus.pattern} ({', '.join(sorted(AUDIO))}) in "
-        f"{listed(folder / name for name in corpus.roots)}: correct {variable} in db.sh"
+        f"{variable}={folder}: no noise: looked for {corpus.pattern} "
+        f"({', '.join(sorted(AUDIO))}) in {listed(folder / name for name in corpus.roots)}: "
+        f"correct {variable} in db.sh"
     )
 
 
@@ -174,7 +175,7 @@ def noises(roots: Mapping[str, Path], unseen: Tuple[str, ...] = ()) -> Dict[str,
     empty = [use for use, members in found.items() if not members]
     if empty:
         raise UserError(
-            f"no noise for {listed(empty)} in {listed(roots.values())}: name another corpus in db.sh "
-            f"({listed(CORPORA, 9)}), or one to keep for test_unseen with --unseen_noise"
+            f"no noise for {listed(empty)} in {listed(roots.values())}: name another corpus in "
+            f"db.sh ({listed(CORPORA, 9)}), or one to keep for test_unseen with --unseen_noise"
         )
     return found

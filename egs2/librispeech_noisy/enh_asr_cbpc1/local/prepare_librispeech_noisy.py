@@ -94,8 +94,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     train = [recording for part in train_parts for recording in speech[part]]
     mixed = train if args.static_train == "true" else []
     lengths = _of_files(read_header, [*speech[TEST], *speech[DEV], *mixed], corpora, args.nj)
-    needed = [n for use, found in noises.items() for n in found if use != "train" or n.share != WHOLE]
-    sounds = _of_files(find_sound, [*needed, *(noises["train"] if mixed else [])], corpora, args.nj)
+    used = [noise for use in ("dev", "seen", "unseen") for noise in noises[use]]
+    used += [noise for noise in noises["train"] if mixed or noise.share != WHOLE]
+    sounds = _of_files(find_sound, used, corpora, args.nj)
     sizes = Sizes(
         args.num_dev, args.num_test, args.test_snrs, tuple(args.snr_range), args.clean_fraction
     )

@@ -24,7 +24,7 @@ def write_noise_list(
     fs: int,
     nj: int,
 ) -> None:
-    """Write ``noise_train.scp``; of files that training may hear in part, that part alone is copied.
+    """Write ``noise_train.scp``; of files that training may hear in part, that part is copied.
 
     Args:
         data: folder to write to; the copies go to ``audio/noise_train`` in it.
@@ -79,8 +79,8 @@ def write_rir_list(data: Path, given: str) -> None:
     found = _find_rirs(root)
     if not found:
         raise UserError(
-            f"RIRS={given}: no room impulse responses ({', '.join(sorted(AUDIO))}): correct RIRS in "
-            "db.sh, or leave it empty to train without reverberation"
+            f"RIRS={given}: no room impulse responses ({', '.join(sorted(AUDIO))}): correct RIRS "
+            "in db.sh, or leave it empty to train without reverberation"
         )
     names = _names(path.relative_to(root).as_posix() for path in found)
     write_table(

@@ -44,7 +44,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     """
     args = get_parser().parse_args(cmd)
     folders = locate(args.vctk_noisy, args.url, Path(args.downloads))
-    pairs = {name: read_pairs(name, folders, args.allow_partial == "true") for name in ("train", "test")}
+    allow_partial = args.allow_partial == "true"
+    pairs = {name: read_pairs(name, folders, allow_partial) for name in ("train", "test")}
     unknown = sorted(set(args.dev_speakers) - {pair.speaker for pair in pairs["train"]})
     if unknown:
         raise UserError(f"--dev_speakers: {listed(unknown)} not in the training set: choose others")
@@ -71,11 +72,12 @@ def _check(pair: Pair, fs: int) -> None:
             f"{pair.noisy} ({noisy} samples at {noisy_rate} Hz, clean {clean} at {rate} Hz)",
         )
     if rate < fs:
-        raise AudioError(f"sampling rate below {fs} Hz: restore the file", f"{pair.clean}: {rate} Hz")
+        where = f"{pair.clean} ({rate} Hz)"
+        raise AudioError(f"sampling rate below {fs} Hz: restore the file", where)
 
 
 def noisy_tables(pairs: List[Pair]) -> Dict[str, Table]:
-    """Return the files of a data directory by name: ``utt2snr`` in dB and ``utt2noise`` as logged."""
+    """Return the files of a data directory by name; ``utt2snr`` is in dB."""
     return {
         **_tables(pairs),
         "wav.scp": {pair.id: str(pair.noisy.resolve()) for pair in pairs},

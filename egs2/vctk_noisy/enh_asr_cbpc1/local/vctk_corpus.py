@@ -77,8 +77,8 @@ def locate(given: str, url: str, downloads: Path) -> Dict[str, Path]:
             _fetch(f"{url.rstrip('/')}/{name}.zip", root / name)
     elif not root.is_dir():
         raise UserError(
-            f"VCTK_NOISY={given}: no such folder: correct VCTK_NOISY in db.sh, or leave it empty to "
-            "download the corpus"
+            f"VCTK_NOISY={given}: no such folder: correct VCTK_NOISY in db.sh, or leave it empty "
+            "to download the corpus"
         )
     # an archive may have been unpacked into a folder of its name; the logs often lie at the top
     choices = {name: [root / name, root / name / name] for name in names}
@@ -93,10 +93,10 @@ def locate(given: str, url: str, downloads: Path) -> Dict[str, Path]:
     }
     missing = [name for name in names if name not in found]
     if missing:
+        archives = listed((f"{name}.zip" for name in missing), 7)
         raise UserError(
             f"{root}: {len(missing)} of {len(names)} parts of VoiceBank + DEMAND are missing "
-            f"({listed(missing, 7)}): unpack {listed((f'{name}.zip' for name in missing), 7)} of {WHERE} "
-            "there"
+            f"({listed(missing, 7)}): unpack {archives} of {WHERE} there"
         )
     return found
 
@@ -133,8 +133,9 @@ def read_pairs(set_name: str, folders: Dict[str, Path], allow_partial: bool) -> 
     lacking = [f"{name}: {len(ids)} ({listed(ids)})" for name, ids in missing.items() if ids]
     if lacking and not allow_partial:
         raise UserError(
-            f"{set_name} set of VoiceBank + DEMAND: utterances are missing in {'; '.join(lacking)}: "
-            f"unpack the archives of {WHERE} whole, or give --allow_partial true to leave them out"
+            f"{set_name} set of VoiceBank + DEMAND: utterances are missing in "
+            f"{'; '.join(lacking)}: unpack the archives of {WHERE} whole, or give --allow_partial "
+            "true to leave them out"
         )
     if lacking:
         logging.warning("left out; utterances are missing in %s", "; ".join(lacking))
