@@ -34,9 +34,7 @@ def parse(task, path, **changes):
 
 def test_every_configuration_is_tested():
     found = {p.relative_to(ROOT).as_posix() for f in FOLDERS for p in f.rglob("*.yaml")}
-    others = configs(
-        "decode*.yaml", "dynamic_mixing*.yaml", "tokenizer*.yaml", "train_lm*.yaml"
-    )
+    others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml", "dynamic_mixing*.yaml")
     assert found == {*JOINT, *ASR, *ENH, *others}
 
 
