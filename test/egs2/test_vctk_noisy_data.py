@@ -187,8 +187,10 @@ def changed(corpus, tmp_path):
 
 
 def test_partly_unpacked(changed, tmp_path):
-    shutil.rmtree(changed / "trainset_28spk_txt")
     (changed / "logfiles" / "log_testset.txt").unlink()
+    refused(changed, tmp_path, r"log_testset\.txt: no such file: unpack logfiles\.zip of https")
+    shutil.rmtree(changed / "trainset_28spk_txt")
+    shutil.rmtree(changed / "logfiles")
     message = r"2 of 7 parts .* \(logfiles, trainset_28spk_txt\): unpack logfiles\.zip, trainset_"
     refused(changed, tmp_path, message)
 

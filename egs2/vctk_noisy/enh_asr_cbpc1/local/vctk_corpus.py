@@ -8,7 +8,7 @@ import logging
 import re
 import unicodedata
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from espnet_cbpc.data import download
 from espnet_cbpc.utils.cli import UserError, listed
@@ -40,6 +40,7 @@ LAYOUTS = {
         "clean_testset_wav", "noisy_testset_wav", "testset_txt", "log_testset.txt", 824
     ),
 }
+ARCHIVES = (LOGS, *(name for layout in LAYOUTS.values() for name in layout[:3]))
 
 
 class Pair(NamedTuple):
@@ -71,34 +72,33 @@ def locate(given: str, url: str, downloads: Path) -> Dict[str, Path]:
         UserError: no such folder, archives that are not in it, or a failed download.
     """
     root = Path(given) if given else downloads / "vctk_noisy"
-    names = [LOGS] + [name for layout in LAYOUTS.values() for name in layout[:3]]
     if not given:
-        for name in names:
+        for name in ARCHIVES:
             _fetch(f"{url.rstrip('/')}/{name}.zip", root / name)
     elif not root.is_dir():
         raise UserError(
             f"VCTK_NOISY={given}: no such folder: correct VCTK_NOISY in db.sh, or leave it empty "
             "to download the corpus"
         )
-    # an archive may have been unpacked into a folder of its name; the logs often lie at the top
-    choices = {name: [root / name, root / name / name] for name in names}
-    choices[LOGS].insert(0, root)
-    wanted = {name: "*.wav" if name.endswith("wav") else "*.txt" for name in names}
-    wanted[LOGS] = "log_testset.txt"
-    found = {
-        name: folder
-        for name, folders in choices.items()
-        for folder in folders
-        if next(folder.glob(wanted[name]), None)
-    }
-    missing = [name for name in names if name not in found]
+    found = {name: _unpacked(root, name) for name in ARCHIVES}
+    missing = [name for name, folder in found.items() if folder is None]
     if missing:
         archives = listed((f"{name}.zip" for name in missing), 7)
         raise UserError(
-            f"{root}: {len(missing)} of {len(names)} parts of VoiceBank + DEMAND are missing "
+            f"{root}: {len(missing)} of {len(found)} parts of VoiceBank + DEMAND are missing "
             f"({listed(missing, 7)}): unpack {archives} of {WHERE} there"
         )
     return found
+
+
+def _unpacked(root: Path, name: str) -> Optional[Path]:
+    """Return where the files of an archive are; None: nowhere.
+
+    It may have been unpacked into a folder of its name; the logs often lie at the top.
+    """
+    pattern = "log_*.txt" if name == LOGS else "*.wav" if name.endswith("wav") else "*.txt"
+    folders = [root / name, root / name / name, *([root] if name == LOGS else [])]
+    return next((folder for folder in folders if any(folder.glob(pattern))), None)
 
 
 def _fetch(url: str, folder: Path) -> None:
@@ -149,13 +149,13 @@ def read_pairs(set_name: str, folders: Dict[str, Path], allow_partial: bool) -> 
 
 
 def _files(folder: Path, suffix: str) -> Dict[str, Path]:
-    return {path.stem: path for path in folder.iterdir() if path.suffix == suffix}
+    return {path.stem: path for path in folder.glob(f"[!.]*{suffix}")}
 
 
 def _read_log(path: Path) -> Dict[str, Tuple[str, float]]:
     """Read lines ``utterance noise SNR``."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file: unpack logfiles.zip of {WHERE}")
+        raise UserError(f"{path}: no such file: unpack {LOGS}.zip of {WHERE}")
     log = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
