@@ -4,7 +4,7 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import librispeech_corpus
 import noise_corpora
@@ -76,18 +76,13 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     """
     args = get_parser().parse_args(cmd)
     _check(args)
-    data, downloads = Path(args.data), Path(args.downloads)
+    data, train_parts = Path(args.data), TRAIN_PARTS[args.hours]
     # 1. what there is
-    train_parts = TRAIN_PARTS[args.hours]
-    parts = librispeech_corpus.locate(
-        args.librispeech, (TEST, DEV, *train_parts), args.librispeech_url, downloads
-    )
+    parts, roots = _locate(args, train_parts)
     speech = {
         part: librispeech_corpus.read_part(part, folder, args.allow_partial == "true")
         for part, folder in parts.items()
     }
-    given = {name: getattr(args, name.lower()) for name in noise_corpora.CORPORA}
-    roots = noise_corpora.locate(given, args.musan_url, downloads)
     noises = noise_corpora.noises(roots, tuple(args.unseen_noise))
     corpora = _link(data / "corpora", {**parts, **roots})
     # 2. what is made of it
@@ -121,6 +116,19 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"--snr_range {args.snr_range}: the first must not exceed the second")
     if len(set(args.test_snrs)) < len(args.test_snrs):
         raise UserError(f"--test_snrs {args.test_snrs}: one comes twice")
+
+
+def _locate(
+    args: argparse.Namespace, train_parts: Sequence[str]
+) -> Tuple[Dict[str, Path], Dict[str, Path]]:
+    """Return the folders of LibriSpeech's parts and of the noise corpora."""
+    parts = (TEST, DEV, *train_parts)
+    given = {name: getattr(args, name.lower()) for name in noise_corpora.CORPORA}
+    downloads = Path(args.downloads)
+    return (
+        librispeech_corpus.locate(args.librispeech, parts, args.librispeech_url, downloads),
+        noise_corpora.locate(given, args.musan_url, downloads),
+    )
 
 
 def _of_files(
