@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from espnet_cbpc.data.token_list import make_token_list
+from espnet_cbpc.data.token_list import BPE_MODES, make_token_list
 from espnet_cbpc.utils.cli import run
 
 
@@ -15,6 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--text", required=True, help="text of the training set")
     parser.add_argument("--token_type", required=True, help="char, word or bpe")
     parser.add_argument("--nbpe", type=int, default=500, help="number of units of bpe")
+    parser.add_argument("--bpemode", choices=BPE_MODES, default="unigram", help="model of bpe")
     parser.add_argument("--output_dir", required=True, help="gets tokens.txt and bpe.model")
     return parser
 
@@ -22,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Write."""
     args = get_parser().parse_args(cmd)
-    tokens = make_token_list(args.text, args.token_type, args.nbpe, args.output_dir)
+    tokens = make_token_list(**vars(args))
     logging.info("%d tokens in %s/tokens.txt", len(tokens), args.output_dir)
 
 

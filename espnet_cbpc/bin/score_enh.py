@@ -1,4 +1,4 @@
-"""Score noisy or enhanced speech against clean references: PESQ, STOI, ESTOI, SI-SDR."""
+"""Score speech against clean references: PESQ, CSIG, CBAK, COVL, STOI, ESTOI and SI-SDR."""
 
 import argparse
 from pathlib import Path

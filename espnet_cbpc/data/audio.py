@@ -1,8 +1,9 @@
 """Audio files: read with every check, write whole."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Iterator, Optional, Tuple, Union
 
 import numpy as np
 import soundfile
@@ -13,6 +14,8 @@ from espnet_cbpc.utils.files import atomic_write
 
 STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least this for "unknown"
 PCM_16_STEP = 2.0**-15
+CUT_SHORT = "audio file is cut short: replace it"
+NO_SAMPLES = "audio file has no samples: leave it out"
 
 
 class AudioError(UserError):
@@ -36,7 +39,10 @@ def sampling_rate(text: str) -> int:
 
 
 def read_audio(
-    path: Union[str, Path], fs: Optional[int] = None, channel: Optional[int] = None
+    path: Union[str, Path],
+    fs: Optional[int] = None,
+    channel: Optional[int] = None,
+    part: Optional[Tuple[int, int]] = None,
 ) -> Tuple[np.ndarray, int]:
     """Read one channel of an audio file, resampled where need be.
 
@@ -44,6 +50,7 @@ def read_audio(
         path: any format of libsndfile.
         fs: sampling rate in Hz to resample to; None keeps the file's.
         channel: the channel to take, from 0; None allows mono files only.
+        part: first sample and end, at the file's rate, of what is read; None reads all.
 
     Returns:
         (samples,) float32 in [-1, 1] for integer formats, and its sampling rate in Hz.
@@ -53,24 +60,47 @@ def read_audio(
             finite, or several channels and none chosen.
     """
     where = str(path)
-    if not Path(path).is_file():
-        raise AudioError("no such audio file: correct the path", where)
-    try:
-        with soundfile.SoundFile(path) as f:
-            expected, rate, log = f.frames, f.samplerate, f.extra_info
-            samples = f.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as e:
-        raise AudioError("not a readable audio file: replace it", where) from e
-    if len(samples) != expected or _is_cut_short(log):
-        raise AudioError("audio file is cut short: replace it", where)
+    with _opened(path) as f:
+        begin, end = part or (0, f.frames)
+        rate = f.samplerate
+        f.seek(min(begin, f.frames))
+        samples = f.read(end - begin, dtype="float32", always_2d=True)
+    if len(samples) != end - begin:
+        raise AudioError(CUT_SHORT, where)
     samples = _pick_channel(samples, channel, where)
     if not len(samples):
-        raise AudioError("audio file has no samples: leave it out", where)
+        raise AudioError(NO_SAMPLES, where)
     if not np.isfinite(samples).all():
         raise AudioError("audio has samples that are not finite (NaN or inf): replace it", where)
     if fs is not None and fs != rate:
         samples, rate = soxr.resample(samples, rate, fs), fs
     return samples, rate
+
+
+def read_header(path: Union[str, Path]) -> Tuple[int, int]:
+    """Return the length in samples and the sampling rate in Hz that a file's header tells.
+
+    Raises:
+        AudioError: the file is missing, unreadable, cut short as far as the header shows, or empty.
+    """
+    with _opened(path) as f:
+        if not f.frames:
+            raise AudioError(NO_SAMPLES, str(path))
+        return f.frames, f.samplerate
+
+
+@contextmanager
+def _opened(path: Union[str, Path]) -> Iterator[soundfile.SoundFile]:
+    where = str(path)
+    if not Path(path).is_file():
+        raise AudioError("no such audio file: correct the path", where)
+    try:
+        with soundfile.SoundFile(path) as f:
+            if _is_cut_short(f.extra_info):
+                raise AudioError(CUT_SHORT, where)
+            yield f
+    except (soundfile.LibsndfileError, OSError) as e:
+        raise AudioError("not a readable audio file: replace it", where) from e
 
 
 def _is_cut_short(log: str) -> bool:

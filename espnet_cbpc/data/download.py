@@ -9,13 +9,13 @@ import time
 import zipfile
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Callable, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import IO, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Union
 from urllib.parse import unquote, urlsplit
 
 import requests
 
-from espnet_cbpc.utils import files
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import file_digest
 from espnet_cbpc.utils.progress import progress
 
 ATTEMPTS = 4
@@ -30,7 +30,9 @@ class _Cut(Exception):
     """The transfer ended early, or the server has a passing fault."""
 
 
-def download(url: str, path: PathLike, sha256: Optional[str] = None) -> None:
+def download(
+    url: str, path: PathLike, sha256: Optional[str] = None, md5: Optional[str] = None
+) -> None:
     """Fetch ``url`` to ``path`` unless it is there.
 
     What arrives is kept in ``path.part`` and continued where the server can (HTTP ranges); ``path``
@@ -40,30 +42,30 @@ def download(url: str, path: PathLike, sha256: Optional[str] = None) -> None:
         url: http or https.
         path: the file to write; its parents are made.
         sha256: hexadecimal digest to verify; None where none is known.
+        md5: the same, for sources that publish no better one.
 
     Raises:
         UserError: no connection after some attempts, the server refuses, or the digest differs.
     """
     path = Path(path)
     if path.exists():
-        return _verify(path, sha256, url)
+        return _verify(path, {"SHA-256": sha256, "MD5": md5}, url)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     _fetch_with_retries(url, part)
-    _verify(part, sha256, url)
+    _verify(part, {"SHA-256": sha256, "MD5": md5}, url)
     part.replace(path)
 
 
-def _verify(path: Path, sha256: Optional[str], url: str) -> None:
-    if sha256 is None:
-        return
-    actual = files.sha256(path)
-    if actual != sha256.lower():
-        path.unlink()
-        raise UserError(
-            f"{url}: SHA-256 is {actual}, expected {sha256}; the file was removed: "
-            "run again, or get it from another source"
-        )
+def _verify(path: Path, expected: Dict[str, Optional[str]], url: str) -> None:
+    for name, digest in expected.items():
+        found = digest and file_digest(path, name.replace("-", "").lower())
+        if digest and found != digest.lower():
+            path.unlink()
+            raise UserError(
+                f"{url}: {name} is {found}, expected {digest}; the file was removed: "
+                "run again, or get it from another source"
+            )
 
 
 def _fetch_with_retries(url: str, part: Path) -> None:
@@ -163,6 +165,27 @@ def unpack(archive: PathLike, folder: PathLike) -> None:
         raise UserError(f"{archive}: cannot be unpacked ({e}): remove it and run again") from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def obtain(url: str, folder: PathLike, md5: Optional[str] = None) -> None:
+    """Fetch an archive and unpack it into ``folder``, unless that is there; the archive is removed.
+
+    Args:
+        url: of the archive, which is kept beside the folder until it is unpacked.
+        folder: to appear whole or not at all.
+        md5: see :func:`download`.
+
+    Raises:
+        UserError: see :func:`download` and :func:`unpack`.
+    """
+    folder = Path(folder)
+    if folder.is_dir():
+        return
+    archive = folder.with_name(f"{folder.name}-{unquote(Path(urlsplit(url).path).name)}")
+    logging.info("fetching %s", url)
+    download(url, archive, md5=md5)
+    unpack(archive, folder)
+    archive.unlink()
 
 
 class _Member(NamedTuple):

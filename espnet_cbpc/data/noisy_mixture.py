@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
-import soxr
 
 from espnet_cbpc.data.audio import read_audio, write_audio
 from espnet_cbpc.data.directory import whole_directory
@@ -31,7 +30,7 @@ class Mixture:
         recordings: file names of the recordings that are joined, in order.
         silences: samples of silence between them, one fewer than there are recordings.
         peak: largest magnitude of the joined speech before mixing.
-        noise: file name of the noise; None leaves the speech clean.
+        noise: file name of the noise, whose first channel is taken; None leaves the speech clean.
         segment: first sample and end of the part of the noise file that may be used, at the rate of
             the file.
         offset: where the noise begins, in samples at ``fs`` from the start of the segment; it wraps
@@ -50,6 +49,11 @@ class Mixture:
     segment: Optional[Tuple[int, int]] = None
     offset: int = 0
     snr: Optional[float] = None
+
+
+def noise_name(path: Union[str, Path]) -> str:
+    """Return the name of a noise by its path below the noise folder: of ``a/b.wav``, ``a-b``."""
+    return "-".join(Path(path).with_suffix("").parts)
 
 
 class Signals(NamedTuple):
@@ -137,11 +141,10 @@ def _join(mixture: Mixture, speech_dir: Path) -> np.ndarray:
     return speech * np.float32(mixture.peak / loudest)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _segment(path: Path, segment: Tuple[int, int], fs: int) -> np.ndarray:
     """Cut before resampling, so that no filter smears other parts of the file into this one."""
-    samples, rate = read_audio(path)
-    return soxr.resample(samples[slice(*segment)], rate, fs)
+    return read_audio(path, fs, channel=0, part=segment)[0]
 
 
 def _on_grid(samples: np.ndarray) -> np.ndarray:

@@ -11,7 +11,12 @@ from espnet_cbpc.utils.files import atomic_write
 BLANK, UNKNOWN, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
 
 
-def make_token_list(text: str, token_type: str, nbpe: int, output_dir: str) -> List[str]:
+BPE_MODES = ("unigram", "bpe")
+
+
+def make_token_list(
+    text: str, token_type: str, nbpe: int, output_dir: str, bpemode: str = "unigram"
+) -> List[str]:
     """Write ``tokens.txt`` (and ``bpe.model`` for bpe) and return the tokens.
 
     The order is ESPnet's: blank, unknown, tokens (the most frequent first; as the bpe model has
@@ -22,13 +27,14 @@ def make_token_list(text: str, token_type: str, nbpe: int, output_dir: str) -> L
         token_type: ``char``, ``word`` or ``bpe``.
         nbpe: number of sentencepiece units, for bpe.
         output_dir: where to write.
+        bpemode: sentencepiece's model type, for bpe: one of ``BPE_MODES``.
 
     Raises:
         UserError: the text is too small for ``nbpe`` units, or ``token_type`` is unknown.
     """
     lines = list(read_table(text).values())
     if token_type == "bpe":
-        tokens = train_bpe(lines, nbpe, Path(output_dir) / "bpe.model")
+        tokens = train_bpe(lines, nbpe, bpemode, Path(output_dir) / "bpe.model")
     elif token_type in ("char", "word"):
         count = Counter(t for line in lines for t in split(line, token_type))
         tokens = [t for t, _ in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
@@ -47,8 +53,8 @@ def split(line: str, token_type: str) -> Iterable[str]:
     return (SPACE if c == " " else c for c in line)
 
 
-def train_bpe(lines: List[str], nbpe: int, model: Path) -> List[str]:
-    """Train a sentencepiece unigram model, write it to ``model``, and return its pieces."""
+def train_bpe(lines: List[str], nbpe: int, bpemode: str, model: Path) -> List[str]:
+    """Train a sentencepiece model, write it to ``model``, and return its pieces."""
     import io
 
     import sentencepiece
@@ -59,7 +65,7 @@ def train_bpe(lines: List[str], nbpe: int, model: Path) -> List[str]:
             sentence_iterator=iter(lines),
             model_writer=blob,
             vocab_size=nbpe,
-            model_type="unigram",
+            model_type=bpemode,
             character_coverage=1.0,
             minloglevel=2,
         )

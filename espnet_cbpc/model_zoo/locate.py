@@ -12,7 +12,7 @@ from filelock import FileLock
 from espnet_cbpc.data.download import download, unpack
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import atomic_write, read_yaml, sha256
+from espnet_cbpc.utils.files import atomic_write, file_digest, read_yaml
 
 PathLike = Union[str, Path]
 Model = Union[PathLike, Tuple[PathLike, PathLike]]
@@ -197,7 +197,7 @@ def _inside(folder: Path, name: str, meta: Path) -> Path:
 
 def _unpacked(archive: Path, cache: Path) -> Path:
     """Unpack an archive, once for each content."""
-    folder = cache / f"{archive.stem}-{sha256(archive)[:16]}"
+    folder = cache / f"{archive.stem}-{file_digest(archive)[:16]}"
     with _locked(cache):
         if not folder.is_dir():
             unpack(archive, folder)

@@ -4,7 +4,16 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from espnet_cbpc.scoring.groups import number
 
-DIGITS = {"PESQ_NB": 2, "PESQ_WB": 2, "STOI": 3, "ESTOI": 3, "SI_SDR": 2}
+DIGITS = {
+    "PESQ_NB": 2,
+    "PESQ_WB": 2,
+    "CSIG": 2,
+    "CBAK": 2,
+    "COVL": 2,
+    "STOI": 3,
+    "ESTOI": 3,
+    "SI_SDR": 2,
+}
 NAMES = {
     "PESQ_NB": "PESQ (narrow band)",
     "PESQ_WB": "PESQ (wide band)",

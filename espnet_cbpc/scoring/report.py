@@ -139,7 +139,7 @@ class _Sources:
             if table.keys() != metrics:
                 raise UserError(
                     f"{set_name}: {name} is scored by {', '.join(table)}, others by "
-                    f"{', '.join(metrics)}: score all at one sampling rate"
+                    f"{', '.join(metrics)}: score all anew, at one sampling rate"
                 )
             for metric, values in table.items():
                 first = first if first is not None else values.keys()

@@ -8,6 +8,7 @@ import numpy as np
 
 from espnet_cbpc.data.audio import AudioError, read_audio
 from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.scoring.composite import COMPOSITE
 from espnet_cbpc.scoring.quality_metrics import metric_names, speech_quality
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
@@ -15,7 +16,7 @@ from espnet_cbpc.utils.parallel import parallel_map
 
 PathLike = Union[str, Path]
 Pair = Tuple[str, str, str]  # utterance, reference path, path of the signal to score
-METRICS = ("PESQ_NB", "PESQ_WB", "STOI", "ESTOI", "SI_SDR")
+METRICS = ("PESQ_NB", "PESQ_WB", *COMPOSITE, "STOI", "ESTOI", "SI_SDR")
 
 
 def score_file(folder: PathLike, metric: str) -> Path:

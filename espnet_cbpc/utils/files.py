@@ -50,9 +50,9 @@ def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
     return content or {}
 
 
-def sha256(path: Union[str, Path]) -> str:
-    """Return the hexadecimal SHA-256 of a file's content."""
-    digest = hashlib.sha256()
+def file_digest(path: Union[str, Path], algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file's content, by an algorithm of hashlib."""
+    digest = hashlib.new(algorithm)
     with open(path, "rb") as f:
         for block in iter(lambda: f.read(1 << 20), b""):
             digest.update(block)

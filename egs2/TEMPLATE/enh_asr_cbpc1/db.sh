@@ -6,3 +6,22 @@
 export FSDD="${FSDD:-}"
 # "100 Nonspeech Sounds" of G. Hu: the folder of n1.wav to n100.wav
 export NONSPEECH="${NONSPEECH:-}"
+
+# LibriSpeech (SLR12): the folder of dev-clean, test-clean and train-*, or the one around it
+export LIBRISPEECH="${LIBRISPEECH:-}"
+# Noises; recipes take those that are set. MUSAN (SLR17): the folder that holds noise/
+export MUSAN="${MUSAN:-}"
+# DEMAND: the folder of DKITCHEN/, DLIVING/, ... with ch01.wav each
+export DEMAND="${DEMAND:-}"
+# DNS Challenge: the folder of its noise files
+export DNS_NOISE="${DNS_NOISE:-}"
+# WHAM!: the folder of tr/, cv/ and tt/
+export WHAM_NOISE="${WHAM_NOISE:-}"
+# ESC-50: the folder that holds audio/
+export ESC50="${ESC50:-}"
+# One's own: any folder of noise
+export NOISE="${NOISE:-}"
+# Room impulse responses: RIRS_NOISES (SLR28), or any folder of them
+export RIRS="${RIRS:-}"
+# VoiceBank + DEMAND (Valentini-Botinhao 2017): the folder of clean_trainset_28spk_wav/ and so on
+export VCTK_NOISY="${VCTK_NOISY:-}"

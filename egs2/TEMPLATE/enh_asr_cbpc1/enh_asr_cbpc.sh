@@ -31,6 +31,7 @@ max_wav_duration=20
 # Tokens and language model
 token_type=bpe        # bpe, char or word
 nbpe=500              # tokens of bpe
+bpemode=unigram       # sentencepiece model of bpe: unigram or bpe
 use_lm=false          # train a language model (stages 6-8) and decode with it
 lm_config=            # its configuration
 lm_train_text=        # text of its training; empty: that of the training set
@@ -339,10 +340,10 @@ stage4() {
 
 stage5() {
     if [ -n "${asr_model}" ]; then log "the ASR model brings its own tokens"; return; fi
-    begin token_list "$(digest "$(stamp length_filter)" "${token_type}" "${nbpe}")" "${tokens}" \
-        || return 0
+    begin token_list "$(digest "$(stamp length_filter)" "${token_type}" "${nbpe}" "${bpemode}")" \
+        "${tokens}" || return 0
     python -m espnet_cbpc.bin.make_token_list --text "${train}/text" --token_type "${token_type}" \
-        --nbpe "${nbpe}" --output_dir "${tokens}"
+        --nbpe "${nbpe}" --bpemode "${bpemode}" --output_dir "${tokens}"
     finish token_list
 }
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from espnet_cbpc.data import download as module
-from espnet_cbpc.data.download import download, unpack
+from espnet_cbpc.data.download import download, obtain, unpack
 from espnet_cbpc.utils.cli import UserError
 
 BODY = bytes(range(256)) * 2000
@@ -161,6 +161,29 @@ def test_wrong_checksum_leaves_nothing(serve, tmp_path):
     with pytest.raises(UserError, match=rf"{server.url}: SHA-256 is [0-9a-f]{{64}}, expected 0+;"):
         download(server.url, tmp_path / "a.zip", "0" * 64)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_md5_is_verified_where_nothing_better_is_published(serve, tmp_path):
+    server = serve()
+    download(server.url, tmp_path / "a.zip", md5=hashlib.md5(BODY).hexdigest().upper())
+    assert (tmp_path / "a.zip").read_bytes() == BODY
+    with pytest.raises(UserError, match=r": MD5 is [0-9a-f]{32}, expected 1+; the file was remov"):
+        download(server.url, tmp_path / "a.zip", md5="1" * 32)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_archive_is_fetched_unpacked_and_removed_once(serve, tmp_path):
+    server = serve()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as f:
+        f.writestr("a/b.txt", "hello")
+    server.body = buffer.getvalue()
+    folder = tmp_path / "corpora" / "mine"
+    for _ in range(2):
+        obtain(server.url, folder, md5=hashlib.md5(server.body).hexdigest())
+        assert (folder / "a" / "b.txt").read_text() == "hello"
+    assert server.asked == [None]
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
 
 
 def test_not_found_is_not_asked_again(serve, tmp_path):

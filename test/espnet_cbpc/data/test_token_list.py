@@ -34,6 +34,16 @@ def test_bpe_pieces_are_those_of_the_model(text, tmp_path):
     assert set(model.encode("two one", out_type=str)) <= set(tokens)
 
 
+@pytest.mark.parametrize("bpemode, has_scores", [("unigram", True), ("bpe", False)])
+def test_kind_of_the_sentencepiece_model(text, tmp_path, bpemode, has_scores):
+    tokens = make_token_list(text, "bpe", 13, tmp_path / "b", bpemode)
+    model = sentencepiece.SentencePieceProcessor(str(tmp_path / "b" / "bpe.model"))
+    scores = [model.get_score(i) for i in range(3, 13)]
+    # a unigram's score is a log probability, that of a merge its place in the list
+    assert any(score % 1 for score in scores) == has_scores
+    assert len(tokens) == 13
+
+
 def test_bad_options_are_named(text, tmp_path):
     with pytest.raises(UserError, match="cannot make 5000 bpe units of 3 lines of text; choose"):
         make_token_list(text, "bpe", 5000, tmp_path / "b")

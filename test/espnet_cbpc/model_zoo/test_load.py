@@ -16,7 +16,7 @@ from espnet_cbpc.data import download
 from espnet_cbpc.model_zoo import load_asr, load_enh
 from espnet_cbpc.model_zoo.locate import locate
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import sha256
+from espnet_cbpc.utils.files import file_digest
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_url_with_digest(server, zoo, packed, cache):
     url = f"{server}/{archive.name}"
     with pytest.raises(UserError, match="SHA-256 is .*, expected 0000"):
         load_asr(f"{url}#sha256={'0' * 64}", cachedir=cache)
-    model, _ = load_asr(f"{url}#sha256={sha256(archive)}", cachedir=cache)
+    model, _ = load_asr(f"{url}#sha256={file_digest(archive)}", cachedir=cache)
     assert same(model, zoo.asr_model)
     assert not list(cache.glob("*.archive*"))  # what is unpacked is not kept twice
 

@@ -1,11 +1,10 @@
 """The two corpora: where they are, where they come from, and whether they are whole."""
 
-import logging
 from pathlib import Path
 from typing import Dict, NamedTuple, Tuple, Union
 
+from espnet_cbpc.data import download
 from espnet_cbpc.data.audio import AudioError, read_audio
-from espnet_cbpc.data.download import download, unpack
 from espnet_cbpc.utils.cli import UserError, listed
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -76,18 +75,12 @@ def obtain(corpus: Corpus, given: str, url: str, downloads: Union[str, Path]) ->
 
 
 def _fetch(corpus: Corpus, url: str, root: Path) -> None:
-    if root.is_dir():
-        return
-    archive = root.with_suffix(".zip")
-    logging.info("%s is not set: fetching %s", corpus.variable, url)
     try:
-        download(url, archive)
+        download.obtain(url, root)
     except UserError as e:
         raise UserError(
             f"{e}; or set {corpus.variable}=<folder> in db.sh if you have a copy"
         ) from e
-    unpack(archive, root)
-    archive.unlink()
 
 
 def lengths(corpus: Corpus, folder: Path) -> Dict[str, int]:

@@ -1,0 +1,40 @@
+"""Data directories of clean speech, with the recordings where they lie."""
+
+import logging
+from pathlib import Path
+from typing import Mapping, Sequence
+
+from librispeech_corpus import Recording
+
+from espnet_cbpc.data.kaldi_dir import write_data_dir
+
+
+def write_clean_set(
+    directory: Path,
+    recordings: Sequence[Recording],
+    corpora: Path,
+    genders: Mapping[str, str],
+) -> None:
+    """Write a data directory of category CLEAN, each recording its own reference.
+
+    Args:
+        directory: to write.
+        recordings: the speech.
+        corpora: folder that the paths of recordings are below.
+        genders: ``m`` or ``f`` by speaker, as far as known, for ``spk2gender``.
+    """
+    paths = {r.id: str((corpora / r.file).resolve()) for r in recordings}
+    tables = {
+        "wav.scp": paths,
+        "spk1.scp": paths,
+        "text": {r.id: r.text for r in recordings},
+        "utt2spk": {r.id: r.speaker for r in recordings},
+        "utt2category": dict.fromkeys(paths, "CLEAN"),
+        "utt2snr": dict.fromkeys(paths, "clean"),
+        "utt2noise": dict.fromkeys(paths, "none"),
+    }
+    known = {r.speaker: genders[r.speaker] for r in recordings if r.speaker in genders}
+    if known:
+        tables["spk2gender"] = known
+    write_data_dir(directory, tables)
+    logging.info("%s: %d utterances", directory, len(recordings))

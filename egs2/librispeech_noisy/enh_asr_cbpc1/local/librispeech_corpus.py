@@ -1,0 +1,145 @@
+"""LibriSpeech: where it is, where it comes from, and what is spoken in it.
+
+Source: Panayotov et al., "LibriSpeech: an ASR corpus based on public domain audio books", ICASSP
+2015; https://www.openslr.org/12.
+"""
+
+import os
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+
+from espnet_cbpc.data import download
+from espnet_cbpc.utils.cli import UserError, listed
+
+URL = "https://www.openslr.org/resources/12"
+
+
+class Part(NamedTuple):
+    """The number of utterances of a part, and the MD5 that openslr publishes of its archive."""
+
+    utterances: int
+    md5: str
+
+
+PARTS = {
+    "dev-clean": Part(2703, "42e2234ba48799c1f50f24a7926300a1"),
+    "test-clean": Part(2620, "32fa31d27d2e1cad72775fee3f4849a9"),
+    "train-clean-100": Part(28539, "2a93770f6d5c6c964bc36631d331a522"),
+    "train-clean-360": Part(104014, "c0e676e450a7ff2f54aeade5171606fa"),
+    "train-other-500": Part(148688, "d1a0fd59409feb2c614ce4d30c387708"),
+}
+TRAIN_PARTS = {  # by hours
+    100: ("train-clean-100",),
+    460: ("train-clean-100", "train-clean-360"),
+    960: ("train-clean-100", "train-clean-360", "train-other-500"),
+}
+
+
+class Recording(NamedTuple):
+    """One utterance; ``file`` is its path below the folder of all parts."""
+
+    id: str
+    speaker: str
+    text: str
+    file: str
+
+
+def locate(given: str, parts: Sequence[str], url: str, downloads: Path) -> Dict[str, Path]:
+    """Return the folder of each part, which holds those of the speakers.
+
+    Args:
+        given: the user's folder, which holds the parts or a ``LibriSpeech/`` that does; empty:
+            download what is not there yet.
+        parts: names of the parts.
+        url: folder of the archives.
+        downloads: where downloads are kept.
+
+    Raises:
+        UserError: no such folder, a part is not in it, or a failed download.
+    """
+    if not given:
+        return {part: _fetch(part, url, downloads / "librispeech" / part) for part in parts}
+    root = Path(given)
+    if not root.is_dir():
+        raise UserError(
+            f"LIBRISPEECH={given}: no such folder: correct LIBRISPEECH in db.sh, or leave it empty "
+            "to download the corpus"
+        )
+    root = root / "LibriSpeech" if (root / "LibriSpeech").is_dir() else root
+    missing = [part for part in parts if not (root / part).is_dir()]
+    if missing:
+        raise UserError(
+            f"LIBRISPEECH={given}: {len(missing)} of {len(parts)} parts are missing in {root} "
+            f"({listed(missing)}): unpack {listed(f'{part}.tar.gz' for part in missing)} of {URL} "
+            "there"
+        )
+    return {part: root / part for part in parts}
+
+
+def _fetch(part: str, url: str, folder: Path) -> Path:
+    try:
+        download.obtain(f"{url.rstrip('/')}/{part}.tar.gz", folder, PARTS[part].md5)
+    except UserError as e:
+        raise UserError(
+            f"{e}; or set LIBRISPEECH=<folder> in db.sh if you have a copy, or name a mirror with "
+            "--librispeech_url"
+        ) from e
+    return folder / "LibriSpeech" / part
+
+
+def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
+    """Return the utterances of a part, sorted by id. Audio is not opened.
+
+    Args:
+        part: its name.
+        folder: where it is, with ``<speaker>/<chapter>/<speaker>-<chapter>.trans.txt``.
+        allow_partial: take fewer utterances than the part has.
+
+    Raises:
+        UserError: transcripts or recordings are missing.
+    """
+    recordings: List[Recording] = []
+    faults: Dict[str, List[str]] = {}
+    for chapter in sorted(path for path in folder.glob("*/*") if path.is_dir()):
+        texts, flacs = _read_chapter(chapter)
+        unread = sorted(flacs - texts.keys())
+        faults.setdefault("recording(s) without transcript", []).extend(unread)
+        unheard = sorted(texts.keys() - flacs)
+        faults.setdefault("transcript(s) without recording", []).extend(unheard)
+        relative = Path(part) / chapter.relative_to(folder)
+        for key, text in texts.items():
+            file = (relative / f"{key}.flac").as_posix()
+            recordings.append(Recording(key, chapter.parent.name, text, file))
+    found = [f"{len(keys)} {what} ({listed(keys)})" for what, keys in faults.items() if keys]
+    if found:
+        raise UserError(f"{folder}: {'; '.join(found)}: unpack {part}.tar.gz anew")
+    wanted = 1 if allow_partial else PARTS[part].utterances
+    if len(recordings) < wanted:
+        raise UserError(
+            f"{folder}: {len(recordings)} of {PARTS[part].utterances} utterances: unpack "
+            f"{part}.tar.gz whole, or give --allow_partial true to do with a part"
+        )
+    return sorted(recordings)
+
+
+def _read_chapter(chapter: Path) -> Tuple[Dict[str, str], set]:
+    """Return the transcripts by id, and the ids of the recordings."""
+    names = os.listdir(chapter)
+    flacs = {name[: -len(".flac")] for name in names if name.endswith(".flac")}
+    texts: Dict[str, str] = {}
+    for name in (name for name in names if name.endswith(".trans.txt")):
+        lines = (chapter / name).read_text(encoding="utf-8").splitlines()
+        texts.update((key, text) for key, _, text in (line.partition(" ") for line in lines))
+    return texts, flacs
+
+
+def genders(folders: Iterable[Path]) -> Dict[str, str]:
+    """Return ``m`` or ``f`` by speaker, of every SPEAKERS.TXT that lies beside the parts."""
+    table: Dict[str, str] = {}
+    for path in sorted({folder.parent / "SPEAKERS.TXT" for folder in folders}):
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                if not line.startswith(";"):
+                    speaker, gender = line.split("|")[:2]
+                    table[speaker.strip()] = gender.strip().lower()
+    return table
