@@ -1,8 +1,9 @@
 """Audio files: read with every check, write whole."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Iterator, Optional, Tuple, Union
 
 import numpy as np
 import soundfile
@@ -13,6 +14,8 @@ from espnet_cbpc.utils.files import atomic_write
 
 STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least this for "unknown"
 PCM_16_STEP = 2.0**-15
+CUT_SHORT = "audio file is cut short: replace it"
+NO_SAMPLES = "audio file has no samples: leave it out"
 
 
 class AudioError(UserError):
@@ -53,24 +56,47 @@ def read_audio(
             finite, or several channels and none chosen.
     """
     where = str(path)
-    if not Path(path).is_file():
-        raise AudioError("no such audio file: correct the path", where)
-    try:
-        with soundfile.SoundFile(path) as f:
-            expected, rate, log = f.frames, f.samplerate, f.extra_info
-            samples = f.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as e:
-        raise AudioError("not a readable audio file: replace it", where) from e
-    if len(samples) != expected or _is_cut_short(log):
-        raise AudioError("audio file is cut short: replace it", where)
+    with _opened(path) as f:
+        expected, rate = f.frames, f.samplerate
+        samples = f.read(dtype="float32", always_2d=True)
+    if len(samples) != expected:
+        raise AudioError(CUT_SHORT, where)
     samples = _pick_channel(samples, channel, where)
     if not len(samples):
-        raise AudioError("audio file has no samples: leave it out", where)
+        raise AudioError(NO_SAMPLES, where)
     if not np.isfinite(samples).all():
         raise AudioError("audio has samples that are not finite (NaN or inf): replace it", where)
     if fs is not None and fs != rate:
         samples, rate = soxr.resample(samples, rate, fs), fs
     return samples, rate
+
+
+def read_header(path: Union[str, Path]) -> Tuple[int, int]:
+    """Return the length in samples and the sampling rate in Hz of a mono file, by its header.
+
+    Raises:
+        AudioError: the file is missing, unreadable, cut short, empty, or has several channels.
+    """
+    with _opened(path) as f:
+        if f.channels > 1:
+            raise AudioError(f"audio has {f.channels} channels: extract one first", str(path))
+        if not f.frames:
+            raise AudioError(NO_SAMPLES, str(path))
+        return f.frames, f.samplerate
+
+
+@contextmanager
+def _opened(path: Union[str, Path]) -> Iterator[soundfile.SoundFile]:
+    where = str(path)
+    if not Path(path).is_file():
+        raise AudioError("no such audio file: correct the path", where)
+    try:
+        with soundfile.SoundFile(path) as f:
+            if _is_cut_short(f.extra_info):
+                raise AudioError(CUT_SHORT, where)
+            yield f
+    except (soundfile.LibsndfileError, OSError) as e:
+        raise AudioError("not a readable audio file: replace it", where) from e
 
 
 def _is_cut_short(log: str) -> bool:

@@ -60,6 +60,7 @@ inference_enh_model=valid.loss.ave.pth
 inference_enh_asr_model=valid.loss_asr.ave.pth
 inference_lm=valid.loss.ave.pth
 inference_tag=        # empty: made from the name of inference_config
+breakdown=utt2snr     # table in the data directories by whose values the report splits results
 data_note=            # what the data are, for the report
 
 usage() {
@@ -574,7 +575,7 @@ stage16() {
     done
     # shellcheck disable=SC2086  # a list
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
-        --sets ${test_sets} --noisy_scores "${expdir}/noisy_scores" --breakdown utt2snr \
+        --sets ${test_sets} --noisy_scores "${expdir}/noisy_scores" --breakdown "${breakdown}" \
         --seed "${seed}" --output "${results}" --header "data=${data_note}" \
         "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
