@@ -16,7 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("table", help="file to split")
     parser.add_argument("parts", nargs="+", help="files to write")
     parser.add_argument("--utt2category", help="file with each utterance's category")
-    parser.add_argument("--category", default="", help="keep this one only; empty: all")
+    parser.add_argument("--category", nargs="*", default=[], help="keep these only; none: all")
     return parser
 
 
@@ -27,11 +27,11 @@ def main(cmd=None) -> None:
     ids = list(table)
     if args.category:
         category = read_table(args.utt2category)
-        ids = [u for u in ids if category.get(u) == args.category]
+        ids = [u for u in ids if category.get(u) in args.category]
     if len(ids) < len(args.parts):
         raise UserError(
             f"{args.table}: {len(ids)} utterances"
-            + (f" of category {args.category}" if args.category else "")
+            + (f" of category {' or '.join(args.category)}" if args.category else "")
             + f" cannot be dealt out to {len(args.parts)} jobs: add data, or take fewer jobs"
         )
     for part, share in zip(args.parts, np.array_split(ids, len(args.parts))):

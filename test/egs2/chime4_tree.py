@@ -157,6 +157,7 @@ class _Maker:
     def __init__(self):
         self.synthesizer = EspeakSynthesizer(FS)
         self.backgrounds: Dict[str, np.ndarray] = {}  # (samples, 6)
+        self.booth: Dict[Tuple[str, str], Tuple[str, np.ndarray]] = {}
         self.count = 0
 
     def speak(self, speaker: str) -> Tuple[str, np.ndarray]:
@@ -199,7 +200,7 @@ class _Maker:
 
     def recorded(self, tree: Tree, part: str, speaker: str, prompt: str, env: str) -> None:
         words, close = self.speak(speaker)
-        gap = np.zeros(FS // 2)  # on either side in the session, as simulated pieces may be longer
+        gap = np.zeros(FS)  # on either side in the session, as simulated pieces may be longer
         close = np.concatenate([gap, close, gap])
         room = [np.exp(-np.arange(400) / 80) * _rng(c).standard_normal(400) / 4 for c in range(6)]
         far = np.stack([np.convolve(close, taps)[: len(close)] for taps in room], 1)
@@ -220,10 +221,12 @@ class _Maker:
 
     def simulated_test(self, tree: Tree, part: str, speaker: str, prompt: str, env: str) -> None:
         recording = tree.annotations[f"{part}_real"][-1]
-        words, booth = self.speak(speaker)
-        booth = booth[: int(FS * (recording["end"] - recording["start"])) + FS // 2]
-        path = tree.audio / f"isolated/{part}_bth" / f"{speaker}_{prompt}_BTH.CH0.wav"
-        booth = write(path, booth)
+        if (speaker, prompt) not in self.booth:  # read there once, for all environments
+            words, speech = self.speak(speaker)
+            path = tree.audio / f"isolated/{part}_bth" / f"{speaker}_{prompt}_BTH.CH0.wav"
+            self.booth[speaker, prompt] = words, write(path, speech)
+        words, booth = self.booth[speaker, prompt]
+        self.count += 1
         begin = int(FS * recording["start"]) - 1000
         end, channel = begin + len(booth), (1, 3, 4, 5, 6)[self.count % 5]
         embedded = tree.audio / "embedded" / recording["wavfile"]

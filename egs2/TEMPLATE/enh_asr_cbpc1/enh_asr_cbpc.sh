@@ -141,7 +141,8 @@ joint_tags+=("${enh_asr_tag}")
 # ---------------------------------------------------------------------------------------------
 
 # What a training reads: DATA, triples file,name,type in the data directories, or in EXP/train and
-# EXP/valid where file is EXP/SPLIT/...; and CATEGORY, to leave out other utterances (empty: none).
+# EXP/valid where file is EXP/SPLIT/...; and CATEGORY, the kinds of utterances to keep (empty: all).
+# The tables must have the same ids: ESPnet reads them line by line.
 # data_options sets OPTS from DATA.
 data_options() {
     local split dir triple
@@ -192,8 +193,9 @@ collect_stats() {
         dir=$(if [ "${split}" = train ]; then echo "${train}"; else echo "${valid}"; fi)
         lists=()
         for job in $(seq "${stats_nj}"); do lists+=("${stats}/logdir/${split}.${job}.scp"); done
+        # shellcheck disable=SC2086  # CATEGORY is a list
         python -m espnet_cbpc.bin.split_table "${dir}/${DATA[0]%%,*}" "${lists[@]}" \
-            --utt2category "${dir}/utt2category" --category "${CATEGORY}"
+            --utt2category "${dir}/utt2category" --category ${CATEGORY}
     done
     data_options
     run_array "${stats_nj}" "${stats}/logdir/stats.JOB.log" python -m "${module}" \
@@ -320,8 +322,9 @@ stage9() {
     fi
     begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
         "$(digest_of "${asr_config}")" "${asr_args}")" "${asr_exp}" || return 0
-    DATA=("clean.scp,speech,sound" "text,text,text")
-    CATEGORY=
+    # spk1.scp has a line for every utterance; but for real recordings it is that of clean.scp
+    DATA=("spk1.scp,speech,sound" "text,text,text")
+    CATEGORY="SIMU CLEAN"
     # shellcheck disable=SC2206  # options, split at blanks
     opts=(--config "${asr_config}" --use_preprocessor true "${token_opts[@]}"
         --frontend_conf "fs=${fs_hz}" ${asr_args})

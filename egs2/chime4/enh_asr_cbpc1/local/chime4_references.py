@@ -11,8 +11,9 @@ If the noise was the right one, what is left is speech and has little to do with
 must not exceed ``MOST_CORRELATION``. (A wrong piece of equal power gives -1/sqrt(2 + SNR): -0.41 at 5
 dB and -0.17 at 15 dB.) Where it does, where the lengths differ, or where the piece is not there, the
 reference is our own approximation instead: the dry recording behind the simulation (WSJ0 for tr05, the
-booth recording for dt05 and et05), fitted to the simulated one by a filter of ``DRY``. That is enough
-for the organisers' simulation, a delay that drifts and one equaliser, and fits little of the noise.
+booth recording for dt05 and et05), fitted to the simulated one by a gain and phase for each band and
+second (``DRY``). That is nearly what the organisers' simulation does to it, a delay of some samples
+that drifts and one equaliser, and so few numbers fit little of the noise.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ from espnet_cbpc.data.directory import whole_directory
 from espnet_cbpc.utils.parallel import parallel_map
 
 MOST_CORRELATION = 0.1
-DRY = {"taps": 3, "first": -1, "block": FS}
+DRY = {"taps": 1, "first": 0, "block": FS}
 
 
 @dataclass(frozen=True)
