@@ -1,8 +1,8 @@
 """Trees of the true shape of CHiME-4, made for tests: true names, annotation fields and lists.
 
-``full_tree`` has the organisers' counts, and one short file linked under every name. ``tiny_tree`` has a
-few utterances whose audio is made by a known simulation, after the organisers' script, with its own
-slow filter estimate, so that the clean references are known.
+``full_tree`` has the organisers' counts, and one short file linked under every name. ``tiny_tree``
+has a few utterances whose audio is made by a known simulation, after the organisers' script, with
+its own slow filter estimate, so that the clean references are known.
 """
 
 import json
@@ -48,14 +48,14 @@ def prompts(set_name: str, counts: Dict[str, int]) -> Iterator[Tuple[str, str, s
             speakers = SPEAKERS[set_name]
             speaker, serial = speakers[place % len(speakers)], place // len(speakers)
             disk = speaker if set_name == "tr05_simu" else f"0{50 + speakers.index(speaker)}"
-            code = f"{disk}C{1 + serial // 1296:02d}{DIGITS[serial // 36 % 36]}{DIGITS[serial % 36]}"
+            code = f"{disk}C01{DIGITS[serial // 36]}{DIGITS[serial % 36]}"
             yield speaker, code, environment
             number += 1
 
 
 @dataclass
 class Tree:
-    """A tree in the making: annotations and transcripts by set, and what the references should be."""
+    """A tree in the making: annotations, transcripts and lists by set; true references by id."""
 
     root: Path
     annotations: Dict[str, List[dict]] = field(default_factory=dict)
@@ -97,12 +97,13 @@ def full_tree(root: Path, counts=FULL, channels=(5,)) -> Tree:
     root.mkdir(parents=True, exist_ok=True)
     soundfile.write(root / "short.wav", make_noise("white", 1024, FS, _rng(0)) / 8, FS)
 
+    made = set()
+
     def link(folder: str, *names: str) -> None:
         (tree.audio / folder).mkdir(parents=True, exist_ok=True)
-        for name in names:
-            target = tree.audio / folder / name
-            if not target.exists():
-                os.link(root / "short.wav", target)
+        for target in {f"{tree.audio}/{folder}/{name}" for name in names} - made:
+            os.link(root / "short.wav", target)
+            made.add(target)
 
     for part in counts:
         for speaker, prompt, env in prompts(part, counts[part]):
@@ -249,7 +250,7 @@ def _rng(seed: int) -> np.random.Generator:
 
 def slow_filter_image(close, far, taps=12, first=-3, block=4000):
     """The organisers' filter estimate, band by band and frame by frame, each fit by ``lstsq``."""
-    spectra, windows = [], []
+    spectra = []
     frames = -(-len(close) // 128)
     sine = np.sin((np.arange(256) + 0.5) / 256 * np.pi)
     overlap = np.zeros((frames + 1) * 128)
@@ -259,8 +260,9 @@ def slow_filter_image(close, far, taps=12, first=-3, block=4000):
     for signal in (close, far):
         padded = np.zeros(len(overlap))
         padded[64 : 64 + len(signal)] = signal
-        spectra.append([np.fft.rfft(padded[128 * t : 128 * t + 256] * windows[t]) for t in range(frames)])
-    source, target = (np.array(s).T for s in spectra)  # (129, T)
+        framed = [padded[128 * t : 128 * t + 256] * windows[t] for t in range(frames)]
+        spectra.append(np.fft.rfft(framed).T)  # (129, T)
+    source, target = spectra
     fitted = np.zeros_like(target)
     for begin, fade in slow_blocks(source, block):
         end = begin + len(fade)

@@ -18,8 +18,9 @@ sys.path[:0] = [str(RECIPE / "local"), str(Path(__file__).resolve().parent)]
 
 import chime4_tree  # noqa: E402
 import prepare_chime4  # noqa: E402
-from chime4_corpus import COUNTS, Corpus, names_in  # noqa: E402
-from chime4_references import Piece, read_piece  # noqa: E402
+from chime4_corpus import COUNTS, Corpus, Piece  # noqa: E402
+from chime4_files import names_in  # noqa: E402
+from chime4_references import read_piece  # noqa: E402
 from chime4_transcripts import normalise, read_dot  # noqa: E402
 from close_talk_filter import filter_image, istft, stft  # noqa: E402
 
@@ -94,7 +95,8 @@ def test_normalisation(dot, words):
 
 
 def test_words_in_brackets_at_the_end_of_a_dot_line_are_no_id(tmp_path):
-    (tmp_path / "a.dot").write_text("(LEFT-PAREN a )RIGHT-PAREN (011c0201)\n\nb (F01_22GC010A_BUS) \n")
+    lines = ["(LEFT-PAREN a )RIGHT-PAREN (011c0201)", "", "b (F01_22GC010A_BUS) "]
+    (tmp_path / "a.dot").write_text("\n".join(lines))
     read = read_dot(tmp_path / "a.dot")
     assert {key: value.strip() for key, value in read.items()} == {
         "011C0201": "(LEFT-PAREN a )RIGHT-PAREN",
@@ -328,7 +330,8 @@ def test_sphere_files_take_the_place_of_tr05_org(changed, tiny, tmp_path):
 
 
 def test_compressed_sphere_files_are_refused(changed, tmp_path):
-    wsj0(changed, changed.root / "CHiME4" / "data" / "WSJ0", (b"-s3 pcm\n", b"-s26 pcm,embedded-shorten-v1.1\n"))
+    shorten = (b"-s3 pcm\n", b"-s26 pcm,embedded-shorten-v1.1\n")
+    wsj0(changed, changed.root / "CHiME4" / "data" / "WSJ0", shorten)
     refused(changed, tmp_path, "12 of 12 sphere files are compressed with Shorten.*sph2pipe")
 
 
@@ -361,7 +364,7 @@ def test_training_transcripts_are_also_found_by_prompt(changed, prepared, tmp_pa
 
     # 3. nowhere
     dots.unlink()
-    message = "tr05_simu: 12 of 12 utterances have no transcript.*tr05_org.dot_all; .dot files.*WSJ0"
+    message = "tr05_simu: 12 of 12 utterances have no transcript.*tr05_org.dot_all; .dot files"
     refused(changed, tmp_path, message)
 
 
@@ -400,7 +403,7 @@ def test_channels_that_cannot_be_chosen(tiny, tmp_path, channels):
 @pytest.mark.parametrize(
     "folder, message",
     [
-        ("isolated/tr05_caf_simu", r"tr05_simu: 15 of 60 files are missing .*_CAF\.CH1\.wav.*unpack"),
+        ("isolated/tr05_caf_simu", r"tr05_simu: 15 of 60 files are missing .*_CAF\.CH1\.wav"),
         ("isolated_1ch_track/et05_str_real", r"et05_real: 1 of 4 files are missing .*_STR\.wav"),
         ("backgrounds", "backgrounds: 20 of 20 files are missing"),
     ],
@@ -439,14 +442,14 @@ def test_missing_transcripts(changed, tmp_path):
 def test_truncated_file(changed, tmp_path):
     path = changed.audio / "isolated" / "tr05_bus_simu" / "012_012C0100_BUS.CH4.wav"
     path.write_bytes(path.read_bytes()[:-1000])
-    message = r"tr05_simu: 1 of 60 files cannot be used \(.*012C0100_BUS.CH4.wav: audio file is cut short"
+    message = r"tr05_simu: 1 of 60 files cannot be used \(.*_BUS\.CH4\.wav: audio file is cut short"
     refused(changed, tmp_path, message)
 
 
 def test_wrong_rate(changed, tmp_path):
     path = changed.audio / "isolated_1ch_track" / "dt05_bus_real" / "F01_050C0100_BUS.wav"
     soundfile.write(path, np.zeros(99), 8000)
-    refused(changed, tmp_path, r"dt05_real: 1 of 4 files cannot be used .*8000 Hz instead of 16000 Hz")
+    refused(changed, tmp_path, r"dt05_real: 1 of 4 files cannot be used .*8000 Hz instead of 16000")
 
 
 def test_earlier_data_do_not_look_whole_after_a_failure(changed, tmp_path):

@@ -77,7 +77,8 @@ def test_report_has_every_set_and_environment(recipe):
         for name in SETS:
             groups = errors[name]["groups"]
             assert list(groups) == ["BUS", "CAF", "PED", "STR"]
-            assert sum(group["words"] for group in groups.values()) == errors[name]["total"]["words"]
+            words = sum(group["words"] for group in groups.values())
+            assert words == errors[name]["total"]["words"]
     assert set(results["quality"]) == {"dt05_simu", "et05_simu"}  # real recordings: no reference
     text = (recipe / "RESULTS.md").read_text(encoding="utf-8")
     assert "### et05_real: WER (%) by env" in text and "| BUS |" in text

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# CHiME-4, one-channel track: WSJ sentences in the noise of buses, cafes, pedestrian areas and streets.
+# CHiME-4, one-channel track: WSJ sentences on buses, in cafes, pedestrian areas and streets.
 # CHIME4 in db.sh or in the environment names the corpus; see README.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -1,4 +1,4 @@
-"""CHiME-4 as it lies on disk: annotations, names of files, and whether all of them are there.
+"""CHiME-4 as it lies on disk: its annotations, and the names of its files.
 
 Layout and names are those of the organisers' distribution (LDC2017S24) and its simulation script:
 
@@ -10,25 +10,21 @@ Layout and names are those of the organisers' distribution (LDC2017S24) and its 
 """
 
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from espnet_cbpc.data.audio import AudioError, read_header
+from chime4_files import FS, OBTAIN, names_in
+
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.parallel import parallel_map
 
-FS = 16000
 FRONT_CHANNELS = (1, 3, 4, 5, 6)  # channel 2 is behind the tablet, and left out by convention
 ENVIRONMENTS = ("BUS", "CAF", "PED", "STR")
 # Utterances of the sets as the organisers' documentation gives them.
 TRAIN_SETS = {"tr05_simu": 7138, "tr05_real": 1600}
 TEST_SETS = {"dt05_simu": 1640, "dt05_real": 1640, "et05_simu": 1320, "et05_real": 1320}
 COUNTS = {**TRAIN_SETS, **TEST_SETS}
-OBTAIN = "unpack that part of CHiME-4 (LDC2017S24) again, or correct CHIME4 in db.sh"
 
 
 class Piece(NamedTuple):
@@ -113,11 +109,13 @@ class Corpus:
             raise UserError(f"{path}: cannot be read ({e.strerror}): {OBTAIN}") from e
         except ValueError as e:
             raise UserError(f"{path}: not JSON ({e}): {OBTAIN}") from e
-        annotations = [_annotation(entry, f"{path}: entry {n}") for n, entry in enumerate(entries, 1)]
+        annotations = [_annotation(e, f"{path}: entry {n}") for n, e in enumerate(entries, 1)]
         counts = Counter(annotation.name for annotation in annotations)
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
-            raise UserError(f"{path}: {len(twice)} utterance(s) come twice ({listed(twice)}): {OBTAIN}")
+            raise UserError(
+                f"{path}: {len(twice)} utterance(s) come twice ({listed(twice)}): {OBTAIN}"
+            )
         return annotations
 
     def utterances(self, set_name: str, channels: Sequence[int]) -> List[Utterance]:
@@ -190,41 +188,3 @@ def _annotation(entry: Dict[str, Any], where: str) -> Annotation:
 
 def _sample(seconds: float) -> int:
     return int(seconds * FS + 0.5)  # the half rounded up, as MATLAB does
-
-
-@lru_cache(maxsize=None)
-def names_in(folder: Path) -> FrozenSet[str]:
-    """Return the names in a folder; of none, nothing."""
-    return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()
-
-
-def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> None:
-    """Check that files are there and, by their headers, whole, mono and of 16 kHz.
-
-    Args:
-        paths: the files.
-        what: what they are, for errors and the progress line.
-        nj: processes.
-
-    Raises:
-        UserError: files are missing or faulty; it says how many, where, and what to do.
-    """
-    paths = [Path(path) for path in paths]
-    missing = [path for path in paths if path.name not in names_in(path.parent)]
-    if missing:
-        raise UserError(
-            f"{what}: {len(missing)} of {len(paths)} files are missing ({listed(missing)}): {OBTAIN}"
-        )
-    faults = list(filter(None, parallel_map(_fault, paths, len(paths), nj, f"check {what}")))
-    if faults:
-        raise UserError(
-            f"{what}: {len(faults)} of {len(paths)} files cannot be used ({listed(faults)}): {OBTAIN}"
-        )
-
-
-def _fault(path: Path) -> Optional[str]:
-    try:
-        _, rate = read_header(path)
-    except AudioError as e:
-        return str(e)
-    return None if rate == FS else f"{path}: {rate} Hz instead of {FS} Hz"

@@ -4,27 +4,30 @@ The organisers made a simulated recording as speech plus noise, so its speech is
 that noise is taken away again, exact up to rounding to 16 bits:
 
 * tr05: the noise is the piece of ``backgrounds`` that the annotation names;
-* dt05, et05: it is the piece of ``embedded`` that the annotation names, less the speech in it, which
-  is its close-talk channel 0 filtered (:mod:`close_talk_filter`, the organisers' parameters).
+* dt05, et05: it is the piece of ``embedded`` that the annotation names, less the speech in it,
+  which is its close-talk channel 0 filtered (:mod:`close_talk_filter`, the organisers' parameters).
 
-If the noise was the right one, what is left is speech and has little to do with it: their correlation
-must not exceed ``MOST_CORRELATION``. (A wrong piece of equal power gives -1/sqrt(2 + SNR): -0.41 at 5
-dB and -0.17 at 15 dB.) Where it does, where the lengths differ, or where the piece is not there, the
-reference is our own approximation instead: the dry recording behind the simulation (WSJ0 for tr05, the
-booth recording for dt05 and et05), fitted to the simulated one by a gain and phase for each band and
-second (``DRY``). That is nearly what the organisers' simulation does to it, a delay of some samples
-that drifts and one equaliser, and so few numbers fit little of the noise.
+If the noise was the right one, what is left is speech and has little to do with it: their
+correlation must not exceed ``MOST_CORRELATION``. (A wrong piece of equal power gives
+-1/sqrt(2 + SNR): -0.44 at 5 dB and -0.17 at 15 dB.) Where it does, where the lengths differ, or
+where the piece is not there, the reference is our own approximation instead: the dry recording
+behind the simulation (WSJ0 for tr05, the booth recording for dt05 and et05), fitted to the
+simulated one by a gain and phase for each band and second (``DRY``). That is nearly what the
+organisers' simulation does to it, a delay of some samples that drifts and one equaliser, and so few
+numbers fit little of the noise.
 """
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple, Union
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import soundfile
-from chime4_corpus import FS, Corpus, Piece, Utterance
+from chime4_corpus import TRAIN_SETS, Corpus, Piece, Utterance
+from chime4_files import FS
 from chime4_wsj0 import Prompt
 from close_talk_filter import filter_image
 
@@ -53,68 +56,78 @@ class Source:
     dry: Optional[Path]
 
 
-def training_source(
-    corpus: Corpus, utterance: Utterance, clean: Dict[Prompt, Path]
-) -> Optional[Source]:
-    """Return the source of an utterance of tr05_simu."""
-    annotation = utterance.annotation
-    noise = _at(corpus, "backgrounds", annotation.noise, utterance.channel)
-    dry = clean[annotation.speaker, annotation.wsj_name]
-    return Source(utterance.path, noise, None, dry)
-
-
-def test_source(corpus: Corpus, utterance: Utterance, part: str) -> Optional[Source]:
-    """Return the source of an utterance of dt05_simu or et05_simu; None where there is none.
+def make_references(
+    corpus: Corpus,
+    set_name: str,
+    utterances: Sequence[Utterance],
+    clean: Dict[Prompt, Path],
+    folder: Path,
+    nj: int,
+) -> Dict[str, str]:
+    """Write the references of a simulated set, and log how many came about which way.
 
     Args:
         corpus: CHiME-4.
-        utterance: the utterance.
-        part: ``dt05`` or ``et05``.
-    """
-    annotation = utterance.annotation
-    noise = close = None
-    if utterance.channel is not None:
-        noise = _at(corpus, "embedded", annotation.noise, utterance.channel)
-        close = _at(corpus, "embedded", annotation.noise, 0)
-        if close is None:
-            noise = None
-    booth = f"{annotation.speaker}_{annotation.wsj_name}_BTH"
-    folder = f"isolated/{part}_bth"
-    dry = corpus.channel(folder, booth, 0) if corpus.has_channel(folder, booth, 0) else None
-    return None if noise is None and dry is None else Source(utterance.path, noise, close, dry)
-
-
-def _at(corpus: Corpus, folder: str, piece: Optional[Piece], channel: int) -> Optional[Piece]:
-    if piece is None or not corpus.has_channel(folder, piece.recording, channel):
-        return None
-    path = corpus.channel(folder, piece.recording, channel)
-    return piece._replace(recording=str(path))
-
-
-def write_references(
-    sources: Dict[str, Source], folder: Union[str, Path], nj: int
-) -> Tuple[Dict[str, str], Counter]:
-    """Write ``<folder>/<id>.wav`` for each source; the folder appears whole.
-
-    Args:
-        sources: by utterance id.
-        folder: replaces an earlier one.
+        set_name: the set.
+        utterances: those of the set.
+        clean: recordings of WSJ0.
+        folder: gets the references, ``<id>.wav``; it appears whole, in the place of an earlier one.
         nj: processes; the result does not depend on their number.
 
     Returns:
-        The paths by id, without those that could not be made; and how many were made by
-        ``subtraction``, by a ``filter``, and not at all (``none``).
+        Their paths by id, without those that cannot be made.
 
     Raises:
         AudioError: a file that cannot be read.
     """
-    folder = Path(folder)
+    if set_name not in TRAIN_SETS and any(u.channel is None for u in utterances):
+        logging.warning(
+            "%s_1ch_track.list is not there: set CHIME4_DIFF for better references", set_name
+        )
+    sources = {u.id: _source(corpus, set_name, u, clean) for u in utterances}
     with whole_directory(folder, is_data_directory=False) as temporary:
         work = partial(_write_reference, folder=temporary)
-        made = parallel_map(work, sources.items(), len(sources), nj, f"references {folder.name}")
+        made = parallel_map(work, sources.items(), len(sources), nj, f"references {set_name}")
         ways = dict(zip(sources, made))
-    paths = {key: str(folder / f"{key}.wav") for key, way in ways.items() if way != "none"}
-    return paths, Counter(ways.values())
+    counts = Counter(ways.values())
+    logging.info(
+        "%s: %d references by subtraction of the noise, %d by a filter on the dry speech",
+        *(set_name, counts["subtraction"], counts["filter"]),
+    )
+    if counts["none"]:
+        logging.warning(
+            "%s: %d of %d utterances get no reference and become REAL: neither embedded/ nor "
+            "isolated/%s_bth has what it takes",
+            *(set_name, counts["none"], len(ways), set_name[:4]),
+        )
+    return {key: str(folder / f"{key}.wav") for key, way in ways.items() if way != "none"}
+
+
+def _source(
+    corpus: Corpus, set_name: str, utterance: Utterance, clean: Dict[Prompt, Path]
+) -> Source:
+    annotation, channel = utterance.annotation, utterance.channel
+    if set_name in TRAIN_SETS:
+        noise = _at(corpus, "backgrounds", annotation.noise, channel)
+        dry = clean[annotation.speaker, annotation.wsj_name]
+        return Source(utterance.path, noise, None, dry)
+    noise = _at(corpus, "embedded", annotation.noise, channel)
+    close = _at(corpus, "embedded", annotation.noise, 0)
+    booth = f"{annotation.speaker}_{annotation.wsj_name}_BTH"
+    folder = f"isolated/{set_name[:4]}_bth"
+    dry = corpus.channel(folder, booth, 0) if corpus.has_channel(folder, booth, 0) else None
+    return Source(utterance.path, None if close is None else noise, close, dry)
+
+
+def _at(
+    corpus: Corpus, folder: str, piece: Optional[Piece], channel: Optional[int]
+) -> Optional[Piece]:
+    if piece is None or channel is None:
+        return None
+    if not corpus.has_channel(folder, piece.recording, channel):
+        return None
+    path = corpus.channel(folder, piece.recording, channel)
+    return piece._replace(recording=str(path))
 
 
 def _write_reference(item: Tuple[str, Source], folder: Path) -> str:

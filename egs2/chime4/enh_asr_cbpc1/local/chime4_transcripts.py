@@ -12,7 +12,8 @@ from typing import Dict, Optional, Union
 from espnet_cbpc.utils.cli import UserError
 
 _LINE = re.compile(r"(?P<words>.*)\((?P<id>[^()\s]+)\)\s*")
-_NOISE_MARK = re.compile(r"\[[^\[\]\s]+\]")  # [cough], and [<tap], [tap>], [ring/], [/ring]: its extent
+# [cough]; and [<tap], [tap>], [ring/], [/ring], which mark the extent of one
+_NOISE_MARK = re.compile(r"\[[^\[\]\s]+\]")
 _DELETED_YET_SPOKEN = re.compile(r"<([\w']+)>")
 _SPELLED = {"%PERCENT": "PERCENT", ".POINT": "POINT", "--DASH": "-DASH"}
 _NO_WORDS = {"~", ".", "<NOISE>", ""}  # cut off; a pause; a noise
@@ -22,8 +23,8 @@ def normalise(words: str) -> str:
     r"""Return the words of a dot transcript as they are scored.
 
     Upper case; backslashes go; marks of noises and pauses go, with the word that they stand on;
-    ``<and>`` (left out by the reader's rules, yet spoken) is AND. Punctuation that the reader speaks
-    stays a word of its own, as ``,COMMA``; so do hyphens and apostrophes within words, and the marks
+    ``<and>`` (marked as deleted, yet spoken) is AND. Punctuation that the reader speaks is a
+    word of its own, as ``,COMMA``. Hyphens and apostrophes within words stay, and so do the marks
     ``*`` and ``!`` of mispronunciation and stress.
 
     Args:

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from chime4_corpus import Annotation, Corpus, names_in
+from chime4_corpus import Annotation, Corpus
+from chime4_files import names_in
 from chime4_transcripts import normalise, read_dot, read_dots_of_set, wsj_name
 
 from espnet_cbpc.utils.cli import UserError, listed
@@ -74,8 +75,8 @@ def _refuse_shorten(paths: Sequence[Path]) -> None:
     if compressed:
         raise UserError(
             f"{len(compressed)} of {len(paths)} sphere files are compressed with Shorten, which "
-            f"libsndfile does not read ({listed(compressed)}): unpack isolated/tr05_org of CHiME-4, "
-            "or decompress the files in place (sph2pipe -p in.wv1 out.wv1)"
+            f"libsndfile does not read ({listed(compressed)}): unpack isolated/tr05_org of "
+            "CHiME-4, or decompress the files in place (sph2pipe -p in.wv1 out.wv1)"
         )
 
 
@@ -84,8 +85,8 @@ def transcripts(
 ) -> Dict[str, str]:
     """Return the normalised words of each utterance of a set by its name.
 
-    They are in CHiME-4's ``transcriptions``. Of tr05_simu they may also be those of the WSJ0 prompt:
-    in ``tr05_org`` there, or in the .dot files of WSJ0.
+    They are in CHiME-4's ``transcriptions``. Of tr05_simu they may also be those of the WSJ0
+    prompt: in ``tr05_org`` there, or in the .dot files of WSJ0.
 
     Raises:
         UserError: some have no transcript.

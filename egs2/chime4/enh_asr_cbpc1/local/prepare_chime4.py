@@ -6,16 +6,9 @@ import logging
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-from chime4_corpus import (
-    COUNTS,
-    FRONT_CHANNELS,
-    FS,
-    TRAIN_SETS,
-    Corpus,
-    Utterance,
-    check_files,
-)
-from chime4_references import test_source, training_source, write_references
+from chime4_corpus import COUNTS, FRONT_CHANNELS, Corpus, Utterance
+from chime4_files import FS, check_files
+from chime4_references import make_references
 from chime4_wsj0 import Prompt, Wsj0, transcripts
 
 from espnet_cbpc.data.kaldi_dir import write_data_dir, write_table
@@ -60,10 +53,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     corpus = Corpus(args.chime4, args.chime4_diff)
     wsj0 = Wsj0(corpus, args.wsj0)
 
-    # 1. What there is: everything is checked before anything is written
+    # 1. What there is: all of it is checked before anything is written
     sets = {name: corpus.utterances(name, args.channels) for name in COUNTS}
-    simulated = [u.annotation for u in sets["tr05_simu"]]
-    clean = wsj0.clean_speech(simulated)
+    clean = wsj0.clean_speech([u.annotation for u in sets["tr05_simu"]])
     noises = noise_list(corpus, sets["tr05_simu"], args.channels)
     texts = {name: _texts(corpus, wsj0, name, utterances) for name, utterances in sets.items()}
     for name, utterances in sets.items():
@@ -76,8 +68,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     for name in (*COUNTS, *MULTI, "tr05_org"):
         (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
     references = {
-        name: make_references(corpus, name, utterances, clean, data / "references", args.nj)
-        for name, utterances in sets.items()
+        name: make_references(corpus, name, sets[name], clean, data / "references" / name, args.nj)
+        for name in COUNTS
         if name.endswith("simu")
     }
 
@@ -115,47 +107,6 @@ def noise_list(
         for session in sessions
         for channel in channels
     }
-
-
-def make_references(
-    corpus: Corpus,
-    name: str,
-    utterances: Sequence[Utterance],
-    clean: Dict[Prompt, Path],
-    folder: Path,
-    nj: int,
-) -> Dict[str, str]:
-    """Write the references of a simulated set; return their paths by id, and log how many of each.
-
-    Args:
-        corpus: CHiME-4.
-        name: the set.
-        utterances: of the set.
-        clean: recordings of WSJ0.
-        folder: the references go to ``<folder>/<name>``.
-        nj: processes.
-    """
-    if name in TRAIN_SETS:
-        sources = {u.id: training_source(corpus, u, clean) for u in utterances}
-    else:
-        sources = {u.id: test_source(corpus, u, name[:4]) for u in utterances}
-    found = {key: source for key, source in sources.items() if source is not None}
-    if name not in TRAIN_SETS and any(u.channel is None for u in utterances):
-        logging.warning(
-            "%s_1ch_track.list is not there: set CHIME4_DIFF for better references of %s", name, name
-        )
-    paths, ways = write_references(found, folder / name, nj)
-    logging.info(
-        "%s: %d references by subtraction of the noise, %d by a filter on the dry speech",
-        *(name, ways["subtraction"], ways["filter"]),
-    )
-    if len(paths) < len(sources):
-        logging.warning(
-            "%s: %d of %d utterances get no reference and become REAL: neither embedded/ nor "
-            "isolated/%s_bth has what it takes",
-            *(name, len(sources) - len(paths), len(sources), name[:4]),
-        )
-    return paths
 
 
 def set_tables(
