@@ -102,7 +102,7 @@ def full_tree(root: Path, counts=FULL, channels=(5,)) -> Tree:
     def link(folder: str, *names: str) -> None:
         (tree.audio / folder).mkdir(parents=True, exist_ok=True)
         for target in {f"{tree.audio}/{folder}/{name}" for name in names} - made:
-            os.link(root / "short.wav", target)
+            os.symlink(root / "short.wav", target)
             made.add(target)
 
     for part in counts:
