@@ -418,6 +418,7 @@ def test_partly_unpacked(changed, tmp_path, folder, message):
     [
         (None, r"dt05_simu\.json: cannot be read \(No such file or directory\): unpack that part"),
         ("[{", r"dt05_simu\.json: not JSON"),
+        ("{}", r"dt05_simu\.json: holds no list of utterances"),
         ('[{"speaker": "F01"}]', r"dt05_simu\.json: entry 1: not an annotation of CHiME-4"),
     ],
 )
@@ -437,6 +438,12 @@ def test_utterance_that_comes_twice(changed, tmp_path):
 def test_missing_transcripts(changed, tmp_path):
     (changed.root / "CHiME4" / "data" / "transcriptions" / "et05_real.dot_all").unlink()
     refused(changed, tmp_path, "et05_real: 4 of 4 utterances have no transcript.*et05_real.dot_all")
+
+
+def test_list_of_the_track_with_another_content(changed, tmp_path):
+    path = changed.root / "CHiME4" / "data" / "annotations" / "dt05_simu_1ch_track.list"
+    path.write_text("dt05_bus_simu/F01_050C0100_BUS.CH1.wav\nnothing\n")
+    refused(changed, tmp_path, r"dt05_simu_1ch_track\.list:2: names no file <name>\.CH<n>\.wav")
 
 
 def test_truncated_file(changed, tmp_path):

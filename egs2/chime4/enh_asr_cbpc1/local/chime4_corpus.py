@@ -109,6 +109,8 @@ class Corpus:
             raise UserError(f"{path}: cannot be read ({e.strerror}): {OBTAIN}") from e
         except ValueError as e:
             raise UserError(f"{path}: not JSON ({e}): {OBTAIN}") from e
+        if not isinstance(entries, list) or not entries:
+            raise UserError(f"{path}: holds no list of utterances: {OBTAIN}")
         annotations = [_annotation(e, f"{path}: entry {n}") for n, e in enumerate(entries, 1)]
         counts = Counter(annotation.name for annotation in annotations)
         twice = sorted(name for name, count in counts.items() if count > 1)
@@ -148,7 +150,7 @@ class Corpus:
         path = next((p for p in paths if p.is_file()), None)
         channels = {}
         for number, line in enumerate(path.read_text().splitlines() if path else [], 1):
-            name, _, channel = Path(line.strip()).stem.rpartition(".CH")
+            name, _, channel = Path("".join(line.split()[:1])).stem.rpartition(".CH")
             if not name or not channel.isdecimal():
                 raise UserError(f"{path}:{number}: names no file <name>.CH<n>.wav: {OBTAIN}")
             channels[name] = int(channel)
