@@ -54,13 +54,13 @@ enh_asr_args=
 stats_nj=1            # jobs of collecting statistics
 
 # Inference and scoring
+breakdown=utt2snr     # table in the data directories by whose values the report splits results
 inference_config=conf/decode.yaml
 inference_asr_model=valid.loss.ave.pth
 inference_enh_model=valid.loss.ave.pth
 inference_enh_asr_model=valid.loss_asr.ave.pth
 inference_lm=valid.loss.ave.pth
 inference_tag=        # empty: made from the name of inference_config
-breakdown=utt2snr     # table in the data directories by whose values the report splits results
 data_note=            # what the data are, for the report
 
 usage() {
