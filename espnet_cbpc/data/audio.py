@@ -77,13 +77,20 @@ def read_audio(
     return samples, rate
 
 
-def read_header(path: Union[str, Path]) -> Tuple[int, int]:
+def read_header(path: Union[str, Path], mono: bool = False) -> Tuple[int, int]:
     """Return the length in samples and the sampling rate in Hz that a file's header tells.
 
+    Args:
+        path: any format of libsndfile.
+        mono: refuse several channels.
+
     Raises:
-        AudioError: the file is missing, unreadable, cut short as far as the header shows, or empty.
+        AudioError: the file is missing, unreadable, cut short as far as the header shows, empty, or
+            has several channels.
     """
     with _opened(path) as f:
+        if mono and f.channels > 1:
+            raise AudioError(f"audio has {f.channels} channels: extract one first", str(path))
         if not f.frames:
             raise AudioError(NO_SAMPLES, str(path))
         return f.frames, f.samplerate

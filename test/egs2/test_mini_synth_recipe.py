@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -18,7 +17,6 @@ import soundfile
 import torch
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TINY = [
@@ -41,19 +39,6 @@ def run(recipe: Path, *options: str, **kwargs):
 def table(path: Path):
     lines = (line.rstrip("\n").partition(" ") for line in path.open(encoding="utf-8"))
     return {key: value for key, _, value in lines}
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    """A copy of the recipes that uses the Python environment of this test."""
-    root = tmp_path_factory.mktemp("tree")
-    ignore = shutil.ignore_patterns("data", "dump", "exp", "downloads", "RESULTS.md")
-    shutil.copytree(ROOT / "egs2", root / "egs2", symlinks=True, ignore=ignore)
-    (root / "tools").mkdir()
-    setup = root / "tools" / "setup_env.sh"
-    setup.write_text(f'#!/usr/bin/env bash\necho "{Path(sys.executable).parent}"\n')
-    setup.chmod(0o755)
-    return root
 
 
 @pytest.fixture(scope="module")

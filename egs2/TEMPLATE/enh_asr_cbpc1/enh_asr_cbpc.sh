@@ -60,6 +60,7 @@ enh_asr_args=
 stats_nj=1            # jobs of collecting statistics
 
 # Inference and scoring
+breakdown=utt2snr     # table in the data directories by whose values the report splits results
 inference_config=conf/decode.yaml
 inference_asr_model=valid.loss.ave.pth
 inference_enh_model=valid.loss.ave.pth
@@ -185,7 +186,8 @@ joint_tags+=("${enh_asr_tag}")
 # ---------------------------------------------------------------------------------------------
 
 # What a training reads: DATA, triples file,name,type in the data directories, or in EXP/train and
-# EXP/valid where file is EXP/SPLIT/...; and CATEGORY, to leave out other utterances (empty: none).
+# EXP/valid where file is EXP/SPLIT/...; and CATEGORY, the kinds of utterances to keep (empty: all).
+# The tables must have the same ids: ESPnet reads them line by line.
 # data_options sets OPTS from DATA.
 data_options() {
     local split dir triple
@@ -395,8 +397,9 @@ stage9() {
     fi
     begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
         "$(digest_of "${asr_config}")" "${asr_args}")" "${asr_exp}" || return 0
-    DATA=("clean.scp,speech,sound" "text,text,text")
-    CATEGORY=
+    # spk1.scp has a line for every utterance; but for real recordings it is that of clean.scp
+    DATA=("spk1.scp,speech,sound" "text,text,text")
+    CATEGORY="SIMU CLEAN"
     # shellcheck disable=SC2206  # options, split at blanks
     opts=(--config "${asr_config}" --use_preprocessor true "${token_opts[@]}"
         --frontend_conf "fs=${fs_hz}" ${asr_args})
@@ -664,7 +667,7 @@ stage16() {
         systems+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}/${inference_tag}")
     done
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
-        --sets "${sets[@]}" --noisy_scores "${expdir}/noisy_scores" --breakdown utt2snr \
+        --sets "${sets[@]}" --noisy_scores "${expdir}/noisy_scores" --breakdown "${breakdown}" \
         --seed "${seed}" --output "${results}" --header "data=${data_note}" \
         "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"

@@ -1,0 +1,192 @@
+"""CHiME-4 as it lies on disk: its annotations, and the names of its files.
+
+Layout and names are those of the organisers' distribution (LDC2017S24) and its simulation script:
+
+    data/annotations/{tr05,dt05,et05}_{real,simu}.json, {dt05,et05}_simu_1ch_track.list
+    data/transcriptions/<set>.dot_all
+    data/audio/16kHz/isolated/<set>_<environment>_<kind>/<speaker>_<prompt>_<ENVIRONMENT>.CH<n>.wav
+                     isolated_1ch_track/ the same folders of dt05 and et05, without .CH<n>
+                     isolated/tr05_org, isolated/{dt05,et05}_bth, backgrounds, embedded
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from chime4_files import FS, OBTAIN, names_in
+
+from espnet_cbpc.utils.cli import UserError, listed
+
+FRONT_CHANNELS = (1, 3, 4, 5, 6)  # channel 2 is behind the tablet, and left out by convention
+ENVIRONMENTS = ("BUS", "CAF", "PED", "STR")
+# Utterances of the sets as the organisers' documentation gives them.
+TRAIN_SETS = {"tr05_simu": 7138, "tr05_real": 1600}
+TEST_SETS = {"dt05_simu": 1640, "dt05_real": 1640, "et05_simu": 1320, "et05_real": 1320}
+COUNTS = {**TRAIN_SETS, **TEST_SETS}
+
+
+class Piece(NamedTuple):
+    """Samples [begin, end) of a recording; ``recording`` is a path, or a name without channel."""
+
+    recording: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One entry of an annotation file.
+
+    Attributes:
+        speaker: such as F01 (CHiME-4) or 011 (WSJ0).
+        wsj_name: the prompt, such as 011C0201.
+        environment: one of ``ENVIRONMENTS``.
+        noise: of simulated speech: where its noise was cut from, in ``backgrounds`` (tr05) or
+            ``embedded`` (dt05, et05).
+    """
+
+    speaker: str
+    wsj_name: str
+    environment: str
+    noise: Optional[Piece]
+
+    @property
+    def name(self) -> str:
+        """The name that files and transcripts of the utterance bear."""
+        return f"{self.speaker}_{self.wsj_name}_{self.environment}"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A noisy recording of a data directory; ``channel`` is None where it is not known."""
+
+    id: str
+    annotation: Annotation
+    path: Path
+    channel: Optional[int]
+
+
+class Corpus:
+    """The folders of CHiME-4.
+
+    Args:
+        root: the folder that holds ``data``.
+        diff: the folder of CHiME4_diff, or empty.
+
+    Raises:
+        UserError: ``root`` or ``diff`` is not such a folder.
+    """
+
+    def __init__(self, root: str, diff: str = ""):
+        if not root:
+            raise UserError("CHIME4 is not set: name the folder of CHiME-4 in db.sh")
+        self.data = Path(root) / "data"
+        self.annotation_dir = self.data / "annotations"
+        self.transcription_dir = self.data / "transcriptions"
+        self.audio = self.data / "audio" / f"{FS // 1000}kHz"
+        for folder in (self.annotation_dir, self.transcription_dir, self.audio):
+            if not folder.is_dir():
+                raise UserError(f"CHIME4={root}: {folder} is not there: {OBTAIN}")
+        self.list_dirs = [self.annotation_dir]
+        if diff:
+            found = [p for p in (Path(diff), *Path(diff).glob("**/annotations")) if p.is_dir()]
+            if not found:
+                raise UserError(f"CHIME4_DIFF={diff}: no such folder: correct it in db.sh")
+            self.list_dirs += found
+
+    def annotations(self, set_name: str) -> List[Annotation]:
+        """Read ``<set>.json``.
+
+        Raises:
+            UserError: the file is missing or is no such list, or an utterance comes twice.
+        """
+        path = self.annotation_dir / f"{set_name}.json"
+        try:
+            entries = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as e:
+            raise UserError(f"{path}: cannot be read ({e.strerror}): {OBTAIN}") from e
+        except ValueError as e:
+            raise UserError(f"{path}: not JSON ({e}): {OBTAIN}") from e
+        if not isinstance(entries, list) or not entries:
+            raise UserError(f"{path}: holds no list of utterances: {OBTAIN}")
+        annotations = [_annotation(e, f"{path}: entry {n}") for n, e in enumerate(entries, 1)]
+        counts = Counter(annotation.name for annotation in annotations)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        if twice:
+            raise UserError(
+                f"{path}: {len(twice)} utterance(s) come twice ({listed(twice)}): {OBTAIN}"
+            )
+        return annotations
+
+    def utterances(self, set_name: str, channels: Sequence[int]) -> List[Utterance]:
+        """Return the recordings of a set: of tr05 at each of ``channels``, else the 1ch track's."""
+        annotations = self.annotations(set_name)
+        if set_name in TRAIN_SETS:
+            return [self._isolated(set_name, a, c) for a in annotations for c in channels]
+        tracks = self.track_channels(set_name)
+        return [self._one_channel(set_name, a, tracks.get(a.name)) for a in annotations]
+
+    def _isolated(self, set_name: str, annotation: Annotation, channel: int) -> Utterance:
+        name = f"{annotation.name}.CH{channel}"
+        path = self.audio / "isolated" / _folder(set_name, annotation) / f"{name}.wav"
+        return Utterance(f"{name}_{_kind(set_name)}", annotation, path, channel)
+
+    def _one_channel(
+        self, set_name: str, annotation: Annotation, channel: Optional[int]
+    ) -> Utterance:
+        folder = self.audio / "isolated_1ch_track" / _folder(set_name, annotation)
+        utterance = f"{annotation.name}_{_kind(set_name)}"
+        return Utterance(utterance, annotation, folder / f"{annotation.name}.wav", channel)
+
+    def track_channels(self, set_name: str) -> Dict[str, int]:
+        """Return the microphone of each utterance of the 1ch track; {} where there is no list.
+
+        Raises:
+            UserError: a line of the list names no file of a channel.
+        """
+        paths = [folder / f"{set_name}_1ch_track.list" for folder in self.list_dirs]
+        path = next((p for p in paths if p.is_file()), None)
+        channels = {}
+        for number, line in enumerate(path.read_text().splitlines() if path else [], 1):
+            name, _, channel = Path("".join(line.split()[:1])).stem.rpartition(".CH")
+            if not name or not channel.isdecimal():
+                raise UserError(f"{path}:{number}: names no file <name>.CH<n>.wav: {OBTAIN}")
+            channels[name] = int(channel)
+        return channels
+
+    def has_channel(self, folder: str, recording: str, channel: int) -> bool:
+        """Tell whether ``<folder>/<recording>.CH<channel>.wav`` is there."""
+        return f"{recording}.CH{channel}.wav" in names_in(self.audio / folder)
+
+    def channel(self, folder: str, recording: str, channel: int) -> Path:
+        """Return the path of ``<folder>/<recording>.CH<channel>.wav``."""
+        return self.audio / folder / f"{recording}.CH{channel}.wav"
+
+
+def _kind(set_name: str) -> str:
+    return set_name[-4:].upper()
+
+
+def _folder(set_name: str, annotation: Annotation) -> str:
+    part, _, kind = set_name.partition("_")
+    return f"{part}_{annotation.environment.lower()}_{kind}"
+
+
+def _annotation(entry: Dict[str, Any], where: str) -> Annotation:
+    try:
+        noise = None
+        if "noise_wavfile" in entry:
+            times = (_sample(entry[key]) for key in ("noise_start", "noise_end"))
+            noise = Piece(entry["noise_wavfile"], *times)
+        found = Annotation(entry["speaker"], entry["wsj_name"], entry["environment"], noise)
+    except (KeyError, TypeError, ValueError) as e:
+        raise UserError(f"{where}: not an annotation of CHiME-4 ({e!r}): {OBTAIN}") from e
+    if found.environment not in ENVIRONMENTS:
+        raise UserError(f"{where}: unknown environment {found.environment!r}: {OBTAIN}")
+    return found
+
+
+def _sample(seconds: float) -> int:
+    return int(seconds * FS + 0.5)  # the half rounded up, as MATLAB does

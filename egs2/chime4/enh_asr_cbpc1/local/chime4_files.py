@@ -1,0 +1,53 @@
+"""Whether the files of CHiME-4 are there and whole; of the audio only headers are read."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import FrozenSet, Iterable, Optional, Union
+
+from espnet_cbpc.data.audio import AudioError, read_header
+from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.parallel import parallel_map
+
+FS = 16000
+OBTAIN = "unpack that part of CHiME-4 (LDC2017S24) again, or correct CHIME4 in db.sh"
+
+
+@lru_cache(maxsize=None)
+def names_in(folder: Path) -> FrozenSet[str]:
+    """Return the names in a folder; of none, nothing."""
+    return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()
+
+
+def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> None:
+    """Check that files are there and, by their headers, whole, mono and of 16 kHz.
+
+    Args:
+        paths: the files.
+        what: what they are, for errors and the progress line.
+        nj: processes.
+
+    Raises:
+        UserError: files are missing or faulty; it says how many, where, and what to do.
+    """
+    paths = [Path(path) for path in paths]
+    missing = [path for path in paths if path.name not in names_in(path.parent)]
+    if missing:
+        raise UserError(
+            f"{what}: {len(missing)} of {len(paths)} files are missing ({listed(missing)}): "
+            f"{OBTAIN}"
+        )
+    faults = list(filter(None, parallel_map(_fault, paths, len(paths), nj, f"check {what}")))
+    if faults:
+        raise UserError(
+            f"{what}: {len(faults)} of {len(paths)} files cannot be used ({listed(faults)}): "
+            f"{OBTAIN}"
+        )
+
+
+def _fault(path: Path) -> Optional[str]:
+    try:
+        _, rate = read_header(path, mono=True)
+    except AudioError as e:
+        return str(e)
+    return None if rate == FS else f"{path}: {rate} Hz instead of {FS} Hz"

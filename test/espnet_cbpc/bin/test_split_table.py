@@ -1,0 +1,40 @@
+"""Dealing out the lines of a table: all of them, or those of some categories."""
+
+import pytest
+
+from espnet_cbpc.bin import split_table
+from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.utils.cli import UserError
+
+KINDS = {"a": "SIMU", "b": "REAL", "c": "CLEAN", "d": "SIMU"}
+
+
+@pytest.fixture
+def table(tmp_path):
+    write_table(tmp_path / "spk1.scp", {key: f"{key}.wav" for key in KINDS})
+    write_table(tmp_path / "utt2category", KINDS)
+    return tmp_path
+
+
+def split(table, parts, *category):
+    paths = [str(table / str(part)) for part in range(parts)]
+    options = ["--utt2category", str(table / "utt2category"), "--category", *category]
+    split_table.main([str(table / "spk1.scp"), *paths, *options])
+    return [read_table(path) for path in paths]
+
+
+@pytest.mark.parametrize(
+    "category, ids",
+    [((), "abcd"), (("SIMU",), "ad"), (("SIMU", "CLEAN"), "acd"), (("REAL",), "b")],
+)
+def test_categories(table, category, ids):
+    assert split(table, 1, *category) == [{key: f"{key}.wav" for key in ids}]
+
+
+def test_parts_are_in_order_and_of_like_size(table):
+    assert [list(part) for part in split(table, 2, "SIMU", "CLEAN")] == [["a", "c"], ["d"]]
+
+
+def test_more_parts_than_utterances(table):
+    with pytest.raises(UserError, match="2 utterances of category REAL or CLEAN cannot be dealt"):
+        split(table, 3, "REAL", "CLEAN")
