@@ -63,7 +63,8 @@ def read_audio(
         raise AudioError("not a readable audio file: replace it", where) from e
     if len(samples) != expected or _is_cut_short(log):
         raise AudioError("audio file is cut short: replace it", where)
-    samples = _pick_channel(samples, channel, where)
+    _check_channel(samples.shape[1], channel, where)
+    samples = samples[:, channel or 0]
     if not len(samples):
         raise AudioError("audio file has no samples: leave it out", where)
     if not np.isfinite(samples).all():
@@ -73,20 +74,47 @@ def read_audio(
     return samples, rate
 
 
+def check_header(path: Union[str, Path]) -> Tuple[int, int]:
+    """Check what the header of a mono audio file tells, without reading the samples.
+
+    Args:
+        path: any format of libsndfile.
+
+    Returns:
+        Number of samples, and sampling rate in Hz.
+
+    Raises:
+        AudioError: as :func:`read_audio`, except for what only the samples show: that a file of
+            another format than WAV is cut short, or that samples are not finite.
+    """
+    where = str(path)
+    if not Path(path).is_file():
+        raise AudioError("no such audio file: correct the path", where)
+    try:
+        with soundfile.SoundFile(path) as f:
+            frames, rate, channels, log = f.frames, f.samplerate, f.channels, f.extra_info
+    except (soundfile.LibsndfileError, OSError) as e:
+        raise AudioError("not a readable audio file: replace it", where) from e
+    if _is_cut_short(log):
+        raise AudioError("audio file is cut short: replace it", where)
+    _check_channel(channels, None, where)
+    if not frames:
+        raise AudioError("audio file has no samples: leave it out", where)
+    return frames, rate
+
+
 def _is_cut_short(log: str) -> bool:
     # libsndfile reads what is left of a cut WAV file without complaint, except in its log.
     sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
     return bool(sizes) and int(sizes[2]) < int(sizes[1]) < STREAMED_SIZE
 
 
-def _pick_channel(samples: np.ndarray, channel: Optional[int], where: str) -> np.ndarray:
-    channels = samples.shape[1]
+def _check_channel(channels: int, channel: Optional[int], where: str) -> None:
     if channel is None and channels > 1:
         remedy = "extract one first (format_data_dir --channel)"
         raise AudioError(f"audio has {channels} channels: {remedy}", where)
     if channel is not None and not 0 <= channel < channels:
         raise AudioError(f"audio has no channel {channel} but {channels} from 0 on", where)
-    return samples[:, channel or 0]
 
 
 def write_audio(

@@ -31,7 +31,8 @@ class Mixture:
         recordings: file names of the recordings that are joined, in order.
         silences: samples of silence between them, one fewer than there are recordings.
         peak: largest magnitude of the joined speech before mixing.
-        noise: file name of the noise; None leaves the speech clean.
+        noise: file name of the noise, of which the first channel counts; None leaves the speech
+            clean.
         segment: first sample and end of the part of the noise file that may be used, at the rate of
             the file.
         offset: where the noise begins, in samples at ``fs`` from the start of the segment; it wraps
@@ -140,7 +141,7 @@ def _join(mixture: Mixture, speech_dir: Path) -> np.ndarray:
 @lru_cache(maxsize=256)
 def _segment(path: Path, segment: Tuple[int, int], fs: int) -> np.ndarray:
     """Cut before resampling, so that no filter smears other parts of the file into this one."""
-    samples, rate = read_audio(path)
+    samples, rate = read_audio(path, channel=0)
     return soxr.resample(samples[slice(*segment)], rate, fs)
 
 

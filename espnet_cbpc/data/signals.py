@@ -1,16 +1,14 @@
 """The signals of an utterance (noisy, clean, noise), and work on those of a whole directory."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import numpy as np
 
 from espnet_cbpc.data.audio import AudioError, read_audio, write_audio
 from espnet_cbpc.data.kaldi_dir import DataDir
-from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.parallel import parallel_map
+from espnet_cbpc.data.map_audio import map_audio
 
 
 @dataclass(frozen=True)
@@ -102,30 +100,5 @@ def map_utterances(
         UserError: ``work`` raised :class:`AudioError` for some utterances; one line for each kind
             of fault says how many and names the first. Or a process was killed.
     """
-    outcomes = parallel_map(partial(_guarded, work), utterances(data), len(data.ids), nj, desc)
-    return _gather(outcomes, data)
-
-
-def _guarded(work: Callable, utterance: Utterance) -> Tuple[str, Any, Optional[Tuple[str, str]]]:
-    try:
-        return utterance.id, work(utterance), None
-    except AudioError as e:
-        return utterance.id, None, (e.problem, e.where)
-
-
-def _gather(outcomes: Iterator, data: DataDir) -> Dict[str, Any]:
-    results: Dict[str, Any] = {}
-    faults: Dict[str, List[str]] = {}
-    for key, result, fault in outcomes:
-        if fault is None:
-            results[key] = result
-        else:
-            problem, where = fault
-            faults.setdefault(problem, []).append(f"{key}: {where}")
-    if faults:
-        lines = (
-            f"{len(found)} of {len(data.ids)} utterance(s): {problem} ({listed(found)})"
-            for problem, found in faults.items()
-        )
-        raise UserError(f"{data.path}: " + "\n".join(lines))
-    return results
+    items = ((utterance.id, utterance) for utterance in utterances(data))
+    return map_audio(work, items, len(data.ids), nj, desc, data.path)

@@ -6,3 +6,7 @@
 export FSDD="${FSDD:-}"
 # "100 Nonspeech Sounds" of G. Hu: the folder of n1.wav to n100.wav
 export NONSPEECH="${NONSPEECH:-}"
+# One's own corpus, for recipes made by setup.sh: a folder of clean speech with transcripts, and a
+# folder of noise
+export SPEECH="${SPEECH:-}"
+export NOISE="${NOISE:-}"

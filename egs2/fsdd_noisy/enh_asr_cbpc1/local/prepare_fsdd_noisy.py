@@ -2,20 +2,12 @@
 """Write the data directories, audio and manifests of the noisy connected digits."""
 
 import argparse
-import logging
-from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Optional, Sequence
 
 from fsdd_corpora import FSDD, NONSPEECH, lengths, obtain
 from fsdd_protocol import Draw, Sizes
 
-from espnet_cbpc.data.kaldi_dir import write_data_dir
-from espnet_cbpc.data.noisy_mixture import (
-    Mixture,
-    audio_files,
-    write_manifest,
-    write_mixtures,
-)
+from espnet_cbpc.data.noisy_sets import write_noisy_sets
 from espnet_cbpc.utils.cli import UserError, run
 
 
@@ -52,15 +44,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     nonspeech = obtain(NONSPEECH, args.nonspeech, args.nonspeech_url, args.downloads)
     draw = Draw(lengths(FSDD, fsdd), lengths(NONSPEECH, nonspeech), args.fs, args.seed)
     sets = draw.sets(Sizes(args.train_minutes, args.clean_fraction, args.num_dev, args.num_test))
-    data = Path(args.data)
-    for name, mixtures in sets.items():
-        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
-        write_manifest(data / "manifests" / f"{name}.jsonl", mixtures)
-    for name, mixtures in sets.items():
-        audio = data / "audio" / name
-        write_mixtures(mixtures, audio, fsdd, nonspeech, args.nj)
-        write_data_dir(data / name, tables(mixtures, audio))
-        logging.info("%s: %d utterances", data / name, len(mixtures))
+    write_noisy_sets(sets, args.data, fsdd, nonspeech, args.nj)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -71,32 +55,6 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"--train_minutes {args.train_minutes}: must be greater than 0")
     if not 0 <= args.clean_fraction <= 1:
         raise UserError(f"--clean_fraction {args.clean_fraction}: must be from 0 to 1")
-
-
-def tables(mixtures: Sequence[Mixture], audio: Path) -> Dict[str, Dict[str, str]]:
-    """Return the files of a data directory by name, each by utterance.
-
-    Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, such as ``n83``, or
-    ``none``.
-    """
-    files = {mixture.id: audio_files(mixture, audio) for mixture in mixtures}
-    noisy = [mixture for mixture in mixtures if mixture.noise]
-    result = {
-        "wav.scp": {key: str(f.get("noisy", f["clean"])) for key, f in files.items()},
-        "spk1.scp": {key: str(f["clean"]) for key, f in files.items()},
-        "text": {mixture.id: mixture.text for mixture in mixtures},
-        "utt2spk": {mixture.id: mixture.speaker for mixture in mixtures},
-        "utt2category": {mixture.id: "CLEAN" for mixture in mixtures},
-        "utt2snr": {mixture.id: "clean" for mixture in mixtures},
-        "utt2noise": {mixture.id: "none" for mixture in mixtures},
-    }
-    if noisy:
-        result["noise1.scp"] = {mixture.id: str(files[mixture.id]["noise"]) for mixture in noisy}
-    for mixture in noisy:
-        result["utt2category"][mixture.id] = "SIMU"
-        result["utt2snr"][mixture.id] = f"{mixture.snr:g}"
-        result["utt2noise"][mixture.id] = Path(mixture.noise).stem
-    return result
 
 
 if __name__ == "__main__":
