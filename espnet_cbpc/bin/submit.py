@@ -126,7 +126,10 @@ def _minutes(text: str) -> int:
     if not match:
         raise argparse.ArgumentTypeError(f"{text} is neither minutes nor [days-]h:m:s")
     days, hours, minutes, seconds, plain = (int(part or 0) for part in match.groups())
-    return plain or ((days * 24 + hours) * 60 + minutes + (seconds > 0))
+    limit = plain or ((days * 24 + hours) * 60 + minutes + (seconds > 0))
+    if limit < 3:  # the warning comes 90 seconds before the limit, and must find the job running
+        raise argparse.ArgumentTypeError(f"{text}: at least 3 minutes are needed")
+    return limit
 
 
 def _sbatch_options(args: argparse.Namespace) -> dict:
@@ -144,7 +147,7 @@ def _report(commands: Sequence[Command], statuses: Sequence[int]) -> None:
     for command, status in zip(commands, statuses):
         if status == DIED:
             with open(command.log, "a", encoding="utf-8") as log:
-                print("error: the job ended before its command (memory? cancelled?)", file=log)
+                print("error: the job ended before its command (memory? time? cancelled?)", file=log)
             failed.append(f"{command.log} (died)")
         elif status:
             failed.append(f"{command.log} (status {status})")

@@ -138,7 +138,7 @@ def _join(mixture: Mixture, speech_dir: Path) -> np.ndarray:
     return speech * np.float32(mixture.peak / loudest)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # a segment may be a minute long
 def _segment(path: Path, segment: Tuple[int, int], fs: int) -> np.ndarray:
     """Cut before resampling, so that no filter smears other parts of the file into this one."""
     samples, rate = read_audio(path, channel=0)

@@ -238,6 +238,33 @@ def test_the_gpus_that_a_command_asks_for_are_asked_of_the_cluster(tmp_path):
     ]
 
 
+@pytest.mark.slow
+def test_a_training_of_mini_synth_runs_on_two_machines(slurm, tmp_path):
+    ignore = shutil.ignore_patterns("data", "dump", "exp")
+    shutil.copytree(ROOT / "egs2", tmp_path / "egs2", symlinks=True, ignore=ignore)
+    setup = tmp_path / "tools" / "setup_env.sh"
+    setup.parent.mkdir()
+    setup.write_text(f'#!/usr/bin/env bash\necho "{Path(sys.executable).parent}"\n')
+    setup.chmod(0o755)
+    recipe = tmp_path / "egs2" / "mini_synth" / "enh_asr_cbpc1"
+    done = subprocess.run(
+        [recipe / "run.sh", "--stop_stage", "9", "--train_nj", "1", "--stats_nj", "2",
+         "--num_nodes", "2", "--local_data_opts", "--num_train 40 --num_dev 8 --num_test 4",
+         "--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "train_cmd": " ".join(SUBMIT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    exp = recipe / "exp" / "asr_train_asr_word"
+    log = (exp / "train.log").read_text()
+    assert ":0/2] " in log and "The training was finished at 1 epochs" in log
+    assert (exp / "valid.loss.ave.pth").is_file()
+    shapes = (exp / "stats" / "train" / "speech_shape").read_text().splitlines()
+    assert len(shapes) == 40  # of both jobs of the array
+
+
 @pytest.mark.parametrize(
     "command, bare",
     [
@@ -254,8 +281,9 @@ def test_without_launcher(command, bare):
 def test_time_limits():
     limits = {"90": 90, "2:00:00": 120, "1-0:0:1": 24 * 60 + 1, "00:10:00": 10}
     assert {text: minutes(text) for text in limits} == limits
-    with pytest.raises(argparse.ArgumentTypeError):
-        minutes("1h")
+    for text in ("1h", "2", "0:1:59"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            minutes(text)
 
 
 @pytest.mark.parametrize(
