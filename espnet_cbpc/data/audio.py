@@ -67,7 +67,8 @@ def read_audio(
         samples = f.read(end - begin, dtype="float32", always_2d=True)
     if len(samples) != end - begin:
         raise AudioError(CUT_SHORT, where)
-    samples = _pick_channel(samples, channel, where)
+    _check_channel(samples.shape[1], channel, where)
+    samples = samples[:, channel or 0]
     if not len(samples):
         raise AudioError(NO_SAMPLES, where)
     if not np.isfinite(samples).all():
@@ -89,8 +90,8 @@ def read_header(path: Union[str, Path], mono: bool = False) -> Tuple[int, int]:
             has several channels.
     """
     with _opened(path) as f:
-        if mono and f.channels > 1:
-            raise AudioError(f"audio has {f.channels} channels: extract one first", str(path))
+        if mono:
+            _check_channel(f.channels, None, str(path))
         if not f.frames:
             raise AudioError(NO_SAMPLES, str(path))
         return f.frames, f.samplerate
@@ -116,14 +117,12 @@ def _is_cut_short(log: str) -> bool:
     return bool(sizes) and int(sizes[2]) < int(sizes[1]) < STREAMED_SIZE
 
 
-def _pick_channel(samples: np.ndarray, channel: Optional[int], where: str) -> np.ndarray:
-    channels = samples.shape[1]
+def _check_channel(channels: int, channel: Optional[int], where: str) -> None:
     if channel is None and channels > 1:
         remedy = "extract one first (format_data_dir --channel)"
         raise AudioError(f"audio has {channels} channels: {remedy}", where)
     if channel is not None and not 0 <= channel < channels:
         raise AudioError(f"audio has no channel {channel} but {channels} from 0 on", where)
-    return samples[:, channel or 0]
 
 
 def write_audio(

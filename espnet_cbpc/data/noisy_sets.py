@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Union
 
-from espnet_cbpc.data.kaldi_dir import Table, write_data_dir
+from espnet_cbpc.data.kaldi_dir import write_data_dir
 from espnet_cbpc.data.noisy_mixture import (
     Mixture,
     audio_files,
@@ -12,6 +12,7 @@ from espnet_cbpc.data.noisy_mixture import (
     write_manifest,
     write_mixtures,
 )
+from espnet_cbpc.data.table import Table
 
 
 def write_noisy_sets(

@@ -21,6 +21,7 @@ SMALL = "../../mini_synth/enh_asr_cbpc1/conf"  # configurations of small models
 DATA = "--static_train true --allow_partial true --num_dev 6 --num_test 2 --test_snrs 0 10"
 TINY = [
     *("--train_set", "train_noisy", "--local_data_opts", DATA, "--stop_stage", "16"),
+    *("--dynamic_mixing_conf", ""),
     *("--nbpe", "24", "--speed_perturb_factors", "", "--baseline_configs", ""),
     *("--asr_config", f"{SMALL}/train_asr.yaml", "--enh_config", f"{SMALL}/train_enh.yaml"),
     *("--enh_asr_config", f"{SMALL}/train_enh_asr_cbpc.yaml"),

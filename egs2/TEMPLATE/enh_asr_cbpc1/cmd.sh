@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# To be sourced: where jobs run. Empty means on this machine. Where a site has Kaldi's job
-# wrappers, name one with its options; it is then called as
-#   ${train_cmd} [JOB=1:<nj>] <log file> <command ...>
-# for example
+# To be sourced: where jobs run. Empty means on this machine. Else a submitter with its options,
+# which is called as
+#   ${train_cmd} [--gpu <n>] [JOB=1:<nj>] <log file> <command ...>
+# SLURM, by way of submitit (pip install submitit; see --help):
+#   export train_cmd="python -m espnet_cbpc.bin.submit --partition gpu --mem 16G --num_threads 4"
+#   export OMP_NUM_THREADS=4
+# Kaldi's job wrappers, where a site has them:
 #   export train_cmd="slurm.pl --mem 8G"
-#   export train_cmd="run.pl"
 export train_cmd="${train_cmd:-}"

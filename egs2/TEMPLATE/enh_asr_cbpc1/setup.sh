@@ -37,35 +37,30 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 ./enh_asr_cbpc.sh \
     --train_set train \
     --valid_set dev \
-    --test_sets "test" \
+    --test_sets "test_clean test_seen test_unseen" \
+    --data_note "$(basename "$(dirname "${PWD}")")" \
     "$@"
 EOF
 
 cat >"${new}/local/data.sh" <<'EOF'
 #!/usr/bin/env bash
-# Stage 1: makes data/train, data/dev and data/test from the corpus, each with these files, one line
-# per utterance and sorted by utterance id (LC_ALL=C sort):
-#   wav.scp        <utterance> <path of the noisy recording>
-#   text           <utterance> <transcript>
-#   utt2spk        <utterance> <speaker>
-#   spk2utt        <speaker> <utterance> ...
-#   spk1.scp       <utterance> <path of the clean reference>; real recordings have no line here
-#   utt2category   <utterance> SIMU, REAL (no clean reference) or CLEAN
-#   noise1.scp     <utterance> <path of the noise alone>; may be left out
-# Files such as utt2snr and utt2noise (<utterance> <value>) break the results down by that value.
-# Speakers and noises of the test sets must not occur in the training set.
+# Stage 1: writes data/{train,dev,test_clean,test_seen,test_unseen} from the two folders that db.sh
+# names, SPEECH (clean speech with transcripts) and NOISE. Called from the recipe directory. The
+# options are those of prepare_noisy_corpus (see its --help), such as
+#   local/data.sh --test_speakers ann bob --unseen_noise street --test_snrs 0 10 --fs 16000 --nj 2
+# A corpus that is noisy already needs a script of its own in this place:
+# egs2/TEMPLATE/enh_asr_cbpc1/README.md says which files it must write.
 set -euo pipefail
 
-. ./path.sh
+# shellcheck source=/dev/null
 . ./db.sh
+# shellcheck source=/dev/null
+. ./path.sh
 
-# db.sh names the corpus: add a variable there, and check here that it is set. Then remove these
-# two lines and write the files.
-echo "local/data.sh: error: this recipe does not make its data yet; see the comment therein" >&2
-exit 1
+exec python -m espnet_cbpc.bin.prepare_noisy_corpus --speech "${SPEECH}" --noise "${NOISE}" "$@"
 EOF
 
 chmod 755 "${new}/run.sh" "${new}/local/data.sh"
 mv "${new}" "${recipe}"
 trap - EXIT
-echo "${recipe} is made; write its local/data.sh and run.sh, and name the corpus in its db.sh"
+echo "${recipe} is made; name SPEECH and NOISE in its db.sh, then start its run.sh"

@@ -70,6 +70,15 @@ show_progress() {
         -e '/[0-9]+%\|.*[0-9]+\/[0-9]+/p'
 }
 
+# gpus_of COMMAND...: the GPUs that a command asks for, as an option for train_cmd
+gpus_of() {
+    local word before=
+    for word; do
+        if [ "${before}" = --ngpu ] && [ "${word}" -gt 0 ]; then echo "--gpu ${word}"; return; fi
+        before=${word}
+    done
+}
+
 # run_job LOG COMMAND...: through train_cmd where cmd.sh names one, else here.
 run_job() {
     local log_file=$1
@@ -78,8 +87,8 @@ run_job() {
     if [ -e "${log_file}" ]; then mv "${log_file}" "${log_file}.previous"; fi
     log "  log: ${log_file}"
     if [ -n "${train_cmd}" ]; then
-        # shellcheck disable=SC2086  # a command with its options
-        ${train_cmd} "${log_file}" "$@" || job_failed "${log_file}"
+        # shellcheck disable=SC2046,SC2086  # a command with its options
+        ${train_cmd} $(gpus_of "$@") "${log_file}" "$@" || job_failed "${log_file}"
     else
         "$@" </dev/null 2>&1 | tee "${log_file}" | show_progress || job_failed "${log_file}"
     fi
@@ -116,8 +125,8 @@ run_array() {
     mkdir -p "$(dirname "${log_file}")"
     log "  ${nj} jobs; logs: ${log_file}"
     if [ -n "${train_cmd}" ]; then
-        # shellcheck disable=SC2086  # a command with its options
-        ${train_cmd} "JOB=1:${nj}" "${log_file}" "$@" || job_failed "${log_file/JOB/1}"
+        # shellcheck disable=SC2046,SC2086  # a command with its options
+        ${train_cmd} $(gpus_of "$@") "JOB=1:${nj}" "${log_file}" "$@" || job_failed "${log_file/JOB/1}"
         return
     fi
     for job in $(seq "${nj}"); do

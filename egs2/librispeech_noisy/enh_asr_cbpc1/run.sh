@@ -16,6 +16,6 @@ options=(
     --speed_perturb_factors "0.9 1.0 1.1"
     --baseline_configs conf/train_enh_asr_joint.yaml
     --data_note "LibriSpeech in noise, 16 kHz"
-    # --dynamic_mixing_conf conf/dynamic_mixing.yaml
+    --dynamic_mixing_conf conf/dynamic_mixing.yaml
 )
 ./enh_asr_cbpc.sh "${options[@]}" "$@"

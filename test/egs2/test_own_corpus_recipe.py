@@ -1,0 +1,123 @@
+"""A recipe made by setup.sh, on folders of real digits and real noises: whole, again, misused."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from espnet_cbpc.data.kaldi_dir import DataDir
+
+ROOT = Path(__file__).resolve().parents[2]
+SETS = ["train", "dev", "test_clean", "test_seen", "test_unseen"]
+WORDS = "zero one two three four five six seven eight nine".split()
+DATA = "--num_dev 6 --num_test 2 --test_snrs 0 10 --test_speakers theo"
+TINY = [
+    *("--fs", "8k", "--token_type", "word", "--local_data_opts", DATA, "--train_nj", "2"),
+    *("--test_sets", "test_clean test_unseen"),
+    *("--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
+    *("--enh_args", "--max_epoch 1 --num_iters_per_epoch 2"),
+    *("--enh_asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
+]
+
+
+@pytest.fixture(scope="module")
+def corpus(shared_data, tmp_path_factory):
+    """Folders as a user may have them: a folder for each speaker, one table of transcripts."""
+    folder = tmp_path_factory.mktemp("corpus")
+    lines = []
+    for speaker in ("george", "jackson", "lucas", "nicolas", "theo"):
+        (folder / "speech" / speaker).mkdir(parents=True)
+        for digit in range(10):
+            name = f"{digit}_{speaker}_0"
+            recording = shared_data / "fsdd" / f"{name}.wav"
+            (folder / "speech" / speaker / recording.name).symlink_to(recording)
+            lines.append(f"{name} {WORDS[digit]}\n")
+    (folder / "speech" / "text").write_text("".join(lines))
+    (folder / "noise").mkdir()
+    for number in range(1, 9):
+        noise = shared_data / "nonspeech" / f"n{number}.wav"
+        (folder / "noise" / noise.name).symlink_to(noise)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What setup.sh makes in a copy of the repository; tiny models, this test's environment."""
+    root = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "egs2" / "TEMPLATE", root / "egs2" / "TEMPLATE", symlinks=True)
+    shutil.copytree(ROOT / "conf", root / "conf")
+    (root / "tools").mkdir()
+    environment = root / "tools" / "setup_env.sh"
+    environment.write_text(f'#!/usr/bin/env bash\necho "{Path(sys.executable).parent}"\n')
+    environment.chmod(0o755)
+    setup = root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "setup.sh"
+    subprocess.run([setup, "egs2/mycorpus/enh_asr_cbpc1"], cwd=root, check=True)
+    recipe = root / "egs2" / "mycorpus" / "enh_asr_cbpc1"
+    tiny = ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1" / "conf"
+    shutil.copytree(tiny, recipe / "conf", dirs_exist_ok=True)
+    return recipe
+
+
+def run(recipe, corpus, *options):
+    return subprocess.run(
+        [recipe / "run.sh", *TINY, *options],
+        env={**os.environ, "SPEECH": f"{corpus}/speech", "NOISE": f"{corpus}/noise"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.fixture(scope="module")
+def recipe(made, corpus):
+    """The recipe after stages 1 to 16."""
+    done = run(made, corpus, "--stop_stage", "16")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return made
+
+
+def test_the_sets_are_those_of_the_folders(recipe, corpus):
+    data = {name: DataDir.read(recipe / "data" / name) for name in SETS}
+    made = {path.name for path in (recipe / "data").iterdir()}
+    assert made == {*SETS, "audio", "manifests"}
+    assert [len(data[name].ids) for name in SETS] == [30, 6, 2, 4, 4]
+    speakers = {name: set(data[name].tables["utt2spk"].values()) for name in SETS}
+    assert speakers["test_clean"] == {"theo"} and len(speakers["train"]) == 3
+    assert len(speakers["train"] | speakers["dev"]) == 4
+    assert Counter(data["train"].tables["text"].values()) == Counter(WORDS * 3)
+
+
+def test_every_system_is_reported_on_every_set(recipe):
+    report = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    rows = [row for row in report.splitlines() if row.startswith("| Joint training with CBPC")]
+    assert rows and "| system | test_clean | test_unseen |" in report
+    for name in ("test_clean", "test_unseen"):
+        decoded = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "decode" / name / "text"
+        ids = [line.split()[0] for line in decoded.read_text().splitlines()]
+        assert ids == DataDir.read(recipe / "data" / name).ids
+
+
+def test_running_again_prepares_nothing_anew(recipe, corpus):
+    before = (recipe / "data" / "train" / "wav.scp").stat().st_mtime_ns
+    again = run(recipe, corpus, "--stop_stage", "13")
+    assert again.returncode == 0 and "log:" not in again.stdout
+    assert again.stdout.count("already done, skipped") == 9
+    assert (recipe / "data" / "train" / "wav.scp").stat().st_mtime_ns == before
+
+
+def test_folders_that_are_not_named_stop_stage_1(recipe):
+    done = subprocess.run(
+        [recipe / "local" / "data.sh", "--fs", "8000"],
+        cwd=recipe,
+        env={k: v for k, v in os.environ.items() if k not in ("SPEECH", "NOISE")},
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: no folder of clean speech is named: set its variable in db.sh, or its option"
+    )
