@@ -226,7 +226,7 @@ def test_tables_say_what_the_mixtures_are(prepared):
     assert len(data.ids) == 3 * 5
     assert set(data.categories.values()) == {"SIMU"}
     assert set(data.tables["utt2snr"].values()) == {"-5", "0", "5", "10", "15"}
-    assert set(data.tables["utt2noise"].values()) < {"n0", "n1", "n2"}
+    assert set(data.tables["utt2noise"].values()) < {"n0", "n1", "street-n2"}
     assert set(DataDir.read(prepared / "test_clean").categories.values()) == {"CLEAN"}
     sizes = [len(DataDir.read(prepared / name).ids) for name in SETS]
     assert sizes == [6, 3, 3, 15, 15]
