@@ -16,7 +16,8 @@ SETS = ["train", "dev", "test_clean", "test_seen", "test_unseen"]
 WORDS = "zero one two three four five six seven eight nine".split()
 DATA = "--num_dev 6 --num_test 2 --test_snrs 0 10 --test_speakers theo"
 TINY = [
-    *("--fs", "8k", "--token_type", "word", "--local_data_opts", DATA, "--train_nj", "2"),
+    *("--fs", "8k", "--token_type", "word", "--local_data_opts", DATA, "--nj", "1"),
+    *("--train_nj", "2"),
     *("--test_sets", "test_clean test_unseen"),
     *("--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
     *("--enh_args", "--max_epoch 1 --num_iters_per_epoch 2"),
