@@ -46,7 +46,7 @@ EXTRAS = {
     "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
-    "benchmark": ["pytorch-metric-learning"],  # the peer of the losses
+    "benchmark": ["pytorch-metric-learning", "lhotse"],  # peers of the losses and of mixing
 }
 EXTRAS["all"] = sorted({package for extra in EXTRAS.values() for package in extra})
 

@@ -106,7 +106,7 @@ def test_new_recipe_is_whole(copy):
         ["./run.sh", "--stage", "3"], cwd=recipe, capture_output=True, text=True, check=True
     )
     sets = ["--train_set", "train", "--valid_set", "dev"]
-    sets += ["--test_sets", "test_clean test_seen test_unseen", "--data_note", "mine"]
+    sets += ["--test_sets", "test_clean test_seen test_unseen"]
     options = [*sets, "--stage", "3"]
     assert run.stdout.split("\n")[:-1] == options
 

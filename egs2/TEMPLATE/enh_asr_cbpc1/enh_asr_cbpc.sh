@@ -67,7 +67,7 @@ inference_enh_model=valid.loss.ave.pth
 inference_enh_asr_model= # empty: valid.loss_asr.ave.pth, without transcripts valid.loss.ave.pth
 inference_lm=valid.loss.ave.pth
 inference_tag=        # empty: made from the name of inference_config
-data_note=            # what the data are, for the report and the model card
+data_note=            # what the data are, for the report and the model card; empty: the folder's name
 
 # Models for others
 model_license=        # of the packed models, as apache-2.0; empty: not stated
@@ -116,6 +116,7 @@ if [ -z "${ngpu}" ]; then
 fi
 gpu_inference=$((ngpu > 0 ? 1 : 0))
 fs_hz=${fs/k/000}
+data_note=${data_note:-$(basename "$(dirname "${PWD}")")}
 stamps=${expdir}/.stages
 # Large batches come and go: without this, glibc gives their memory back at each step.
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-2147483648}
@@ -206,7 +207,7 @@ data_options() {
 
 # train_model MODULE STATS EXP SHAPES OPTION...: batches are sized by the named SHAPES (a list).
 train_model() {
-    local module=$1 stats=$2 exp=$3 names=$4 split name shapes=() command
+    local module=$1 stats=$2 exp=$3 names=$4 split name shapes=() command submitter=${train_cmd}
     shift 4
     for split in train valid; do
         for name in ${names}; do shapes+=("--${split}_shape_file" "${stats}/${split}/${name}"); done
@@ -217,7 +218,8 @@ train_model() {
         "${shapes[@]}" "${OPTS[@]}" "$@")
     if [ "${num_nodes}" -gt 1 ]; then
         [ -n "${train_cmd}" ] || fail "--num_nodes ${num_nodes} needs a train_cmd in cmd.sh"
-        run_job "${exp}/launch.log" python -m espnet2.bin.launch --cmd "${train_cmd}" \
+        # the launcher submits the jobs, and is none itself
+        train_cmd='' run_job "${exp}/launch.log" python -m espnet2.bin.launch --cmd "${submitter}" \
             --log "${exp}/train.log" --ngpu "${ngpu}" --num_nodes "${num_nodes}" \
             --init_file_prefix "${exp}/.dist_init_" --multiprocessing_distributed true -- \
             "${command[@]}"

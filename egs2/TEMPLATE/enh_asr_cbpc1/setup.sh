@@ -38,7 +38,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --train_set train \
     --valid_set dev \
     --test_sets "test_clean test_seen test_unseen" \
-    --data_note "$(basename "$(dirname "${PWD}")")" \
     "$@"
 EOF
 
