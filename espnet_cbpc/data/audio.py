@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Iterator, Optional, Tuple, Union
 
 import numpy as np
 import soundfile
@@ -71,6 +71,46 @@ def read_audio(
     if fs is not None and fs != rate:
         samples, rate = soxr.resample(samples, rate, fs), fs
     return samples, rate
+
+
+def audio_blocks(
+    path: Union[str, Path], fs: int, channel: Optional[int] = None, seconds: float = 10.0
+) -> Iterator[np.ndarray]:
+    """Read an audio file of any length as mono blocks, resampled where need be.
+
+    Args:
+        path: any format of libsndfile.
+        fs: sampling rate in Hz to resample to.
+        channel: the channel to take, from 0; None takes the mean of all.
+        seconds: length of a block, about.
+
+    Yields:
+        (samples,) float32.
+
+    Raises:
+        AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
+    """
+    where = str(path)
+    if not Path(path).is_file():
+        raise AudioError("no such audio file: correct the path", where)
+    try:
+        with soundfile.SoundFile(path) as f:
+            resampler = soxr.ResampleStream(f.samplerate, fs, 1, dtype="float32")
+            count, size = 0, round(seconds * f.samplerate)
+            while len(samples := f.read(size, dtype="float32", always_2d=True)):
+                count += len(samples)
+                if not np.isfinite(samples).all():
+                    raise AudioError("audio has samples that are not finite: replace it", where)
+                mean = samples.mean(axis=1)
+                mono = mean if channel is None else _pick_channel(samples, channel, where)
+                yield resampler.resample_chunk(np.ascontiguousarray(mono))
+            if count != f.frames or _is_cut_short(f.extra_info):
+                raise AudioError("audio file is cut short: replace it", where)
+            if not count:
+                raise AudioError("audio file has no samples: leave it out", where)
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+    except (soundfile.LibsndfileError, OSError) as e:
+        raise AudioError("not a readable audio file: replace it", where) from e
 
 
 def _is_cut_short(log: str) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Union
+from typing import Any, Mapping, Union
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
@@ -47,9 +47,14 @@ class DecodingConfig:
             raise UserError(
                 f"{path}: unknown option(s) {', '.join(unknown)}: use {', '.join(known)}"
             )
-        for key, value in options.items():
-            _check(path, key, value, type(known[key]))
+        cls.check(options, path)
         return cls(**options)
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], where: Union[str, Path]) -> None:
+        """Raise ``UserError``, naming ``where``, if an option's value is out of its range."""
+        for key, value in options.items():
+            _check(where, key, value, type(getattr(cls, key)))
 
 
 def _check(path: Union[str, Path], key: str, value: object, kind: type) -> None:
