@@ -26,9 +26,7 @@ class EnhSpeech2Text:
     """A joint model, an ASR model, or an ASR model behind a separate SE model.
 
     Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
-    (:mod:`espnet_cbpc.enh_asr.fast_search`). With ``beam_size`` 1, ``ctc_weight`` 1.0 and no
-    language model, decoding is greedy CTC, batched: the best token of each frame, where ESPnet's
-    search with a beam of 1 takes the best prefix. A beam wider than the vocabulary is narrowed to it.
+    (:mod:`espnet_cbpc.enh_asr.fast_search`). A beam wider than the vocabulary is narrowed to it.
 
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
@@ -102,8 +100,9 @@ class EnhSpeech2Text:
         self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0
         if not enhance:
             self.enh_model = None
-        ctc_alone = lm is None and not self.s2t_model.use_transducer_decoder
-        self.greedy = ctc_alone and search.beam_size == 1 and search.ctc_weight == 1.0
+        self.greedy = search.ctc_greedy
+        if self.greedy and (lm is not None or self.s2t_model.ctc is None):
+            raise UserError("ctc_greedy needs a model with CTC, and uses no language model")
         speed_up(self._speech2text.beam_search)
 
     @classmethod

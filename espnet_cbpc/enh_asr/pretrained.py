@@ -53,6 +53,7 @@ def build_speech2text(
     if lm:
         _parameter_names(lm[1])
     lm_config, lm_file = map(str, lm) if lm else (None, None)
+    options = {name: value for name, value in asdict(search).items() if name != "ctc_greedy"}
     provide_transducer_loss()
     with _naming(model, lm):
         speech2text = Speech2Text(
@@ -61,11 +62,12 @@ def build_speech2text(
             lm_file=lm_file,
             device=device,
             enh_s2t_task=joint,
-            **asdict(search),
+            **options,
         )
     _check_parameters(speech2text.asr_model, found, model[1])
     beam = speech2text.beam_search
-    if beam is not None and beam.beam_size > beam.n_vocab:  # its first step would fail
+    if beam is not None and beam.beam_size > beam.n_vocab and not search.ctc_greedy:
+        # its first step would fail
         logging.warning("beam_size %s: the vocabulary has %s tokens", beam.beam_size, beam.n_vocab)
         beam.beam_size = beam.n_vocab
     return speech2text

@@ -63,19 +63,22 @@ class Transcriber:
                 the models.
         """
         blocks = audio_blocks(path, self.cutter.fs, self.channel)
-        segments, is_silent = [], True
-        for piece in self.cutter.pieces(blocks, self._enhance):
-            is_silent &= _is_silent(piece.heard)
-            try:
+        segments: List[Segment] = []
+        is_silent = True
+        try:
+            for piece in self.cutter.pieces(blocks, self._enhance):
+                is_silent &= _is_silent(piece.heard)
                 segments.append(self._recognise(piece))
-            except Exception as e:  # ESPnet raises many kinds for what is too short
-                raise UserError(
-                    f"{path}: the models failed on {len(piece.heard) / self.cutter.fs:.2f} s from "
-                    f"{piece.start / self.cutter.fs:.2f} s on: {e!r}: leave the file out if it is "
-                    "too short, or lower --window if memory ran out"
-                ) from e
-            if write is not None:
-                write(piece.enhanced)
+                if write is not None:
+                    write(piece.enhanced)
+        except UserError:
+            raise
+        except Exception as e:  # ESPnet raises many kinds for what is too short
+            at = segments[-1].end if segments else 0.0
+            raise UserError(
+                f"{path}: the models failed on what comes after {at:.2f} s: {e!r}: leave the file "
+                "out if it is too short, or lower --window if memory ran out"
+            ) from e
         if is_silent:
             raise AudioError("audio is silent, or nothing of it is left enhanced", str(path))
         return segments

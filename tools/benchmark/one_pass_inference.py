@@ -3,10 +3,12 @@
 
 Stock ESPnet needs espnet2.bin.asr_inference (with the joint model) for the text and
 espnet2.bin.enh_inference for the enhanced speech; espnet_cbpc.bin.enh_asr_inference makes both.
-All have the same model, utterances, search and number of threads. Prints a Markdown table with the
-ratio of the times, for how many utterances the texts are equal, and by how much the waveforms
-differ at most. Without --expdir the model is a random one of the size that conf/ has (its parameters
-scaled for varied texts), which seldom ends a text by itself: --maxlenratio bounds it.
+All have the same model, utterances, search and number of threads. Prints a Markdown table: seconds
+on the clock and of processors (which another load on the machine hardly changes), each as a ratio
+too; for how many utterances the texts are equal; and by how much the waveforms differ at most, of
+which stock ESPnet's have 16 bits. Without --expdir the model is a random one as two configurations
+describe it (its parameters scaled for varied texts), which seldom ends a text by itself:
+--maxlenratio bounds it.
 """
 
 import argparse
@@ -24,13 +26,13 @@ import torch
 import yaml
 from common import machine, table
 
-from espnet_cbpc.data.audio import write_audio
+from espnet_cbpc.data.audio import sampling_rate, write_audio
 from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
+from espnet_cbpc.utils.files import read_yaml
 
-FS = 16000
 CONF = Path(__file__).resolve().parents[2] / "conf"
 SEARCHES = {
-    "greedy CTC": {"beam_size": 1, "ctc_weight": 1.0},
+    "CTC alone, beam 1": {"beam_size": 1, "ctc_weight": 1.0},
     "beam 10, CTC weight 0.3": {"beam_size": 10, "ctc_weight": 0.3},
 }
 
@@ -42,6 +44,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--expdir", help="a joint experiment: config.yaml and --model_file")
     parser.add_argument("--model_file", default="valid.loss_asr.ave.pth", help="its checkpoint")
+    parser.add_argument("--asr_config", default=CONF / "train_asr.yaml", help="of a random model")
+    parser.add_argument("--enh_config", default=CONF / "train_enh.yaml", help="of a random model")
+    parser.add_argument("--fs", type=sampling_rate, default="16k", help="of a random model")
     parser.add_argument("--data_dir", help="formatted directory; default: --utterances of noise")
     parser.add_argument("--utterances", type=int, default=200, help="to decode at most")
     parser.add_argument("--seconds", type=float, nargs=2, default=(2.0, 6.0), help="from, to")
@@ -54,41 +59,42 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def make_model(folder: Path, seed: int) -> Path:
-    """Write ``config.yaml`` and ``model.pth`` of a random joint model, and return the folder."""
+def make_model(folder: Path, options: argparse.Namespace) -> List[str]:
+    """Write the configuration and the parameters of a random joint model; return their paths."""
     from espnet2.tasks.enh_s2t import EnhS2TTask
 
-    asr, enh = (yaml.safe_load((CONF / f"train_{n}.yaml").read_text()) for n in ("asr", "enh"))
+    asr, enh = read_yaml(options.asr_config), read_yaml(options.enh_config)
     args = EnhS2TTask.get_parser().parse_args(["--output_dir", str(folder)])
     tokens = ["<blank>", "<unk>", *(f"t{i}" for i in range(497)), "<sos/eos>"]
     vars(args).update(token_list=tokens, token_type="word", text_name=["text_spk1"])
-    for name in ("frontend_conf", "normalize"):
-        setattr(args, name, asr[name])
+    args.frontend_conf = {**asr["frontend_conf"], "fs": options.fs}
+    args.normalize = asr["normalize"]
     for name in ("encoder", "encoder_conf", "decoder", "decoder_conf", "model_conf"):
-        setattr(args, f"asr_{name}", asr[name])
+        setattr(args, f"asr_{name}", asr.get(name, getattr(args, f"asr_{name}")))
     for name in ("encoder", "separator", "decoder"):
         for key in (name, f"{name}_conf"):
             setattr(args, f"enh_{key}", enh[key])
     args.enh_criterions = enh["criterions"]
-    torch.manual_seed(seed)
+    torch.manual_seed(options.seed)
     model = EnhS2TTask.build_model(args)
     for parameter in model.s2t_model.parameters():
         if parameter.dim() > 1:
             parameter.data.mul_(2)
-    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
-    torch.save(model.state_dict(), folder / "model.pth")
-    return folder / "model.pth"
+    paths = [str(folder / "config.yaml"), str(folder / "model.pth")]
+    Path(paths[0]).write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), paths[1])
+    return paths
 
 
 def make_data(directory: Path, args: argparse.Namespace) -> None:
     """Write a data directory of noise with a slow envelope, no two of one length."""
     rng = np.random.default_rng(args.seed)
-    lengths = rng.choice(np.arange(*(round(s * FS) for s in args.seconds)), args.utterances, False)
+    lengths = rng.choice(np.arange(*(round(s * args.fs) for s in args.seconds)), args.utterances, False)
     wavs = {}
     for i, n in enumerate(lengths):
         envelope = 0.3 + np.sin(np.arange(n) / rng.uniform(1000, 4000)) ** 2
         wavs[f"utt{i:04d}"] = str(directory.parent / "wav" / f"utt{i:04d}.wav")
-        write_audio(wavs[f"utt{i:04d}"], 0.1 * envelope * rng.standard_normal(n), FS, "FLOAT")
+        write_audio(wavs[f"utt{i:04d}"], 0.1 * envelope * rng.standard_normal(n), args.fs, "FLOAT")
     write_data_dir(directory, {"wav.scp": wavs, "utt2spk": dict.fromkeys(wavs, "spk")})
 
 
@@ -100,22 +106,26 @@ def cut_data(source: Path, directory: Path, utterances: int) -> None:
     write_data_dir(directory, {n: {u: t[u] for u in ids} for n, t in tables.items()})
 
 
-def timed(command: Sequence[str], threads: int) -> float:
-    """Run a Python module and return the seconds that it took."""
+def timed(command: Sequence[str], threads: int) -> np.ndarray:
+    """Run a Python module and return the seconds that it took: of the clock, of processors."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    start = time.monotonic()
+    start, used = time.monotonic(), os.times()
     done = subprocess.run(
         [sys.executable, "-m", *command], env=environment, capture_output=True, text=True
     )
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    return time.monotonic() - start
+    now = os.times()
+    processors = now.children_user + now.children_system
+    return np.array(
+        [time.monotonic() - start, processors - used.children_user - used.children_system]
+    )
 
 
 def run_stock(
     model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, fs: int
-) -> List[float]:
-    """Run stock ESPnet's commands and return the seconds of each."""
+) -> np.ndarray:
+    """Run stock ESPnet's commands and return their seconds together."""
     common = [f"--data_path_and_name_and_type={data}/wav.scp,{{}},sound", "--enh_s2t_task=true"]
     common += [f"--ngpu={args.ngpu}"]
     config, checkpoint = model
@@ -126,12 +136,12 @@ def run_stock(
     enh += [f"--train_config={config}", f"--model_file={checkpoint}"]
     names = ("speech", "speech_mix")
     commands = [[w.format(name) for w in c] for c, name in zip((asr, enh), names)]
-    return [timed(command, args.num_threads) for command in commands]
+    return sum(timed(command, args.num_threads) for command in commands)
 
 
 def run_ours(
     model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, nj: int
-) -> float:
+) -> np.ndarray:
     """Run this package's command and return its seconds."""
     (out / "decode.yaml").write_text(yaml.safe_dump(search))
     config, checkpoint = model
@@ -163,7 +173,7 @@ def main(cmd=None) -> None:
         if args.expdir:
             model = [f"{args.expdir}/config.yaml", f"{args.expdir}/{args.model_file}"]
         else:
-            model = [f"{work}/config.yaml", str(make_model(work, args.seed))]
+            model = make_model(work, args)
         if args.data_dir:
             cut_data(Path(args.data_dir), data, args.utterances)
         else:
@@ -174,19 +184,19 @@ def main(cmd=None) -> None:
         for name in args.search:
             search = {**SEARCHES[name], "maxlenratio": args.maxlenratio}
             stock = work / name.replace(" ", "_")
-            times = run_stock(model, data, stock, search, args, infos[0].samplerate)
-            total = sum(times)
-            rows += [[name, "stock", f"{times[0]:.1f} + {times[1]:.1f} = {total:.1f}", 1, "", ""]]
+            theirs = run_stock(model, data, stock, search, args, infos[0].samplerate)
+            rows.append([name, "stock", *(f"{s:.0f} (1)" for s in theirs), "", ""])
             for nj in args.nj:
                 ours = stock / f"nj{nj}"
                 ours.mkdir()
-                time_ = run_ours(model, data, ours, search, args, nj)
-                cells = compared(stock, ours / data.name)
-                rows += [[name, f"ours, --nj {nj}", f"{time_:.1f}", f"{time_ / total:.2f}", *cells]]
+                mine = run_ours(model, data, ours, search, args, nj)
+                cells = [f"{s:.0f} ({s / t:.2f})" for s, t in zip(mine, theirs)]
+                cells += compared(stock, ours / data.name)
+                rows.append([name, f"ours, --nj {nj}", *cells])
     torch.set_num_threads(args.num_threads)
     device = "cuda" if args.ngpu else "cpu"
     print(f"{machine(device)}; {len(infos)} utterances, {seconds:.0f} s of speech\n")
-    heads = ("search", "system", "seconds", "ratio", "equal texts", "waveforms differ by")
+    heads = ("search", "system", "seconds", "of processors", "equal texts", "waveforms differ by")
     print(table(heads, rows))
 
 

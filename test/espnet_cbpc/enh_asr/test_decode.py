@@ -7,14 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
-from tiny_models import FS, GREEDY, files, speech
+from espnet2.bin import asr_inference, enh_inference
+from espnet2.tasks.enh_s2t import EnhS2TTask
+from tiny_models import FS, GREEDY, files, joint_options, save_model, speech
 
 from espnet_cbpc.bin import enh_asr_inference
 from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
 from espnet_cbpc.enh_asr.decode import SetDecoder, decode_batch, decode_sets, plan_batches
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+from espnet_cbpc.enh_asr.inference_options import configured_fs
 from espnet_cbpc.utils.cli import UserError
 
 
@@ -34,10 +38,12 @@ def test_batches_are_of_similar_length(max_padding, full):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("beam: 3", "unknown option(s) beam: use beam_size, ctc_weight"),
+        ("beam: 3", "unknown option(s) beam: use ctc_greedy, beam_size, ctc_weight"),
         ("beam_size: 0", "beam_size is 0: must be a whole number from 1 to inf"),
         ("beam_size: 2.5", "beam_size is 2.5: must be a whole number"),
         ("ctc_weight: 1.5", "ctc_weight is 1.5: must be a number from 0 to 1"),
+        ("beam_size: true", "beam_size is True: must be a whole number"),
+        ("ctc_greedy: 1", "ctc_greedy is 1: must be true or false"),
         ("penalty: high", "penalty is 'high': must be a number"),
         ("- beam_size", "must hold 'option: value' lines"),
         ("a: [", "cannot be read as YAML"),
@@ -210,3 +216,96 @@ def test_command_refuses_sets_of_one_name(data_dir, tmp_path):
     command = ["--data_dirs", str(data_dir), str(data_dir), f"--output_dir={tmp_path / 'exp'}"]
     with pytest.raises(UserError, match="several sets are named test_a: rename them"):
         enh_asr_inference.main(command)
+
+
+@pytest.mark.parametrize("search", [{"beam_size": 1, "ctc_weight": 1.0}, {"beam_size": 3}])
+def test_results_are_those_of_stock_commands(data_dir, tmp_path, models, search):
+    search = {"ctc_weight": 0.3, "maxlenratio": 0.4, **search}
+    if search["ctc_weight"] < 1:
+        save_model(tmp_path, "joint", EnhS2TTask, joint_options(0.3))
+    folder = models if search["ctc_weight"] == 1 else tmp_path
+    config, model = files(folder, "x", "joint").values()
+    stock = tmp_path / "stock"
+    common = ["--enh_s2t_task=true", "--num_workers=0"]
+    names = [f"--data_path_and_name_and_type={data_dir}/wav.scp,{n}" for n in ("speech", "speech_mix")]
+    asr_inference.main(
+        [f"--output_dir={stock}", f"{names[0]},sound", *common]
+        + [f"--asr_train_config={config}", f"--asr_model_file={model}"]
+        + [f"--{name}={value}" for name, value in search.items()]
+    )
+    enh_inference.main(
+        [f"--output_dir={stock}", f"{names[1]},sound", *common, f"--fs={FS}"]
+        + [f"--train_config={config}", f"--model_file={model}"]
+    )
+    (tmp_path / "decode.yaml").write_text(yaml.safe_dump(search))
+    enh_asr_inference.main(
+        [f"--enh_asr_train_config={config}", f"--enh_asr_model_file={model}", "--nj=2"]
+        + [f"--config={tmp_path / 'decode.yaml'}", f"--data_dirs={data_dir}"]
+        + [f"--output_dir={tmp_path / 'exp'}"]
+    )
+    ours = tmp_path / "exp" / "test_a"
+    texts = read_table(stock / "1best_recog/text_spk1", allow_empty=True)
+    assert read_table(ours / "text", allow_empty=True) == texts
+    assert len(set(texts.values())) > 3
+    for key, path in read_table(stock / "spk1.scp").items():
+        theirs, mine = soundfile.read(path)[0], soundfile.read(ours / f"enhanced/wavs/{key}.wav")[0]
+        np.testing.assert_allclose(mine, theirs, atol=2**-15)  # theirs has 16 bits
+
+
+def test_several_processes_several_hypotheses_token_times(data_dir, tmp_path, models, caplog):
+    command = [f"--{key}={value}" for key, value in files(models, "enh_asr", "joint").items()]
+    (tmp_path / "decode.yaml").write_text("beam_size: 4\nctc_weight: 1.0\n")
+    command += [f"--config={tmp_path / 'decode.yaml'}", f"--data_dirs={data_dir}"]
+    command += ["--nbest=2", "--token_times"]
+    caplog.set_level("INFO")
+    for nj in (1, 2):
+        enh_asr_inference.main([*command, f"--nj={nj}", f"--output_dir={tmp_path / str(nj)}"])
+    assert len(re.findall(r"all sets: real-time factor", caplog.text)) == 2
+    one, two = (tmp_path / nj / "test_a" for nj in "12")
+    files_of = [sorted(str(p.relative_to(d)) for p in d.rglob("*") if p.is_file()) for d in (one, two)]
+    assert files_of[0] == files_of[1]
+    for name in ("text", "token.ctm", "1best_recog/text", "2best_recog/token", "2best_recog/score"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+    best, second = (read_table(one / f"{n}best_recog/score") for n in (1, 2))
+    assert best.keys() == second.keys() == {f"s{i}" for i in range(6)}
+    assert all(float(best[key]) >= float(second[key]) for key in best)
+    tokens = read_table(one / "1best_recog/token")
+    lines = [line.split() for line in (one / "token.ctm").read_text().splitlines()]
+    for key, samples in zip(sorted(best), LENGTHS):
+        own = [line for line in lines if line[0] == key]
+        assert " ".join(line[4] for line in own) == tokens[key]
+        starts = [float(line[2]) for line in own]
+        assert starts == sorted(starts) and starts[-1] + float(own[-1][3]) <= samples / FS + 1e-3
+    enh_asr_inference.main([*command, "--nbest=1", f"--output_dir={tmp_path / '1'}"])
+    assert not list(one.glob("*best_recog"))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--asr_train_config=no/such.yaml"], "no/such.yaml: no such file"),
+        ([], "no model is given"),
+        (["--nbest=0", "JOINT"], "--nbest: nbest is 0: must be a whole number from 1"),
+        (["--observation_adding=2", "JOINT"], "--observation_adding 2.0: must be from 0 to 1"),
+        (["--num_threads=0", "JOINT"], "--num_threads 0: must be at least 1"),
+        (["--nj=0", "JOINT"], "--nj 0: must be at least 1"),
+        (["--ngpu=1", "JOINT"], "--ngpu 1: no GPU is usable here"),
+    ],
+)
+def test_wrong_options_are_named(data_dir, tmp_path, models, options, message):
+    if "--ngpu=1" in options and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    model = [f"--{key}={value}" for key, value in files(models, "enh_asr", "joint").items()]
+    options = options[:-1] + model if "JOINT" in options else options
+    with pytest.raises(UserError, match=re.escape(message)):
+        enh_asr_inference.main([*options, f"--data_dirs={data_dir}", f"--output_dir={tmp_path}"])
+
+
+def test_rate_of_a_configuration(tmp_path):
+    path = tmp_path / "config.yaml"
+    for text, fs in (("{}", 16000), ("frontend_conf: {fs: 8k}", 8000), ("frontend_conf:", 16000)):
+        path.write_text(text)
+        assert configured_fs(path) == fs
+    path.write_text("frontend_conf: {fs: fast}")
+    with pytest.raises(UserError, match="frontend_conf: fs is 'fast': not a sampling rate"):
+        configured_fs(path)

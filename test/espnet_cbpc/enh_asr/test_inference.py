@@ -1,13 +1,34 @@
 """EnhSpeech2Text on tiny random models."""
 
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from espnet2.bin.asr_inference import Speech2Text
-from tiny_models import GREEDY, TOKENS, files, padded, speech
+from espnet2.bin.enh_inference import SeparateSpeech
+from espnet2.tasks.asr import ASRTask
+from espnet2.tasks.enh import EnhancementTask
+from tiny_models import (
+    CONFORMER,
+    CRITERIA,
+    ENCODERS,
+    ENH,
+    FS,
+    GREEDY,
+    TOKENS,
+    TRANSDUCER,
+    asr_options,
+    files,
+    padded,
+    save_model,
+    speech,
+)
+from torchaudio.functional import resample
 
+from espnet_cbpc.enh_asr import transducer_loss
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 from espnet_cbpc.utils.cli import UserError
 
@@ -144,3 +165,137 @@ def test_a_configuration_of_another_model_is_refused(models):
         UserError, match="no model of this kind can be built from them: .*size mismatch"
     ):
         EnhSpeech2Text(asr_train_config=config, asr_model_file=models / "shape.pth")
+
+
+KINDS = [(encoder, kind) for encoder in ENCODERS for kind in ("attention", "transducer")]
+KINDS += [(name, "intermediate") for name in ("conformer", "transformer", "e_branchformer")]
+
+
+@pytest.mark.parametrize("encoder, kind", KINDS)
+def test_every_encoder_and_decoder(models, tmp_path, encoder, kind):
+    decoder = {**CONFORMER, "encoder": encoder, "encoder_conf": dict(ENCODERS[encoder])}
+    if kind == "transducer":
+        transducer_loss.provide_transducer_loss()
+        decoder.update(TRANSDUCER)
+    elif kind == "intermediate":
+        layers = {"num_blocks": 2, "interctc_layer_idx": [1]}
+        decoder["encoder_conf"].update(layers, interctc_use_conditioning=True)
+    options = asr_options(decoder, 0.3)
+    if kind == "intermediate":
+        options["model_conf"]["interctc_weight"] = 0.3
+    save_model(tmp_path, "asr", ASRTask, options)
+    search = {"beam_size": 3, "ctc_weight": 0.3, "maxlenratio": 0.4}
+    asr = files(tmp_path, "asr", "asr")
+    ours = EnhSpeech2Text(**asr, **files(models, "enh", "enh"), **search, token_times=True)
+    stock = Speech2Text(**asr, **search)
+    result = ours.decode(speech(6000))
+    expected = stock(result.enhanced)
+    text, tokens, _, hypothesis = (expected[0] if kind == "intermediate" else expected)[0]
+    assert (result.text, result.nbest[0].tokens) == (text, tokens)
+    assert result.nbest[0].score == pytest.approx(float(hypothesis.score), rel=1e-4, abs=1e-4)
+    if result.token_times is not None:
+        assert [time.token for time in result.token_times] == tokens
+    if kind == "attention":
+        assert len(tokens) > 1 and result.token_times[-1].end <= 6000 / ours.fs + 1e-6
+
+
+def test_nbest_list_is_that_of_espnet(models):
+    options = {"beam_size": 4, "ctc_weight": 0.4, "maxlenratio": 0.5, "nbest": 3}
+    result = EnhSpeech2Text(**files(models, "asr", "hybrid"), **options).decode(speech(4000))
+    expected = Speech2Text(**files(models, "asr", "hybrid"), **options)(speech(4000))
+    assert [h.text for h in result.nbest] == [text for text, *_ in expected]
+    assert len(result.nbest) == 3
+    assert result.nbest[0].score >= result.nbest[1].score >= result.nbest[2].score
+
+
+def test_score_of_greedy_ctc_is_that_of_its_path(models):
+    model = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY)
+    with torch.no_grad():
+        encoded, _ = model.s2t_model.encode(torch.tensor(speech(4000))[None], torch.tensor([4000]))
+        expected = model.s2t_model.ctc.log_softmax(encoded).max(-1).values.sum()
+    assert model.decode(speech(4000)).nbest[0].score == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_greedy_ctc_needs_ctc(models, tmp_path):
+    save_model(tmp_path, "attention", ASRTask, asr_options(CONFORMER, 0.0))
+    with pytest.raises(UserError, match="ctc_greedy needs a model with CTC"):
+        EnhSpeech2Text(**files(tmp_path, "asr", "attention"), **GREEDY)
+    model = EnhSpeech2Text(
+        **files(tmp_path, "asr", "attention"), ctc_weight=0.0, beam_size=2, token_times=True
+    )
+    assert model.decode(speech(4000)).token_times is None
+
+
+def test_observation_adding_interpolates(models, joint):
+    wave = speech(6000)
+    _, enhanced = joint(wave)
+    alone = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, enhance=False)
+    texts = {}
+    for w in (0.0, 0.3, 1.0):
+        model = EnhSpeech2Text(
+            **files(models, "enh_asr", "joint"), **GREEDY, observation_adding=w
+        )
+        texts[w], mixed = model(wave)
+        np.testing.assert_allclose(mixed, (1 - w) * enhanced + w * wave, atol=1e-6)
+        assert texts[w] == alone(mixed)[0]
+    assert alone(wave) == (texts[1.0], None)
+    assert texts[0.0] == joint(wave)[0] != texts[1.0]
+    with pytest.raises(UserError, match="observation_adding is 1.5: must be from 0 to 1"):
+        EnhSpeech2Text(**files(models, "enh_asr", "joint"), observation_adding=1.5)
+
+
+def test_rates_of_se_and_asr_may_differ(models):
+    both = {**files(models, "asr", "ctc"), **files(models, "enh", "enh"), **GREEDY}
+    model = EnhSpeech2Text(**both, fs=2 * FS, asr_fs=FS)
+    waves = [speech(9000, 0), speech(9000, 1)]
+    results = model.batch(*padded(waves))
+    alone = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY)
+    for wave, result in zip(waves, results):
+        assert len(result.enhanced) == 9000
+        heard = resample(torch.from_numpy(result.enhanced), 2 * FS, FS)
+        assert result.text == alone(heard)[0]
+
+
+def test_reference_channel_is_what_the_asr_hears(models):
+    asr = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY)
+    asr.ref_channel = 1
+    channels = np.stack([speech(5000, 0), speech(5000, 1)], axis=1)
+    assert asr(channels) == asr(speech(5000, 1))
+    assert asr(channels) != asr(speech(5000, 0))
+
+
+def test_separate_se_that_normalises_its_input(tmp_path, models):
+    options = {**ENH, "criterions": CRITERIA, "model_conf": {"normalize_variance": True}}
+    save_model(tmp_path, "enh", EnhancementTask, options)
+    both = {**files(models, "asr", "ctc"), **files(tmp_path, "enh", "enh"), **GREEDY}
+    model = EnhSpeech2Text(**both)
+    wave = speech(5000)
+    expected = SeparateSpeech(tmp_path / "enh.yaml", tmp_path / "enh.pth")(wave[None], fs=FS)
+    np.testing.assert_allclose(model(wave)[1], expected[0][0], atol=1e-5)
+    np.testing.assert_allclose(model(8 * wave)[1], 8 * model(wave)[1], rtol=1e-3, atol=1e-5)
+
+
+def test_from_pretrained_fetches_the_models(models, monkeypatch):
+    asked = []
+
+    def locate(name, kind, cachedir):
+        asked.append((name, kind, cachedir))
+        place = models / {"enh_asr": "joint", "asr": "ctc", "enh": "enh"}[kind]
+        return SimpleNamespace(
+            config=place.with_suffix(".yaml"), checkpoint=place.with_suffix(".pth")
+        )
+
+    module = ModuleType("espnet_cbpc.model_zoo.locate")
+    module.locate = locate
+    monkeypatch.setitem(sys.modules, "espnet_cbpc.model_zoo.locate", module)
+    wave = speech(5000)
+    fetched = EnhSpeech2Text.from_pretrained("some/tag", "cache", **GREEDY)
+    assert fetched(wave)[0] == EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY)(wave)[0]
+    pair = EnhSpeech2Text.from_pretrained(asr_model="a.zip", enh_model="e", **GREEDY)
+    both = {**files(models, "asr", "ctc"), **files(models, "enh", "enh"), **GREEDY}
+    assert pair(wave)[0] == EnhSpeech2Text(**both)(wave)[0]
+    assert asked == [
+        ("some/tag", "enh_asr", "cache"),
+        ("a.zip", "asr", None),
+        ("e", "enh", None),
+    ]

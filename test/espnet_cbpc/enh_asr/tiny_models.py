@@ -5,7 +5,7 @@ import torch
 import yaml
 
 FS = 8000
-GREEDY = {"beam_size": 1, "ctc_weight": 1.0}
+GREEDY = {"ctc_greedy": True}
 TOKENS = ["<blank>", "<unk>", "<space>", "a", "b", "c", "<sos/eos>"]
 STFT = {"n_fft": 128, "hop_length": 64}
 CONFORMER = {
@@ -24,6 +24,34 @@ CONFORMER = {
 RNN = {
     "encoder": "vgg_rnn",
     "encoder_conf": {"num_layers": 1, "hidden_size": 8, "output_size": 16},
+}
+SMALL = {"output_size": 16, "attention_heads": 2, "num_blocks": 1, "input_layer": "conv2d2"}
+ENCODERS = {
+    "conformer": {**SMALL, "linear_units": 16, "cnn_module_kernel": 3},
+    "transformer": {**SMALL, "linear_units": 16},
+    "branchformer": {**SMALL, "cgmlp_linear_units": 16, "cgmlp_conv_kernel": 3},
+    "e_branchformer": {
+        **SMALL,
+        "linear_units": 16,
+        "cgmlp_linear_units": 16,
+        "cgmlp_conv_kernel": 3,
+        "merge_conv_kernel": 3,
+    },
+    "contextual_block_conformer": {
+        **SMALL,
+        "input_layer": "conv2d",
+        "linear_units": 16,
+        "cnn_module_kernel": 3,
+        "block_size": 8,
+        "hop_size": 4,
+        "look_ahead": 2,
+    },
+    "rnn": {"num_layers": 1, "hidden_size": 8, "output_size": 16},
+}
+TRANSDUCER = {
+    "decoder": "transducer",
+    "decoder_conf": {"hidden_size": 8},
+    "joint_net_conf": {"joint_space_size": 16},
 }
 ENH = {
     "encoder": "stft",
@@ -49,8 +77,8 @@ def asr_options(encoder, ctc_weight):
     }
 
 
-def joint_options():
-    options = asr_options(CONFORMER, 1.0)
+def joint_options(ctc_weight=1.0):
+    options = asr_options(CONFORMER, ctc_weight)
     options["asr_model_conf"] = options.pop("model_conf")
     for name in ("encoder", "decoder"):
         for key in (name, f"{name}_conf"):
