@@ -44,8 +44,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _decoders(args: argparse.Namespace, options: Dict) -> list:
-    from espnet_cbpc.enh_asr.decode import SetDecoder
     from espnet_cbpc.enh_asr.decoding_record import file_hashes
+    from espnet_cbpc.enh_asr.set_decoder import SetDecoder
 
     models = {name: options[name] for name in MODEL_FILES if name in options}
     settings = {**options, **file_hashes(models)}

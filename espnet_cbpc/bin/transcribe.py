@@ -7,6 +7,7 @@ import argparse
 import logging
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -38,16 +39,19 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(cmd)
     options = inference_options(args)
-    from espnet_cbpc.enh_asr.decode import Speed, device  # slow to import, as are the models
-    from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
-    from espnet_cbpc.enh_asr.long_form import Cutter
-    from espnet_cbpc.enh_asr.transcribe import Transcriber, Transcripts, text_of
+    with redirect_stdout(sys.stderr):  # ESPnet prints while it is imported; ours is for the texts
+        from espnet_cbpc.enh_asr.decode import Speed, device  # slow to import, as are the models
+        from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+        from espnet_cbpc.enh_asr.long_form import Cutter
+        from espnet_cbpc.enh_asr.transcribe import Transcriber, Transcripts, text_of
 
-    cutter = Cutter(options["fs"], args.window, args.overlap)
-    transcripts = Transcripts(args.output_dir and Path(args.output_dir), args.files)
-    for name in ("espnet", "espnet2"):  # several lines an utterance otherwise
-        logging.getLogger(name).setLevel(logging.WARNING)
-    models = EnhSpeech2Text(device=device(args.ngpu, args.num_threads), **options)
+        cutter = Cutter(options["fs"], args.window, args.overlap)
+        transcripts = Transcripts(args.output_dir and Path(args.output_dir), args.files)
+        for name in ("espnet", "espnet2"):  # several lines an utterance otherwise
+            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.disable(logging.INFO)  # of the root logger, to which ESPnet tells its configuration
+        models = EnhSpeech2Text(device=device(args.ngpu, args.num_threads), **options)
+        logging.disable(logging.NOTSET)
     transcriber = Transcriber(models, cutter, args.channel)
     start, seconds, faults = time.monotonic(), 0.0, []
     for path in args.files:

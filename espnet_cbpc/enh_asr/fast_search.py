@@ -53,7 +53,7 @@ class SharedLinear(torch.nn.Module):
         if x.dim() != 3 or x.stride(0) != 0 or torch.is_grad_enabled():
             return self.linear(x)
         if not self._is_seen(x[0]):
-            self._seen, self._version = x[0], x._version
+            self._seen, self._version = x[0], _version(x)
             self._projected = self.linear(x[:1])
         return self._projected.expand(len(x), -1, -1)
 
@@ -63,8 +63,13 @@ class SharedLinear(torch.nn.Module):
             seen is not None
             and seen.data_ptr() == row.data_ptr()
             and (seen.shape, seen.stride()) == (row.shape, row.stride())
-            and self._version == row._version
+            and self._version == _version(row)
         )
+
+
+def _version(x: torch.Tensor) -> int:
+    """Return how often the memory of ``x`` was changed; inference tensors do not tell."""
+    return 0 if x.is_inference() else x._version
 
 
 class _Step(NamedTuple):

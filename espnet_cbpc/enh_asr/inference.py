@@ -9,7 +9,15 @@ from torchaudio.functional import resample
 
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.fast_search import speed_up
-from espnet_cbpc.enh_asr.pretrained import PathLike, build_enh, build_speech2text, located, pair
+from espnet_cbpc.enh_asr.inference_options import configured_fs
+from espnet_cbpc.enh_asr.pretrained import (
+    Pair,
+    PathLike,
+    build_enh,
+    build_speech2text,
+    located,
+    pair,
+)
 from espnet_cbpc.enh_asr.recognition import (
     NOTHING,
     Hypothesis,
@@ -45,7 +53,8 @@ class EnhSpeech2Text:
         device: a torch device name.
         enhance: False leaves the SE model out, for comparison.
         observation_adding: w in [0, 1].
-        fs: sampling rate of the speech in Hz, which is that of the SE model.
+        fs: sampling rate of the speech in Hz, which is that of the SE model; None takes what the
+            configuration of the ASR model says.
         asr_fs: that of the ASR model, where it differs.
         token_times: find when each token is heard, see :class:`Recognition`.
         options: of the search, see :class:`DecodingConfig`.
@@ -69,7 +78,7 @@ class EnhSpeech2Text:
         device: str = "cpu",
         enhance: bool = True,
         observation_adding: float = 0.0,
-        fs: int = 16000,
+        fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         token_times: bool = False,
         **options: float,
@@ -78,14 +87,10 @@ class EnhSpeech2Text:
         asr = pair("asr", asr_train_config, asr_model_file)
         enh = pair("enh", enh_train_config, enh_model_file)
         lm = pair("lm", lm_train_config, lm_file)
-        if (joint is None) == (asr is None) or (joint and enh):
-            raise UserError(
-                "give either a joint model, or an ASR model with or without an SE model"
-            )
-        if not 0 <= observation_adding <= 1:
-            raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1")
+        _check_choice(joint, asr, enh, observation_adding)
         search = DecodingConfig(**options)
-        self.device, self.fs, self.asr_fs = device, fs, asr_fs or fs
+        self.device, self.fs = device, fs or configured_fs((joint or asr)[0])
+        self.asr_fs, self.greedy = asr_fs or self.fs, search.ctc_greedy
         self.observation_adding, self.token_times = observation_adding, token_times
         self._speech2text = build_speech2text(joint or asr, lm, device, joint is not None, search)
         model = self._speech2text.asr_model
@@ -95,14 +100,13 @@ class EnhSpeech2Text:
             raise UserError(
                 f"{(joint or enh)[0]}: num_spk is {self.enh_model.num_spk}, 1 is needed"
             )
+        if self.greedy and (lm is not None or self.s2t_model.ctc is None):
+            raise UserError("ctc_greedy needs a model with CTC, and uses no language model")
         # the joint model is trained without this step of the SE training
         self._normalize = bool(enh) and getattr(self.enh_model, "normalize_variance", False)
         self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0
         if not enhance:
             self.enh_model = None
-        self.greedy = search.ctc_greedy
-        if self.greedy and (lm is not None or self.s2t_model.ctc is None):
-            raise UserError("ctc_greedy needs a model with CTC, and uses no language model")
         speed_up(self._speech2text.beam_search)
 
     @classmethod
@@ -247,6 +251,15 @@ class EnhSpeech2Text:
             return None
         log_probs = self.s2t_model.ctc.log_softmax(encoded[None])[0]
         return align(log_probs, best.token_ids, best.tokens, seconds)
+
+
+def _check_choice(
+    joint: Optional[Pair], asr: Optional[Pair], enh: Optional[Pair], observation_adding: float
+) -> None:
+    if (joint is None) == (asr is None) or (joint and enh):
+        raise UserError("give either a joint model, or an ASR model with or without an SE model")
+    if not 0 <= observation_adding <= 1:
+        raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1")
 
 
 def _silence_padding(speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

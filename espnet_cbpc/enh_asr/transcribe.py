@@ -13,10 +13,10 @@ import torch
 
 from espnet_cbpc.data.audio import AudioError, audio_blocks
 from espnet_cbpc.data.kaldi_dir import write_table
-from espnet_cbpc.enh_asr.decode import write_ctm
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 from espnet_cbpc.enh_asr.long_form import Cutter, Piece
 from espnet_cbpc.enh_asr.recognition import NOTHING, Recognition
+from espnet_cbpc.enh_asr.set_decoder import write_ctm
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import torch
@@ -55,4 +56,5 @@ def provide_transducer_loss() -> None:
         return
     module = ModuleType(NAME)
     module.RNNTLoss = RNNTLoss
+    module.__spec__ = ModuleSpec(NAME, None)  # for others who look whether it is there
     sys.modules[NAME] = module

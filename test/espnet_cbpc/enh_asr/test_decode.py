@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 from functools import partial
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +17,11 @@ from tiny_models import FS, GREEDY, files, joint_options, save_model, speech
 
 from espnet_cbpc.bin import enh_asr_inference
 from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
-from espnet_cbpc.enh_asr.decode import SetDecoder, decode_batch, decode_sets, plan_batches
+from espnet_cbpc.enh_asr.decode import decode_batch, decode_sets
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 from espnet_cbpc.enh_asr.inference_options import configured_fs
+from espnet_cbpc.enh_asr.set_decoder import SetDecoder, plan_batches
 from espnet_cbpc.utils.cli import UserError
 
 
@@ -227,14 +230,14 @@ def test_results_are_those_of_stock_commands(data_dir, tmp_path, models, search)
     config, model = files(folder, "x", "joint").values()
     stock = tmp_path / "stock"
     common = ["--enh_s2t_task=true", "--num_workers=0"]
-    names = [f"--data_path_and_name_and_type={data_dir}/wav.scp,{n}" for n in ("speech", "speech_mix")]
+    data = f"--data_path_and_name_and_type={data_dir}/wav.scp"
     asr_inference.main(
-        [f"--output_dir={stock}", f"{names[0]},sound", *common]
+        [f"--output_dir={stock}", f"{data},speech,sound", *common]
         + [f"--asr_train_config={config}", f"--asr_model_file={model}"]
         + [f"--{name}={value}" for name, value in search.items()]
     )
     enh_inference.main(
-        [f"--output_dir={stock}", f"{names[1]},sound", *common, f"--fs={FS}"]
+        [f"--output_dir={stock}", f"{data},speech_mix,sound", *common, f"--fs={FS}"]
         + [f"--train_config={config}", f"--model_file={model}"]
     )
     (tmp_path / "decode.yaml").write_text(yaml.safe_dump(search))
@@ -262,8 +265,8 @@ def test_several_processes_several_hypotheses_token_times(data_dir, tmp_path, mo
         enh_asr_inference.main([*command, f"--nj={nj}", f"--output_dir={tmp_path / str(nj)}"])
     assert len(re.findall(r"all sets: real-time factor", caplog.text)) == 2
     one, two = (tmp_path / nj / "test_a" for nj in "12")
-    files_of = [sorted(str(p.relative_to(d)) for p in d.rglob("*") if p.is_file()) for d in (one, two)]
-    assert files_of[0] == files_of[1]
+    written = [sorted(str(p.relative_to(d)) for p in d.rglob("*")) for d in (one, two)]
+    assert written[0] == written[1]
     for name in ("text", "token.ctm", "1best_recog/text", "2best_recog/token", "2best_recog/score"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
     best, second = (read_table(one / f"{n}best_recog/score") for n in (1, 2))
@@ -309,3 +312,23 @@ def test_rate_of_a_configuration(tmp_path):
     path.write_text("frontend_conf: {fs: fast}")
     with pytest.raises(UserError, match="frontend_conf: fs is 'fast': not a sampling rate"):
         configured_fs(path)
+
+
+def test_models_may_be_anywhere(data_dir, tmp_path, models, monkeypatch):
+    config, checkpoint = files(models, "enh_asr", "joint").values()
+
+    def locate(name, kind, cachedir):
+        assert (name, kind, cachedir) == ("some/tag", "enh_asr", "cache")
+        return SimpleNamespace(config=config, checkpoint=checkpoint)
+
+    module = ModuleType("espnet_cbpc.model_zoo.locate")
+    module.locate = locate
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (tmp_path / "decode.yaml").write_text(yaml.safe_dump(GREEDY))
+    command = ["--model=some/tag", "--cachedir=cache", f"--config={tmp_path / 'decode.yaml'}"]
+    command += [f"--data_dirs={data_dir}", f"--output_dir={tmp_path / 'exp'}"]
+    enh_asr_inference.main(command)
+    assert (tmp_path / "exp/test_a/text").exists()
+    with pytest.raises(UserError, match="--enh_asr_model_file, --enh_asr_train_config: the model"):
+        command += [f"--enh_asr_train_config={config}", f"--enh_asr_model_file={checkpoint}"]
+        enh_asr_inference.main(command)

@@ -97,3 +97,10 @@ def test_gradients_are_not_cut_off():
     for _ in range(2):
         shared(torch.randn(5, 4).expand(3, 5, 4)).sum().backward()
     assert shared.linear.weight.grad.abs().sum() > 0
+
+
+def test_inference_mode_is_no_hindrance():
+    linear = torch.nn.Linear(4, 4)
+    with torch.inference_mode():
+        x = torch.randn(5, 4)
+        torch.testing.assert_close(SharedLinear(linear)(x.expand(3, 5, 4))[2], linear(x))

@@ -290,7 +290,8 @@ def test_from_pretrained_fetches_the_models(models, monkeypatch):
     monkeypatch.setitem(sys.modules, "espnet_cbpc.model_zoo.locate", module)
     wave = speech(5000)
     fetched = EnhSpeech2Text.from_pretrained("some/tag", "cache", **GREEDY)
-    assert fetched(wave)[0] == EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY)(wave)[0]
+    joint = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY)
+    assert fetched(wave)[0] == joint(wave)[0]
     pair = EnhSpeech2Text.from_pretrained(asr_model="a.zip", enh_model="e", **GREEDY)
     both = {**files(models, "asr", "ctc"), **files(models, "enh", "enh"), **GREEDY}
     assert pair(wave)[0] == EnhSpeech2Text(**both)(wave)[0]

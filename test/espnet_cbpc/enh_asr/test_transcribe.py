@@ -173,7 +173,8 @@ def test_command_goes_on_after_bad_files(tmp_path, models, capsys):
     assert len(shown.err.split("error: ")) == 8
     assert "short.wav: the models failed on what comes after 0.00 s: " in shown.err
     assert list(read_table(out / "text")) == ["good"]
-    assert sorted(p.name for p in out.rglob("*") if p.is_file()) == ["good.json", "good.wav", "text"]
+    written = sorted(path.name for path in out.rglob("*") if path.is_file())
+    assert written == ["good.json", "good.wav", "text"]
 
 
 def test_command_refuses_names_that_collide(tmp_path, models):

@@ -1,5 +1,6 @@
 """The transducer loss that stands in for warprnnt_pytorch."""
 
+import importlib.util
 import sys
 
 import pytest
@@ -48,6 +49,7 @@ def test_it_takes_the_name_only_where_it_is_free(monkeypatch):
     provide_transducer_loss()
     installed = sys.modules.get(NAME)
     assert installed is None or installed.RNNTLoss is RNNTLoss  # None: the package is installed
+    assert importlib.util.find_spec(NAME) is not None
     monkeypatch.setitem(sys.modules, NAME, torch)
     provide_transducer_loss()
     assert sys.modules[NAME] is torch
