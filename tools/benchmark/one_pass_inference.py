@@ -4,11 +4,11 @@
 Stock ESPnet needs espnet2.bin.asr_inference (with the joint model) for the text and
 espnet2.bin.enh_inference for the enhanced speech; espnet_cbpc.bin.enh_asr_inference makes both.
 All have the same model, utterances, search and number of threads. Prints a Markdown table: seconds
-on the clock and of processors (which another load on the machine hardly changes), each as a ratio
-too; for how many utterances the texts are equal; and by how much the waveforms differ at most (stock
-ESPnet's have 16 bits and are clipped to [-1, 1], as ours are here for the comparison). Without --expdir the model is a random one as two configurations
-describe it (its parameters scaled for varied texts), which seldom ends a text by itself:
---maxlenratio bounds it.
+on the clock and of processors (which another load on the machine changes less), each with its
+ratio; for how many utterances the texts are equal; and by how much the waveforms differ at most
+(stock ESPnet's have 16 bits and are clipped to [-1, 1], as ours are here for the comparison).
+Without --expdir the model is a random one as two configurations describe it (its parameters scaled
+for varied texts), which seldom ends a text by itself: --maxlenratio bounds it.
 """
 
 import argparse
