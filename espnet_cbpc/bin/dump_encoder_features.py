@@ -4,10 +4,12 @@ import argparse
 
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.enh_asr.decoding_record import file_hashes
+from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
 from espnet_cbpc.tokenizer.feature_store import FeatureWriter
 from espnet_cbpc.tokenizer.features import encoder_features
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.files import read_yaml
 from espnet_cbpc.utils.progress import progress
 
 
@@ -20,7 +22,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
     parser.add_argument("--asr_model_file", required=True, help="checkpoint of the ASR model")
     parser.add_argument("--wav_scp", required=True, help="the speech, or one job's part of it")
-    parser.add_argument("--fs", type=int, required=True, help="sampling rate of the model, in Hz")
+    parser.add_argument(
+        "--fs",
+        type=int,
+        required=True,
+        help="sampling rate of the model in Hz, where its configuration states none",
+    )
     parser.add_argument("--batch_size", type=int, default=16, help="utterances encoded at a time")
     parser.add_argument("--num_per_chunk", type=int, default=200, help="utterances of a chunk file")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU; 1: GPU")
@@ -31,24 +38,24 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Encode and write what is not there yet."""
     args = get_parser().parse_args(cmd)
+    fs = asr_sampling_rate(read_yaml(args.asr_train_config)) or args.fs
     layer, _ = read_tokenizer_config(args.config)
     wavs = read_table(args.wav_scp)
     models = {"asr_train_config": args.asr_train_config, "asr_model_file": args.asr_model_file}
     try:
-        settings = {"layer": layer, "fs": args.fs, **file_hashes(models)}
+        settings = {"layer": layer, "fs": fs, **file_hashes(models)}
     except OSError as e:
         raise UserError(f"{e.filename}: cannot be read ({e.strerror})") from e
     writer = FeatureWriter(args.output_dir, wavs, settings, args.num_per_chunk)
     if not writer.todo:
         return
-    from espnet2.tasks.asr import ASRTask  # slow to import: not when nothing is left to do
+    from espnet_cbpc.model_zoo.load import load_asr  # slow to import: not when nothing is left to do
 
     device = "cuda" if args.ngpu else "cpu"
-    asr_model, _ = ASRTask.build_model_from_file(args.asr_train_config, args.asr_model_file, device)
-    asr_model.eval()
+    asr_model = load_asr((args.asr_train_config, args.asr_model_file))[0].to(device)
 
     def features(part):
-        return encoder_features(asr_model, part, args.fs, layer, args.batch_size)
+        return encoder_features(asr_model, part, fs, layer, args.batch_size)
 
     for _ in progress(writer.run(features), "encode", writer.left):
         pass

@@ -1,4 +1,7 @@
-"""Pack a joint experiment into archives that stock ESPnet loads: enh_asr.zip, enh.zip, asr.zip."""
+"""Pack a joint experiment into archives that stock ESPnet loads: enh_asr.zip, enh.zip, asr.zip.
+
+README.md beside them is a model card.
+"""
 
 import argparse
 import logging
@@ -17,6 +20,12 @@ def get_parser() -> argparse.ArgumentParser:
         "--model_file", help="checkpoint; empty: valid.loss_asr.ave.pth in the folder"
     )
     parser.add_argument("--outdir", required=True, help="folder for the archives")
+    parser.add_argument("--data", default="", help="what it was trained on, for the model card")
+    parser.add_argument(
+        "--license", default="", help="of the models, as apache-2.0 or cc-by-4.0; empty: not stated"
+    )
+    parser.add_argument("--results", help="results.json of a report, for the scores")
+    parser.add_argument("--system", help="name or tag of this system in it; empty: the last one")
     return parser
 
 
@@ -24,10 +33,16 @@ def main(cmd=None) -> None:
     """Pack."""
     args = get_parser().parse_args(cmd)
     from espnet_cbpc.model_zoo.export import export  # imports torch
+    from espnet_cbpc.model_zoo.model_card import read_scores, write_model_card
+    from espnet_cbpc.utils.files import read_yaml
 
-    expdir = Path(args.expdir)
+    expdir, outdir = Path(args.expdir), Path(args.outdir)
+    scores = read_scores(args.results, args.system) if args.results else ""
     model_file = Path(args.model_file or expdir / "valid.loss_asr.ave.pth")
-    for archive in export(expdir / "config.yaml", model_file, Path(args.outdir)):
+    archives = export(expdir / "config.yaml", model_file, outdir)
+    joint = read_yaml(expdir / "config.yaml")
+    write_model_card(outdir / "README.md", archives, joint, args.data, args.license, scores)
+    for archive in archives:
         logging.info("%s (%.1f MB)", archive, archive.stat().st_size / 1e6)
 
 

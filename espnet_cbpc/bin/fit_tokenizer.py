@@ -15,6 +15,7 @@ import numpy as np
 import soundfile
 
 from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
 from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
 from espnet_cbpc.tokenizer.feature_store import Frames, StoredFeatures
 from espnet_cbpc.tokenizer.features import encoder_features
@@ -22,7 +23,7 @@ from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.tokenizer.quality import cluster_quality, label_reference_agreement
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, listed, run
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import atomic_write, read_yaml
 from espnet_cbpc.utils.progress import progress
 
 
@@ -40,7 +41,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--valid_clean_scp", required=True, help="clean speech to report on")
     parser.add_argument("--valid_noisy_scp", required=True, help="the same in noise")
     parser.add_argument("--alignment", help="CTM file of its words or phones, to compare with")
-    parser.add_argument("--fs", type=int, required=True, help="sampling rate of the model, in Hz")
+    parser.add_argument(
+        "--fs",
+        type=int,
+        required=True,
+        help="sampling rate of the model in Hz, where its configuration states none",
+    )
     parser.add_argument("--batch_size", type=int, default=16, help="utterances encoded at a time")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU; 1: GPU")
     parser.add_argument("--output_dir", required=True, help="where to write")
@@ -50,6 +56,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Fit, label, report."""
     args = get_parser().parse_args(cmd)
+    fs = asr_sampling_rate(read_yaml(args.asr_train_config)) or args.fs
     layer, fit_conf = read_tokenizer_config(args.config)
     stored = StoredFeatures(args.feature_dirs, fit_conf.get("seed", 0))
     if stored.settings["layer"] != layer:
@@ -57,11 +64,10 @@ def main(cmd=None) -> None:
             f"{listed(args.feature_dirs)}: features of layer {stored.settings['layer']}, but "
             f"{args.config} asks for {layer}: run dump_encoder_features again"
         )
-    from espnet2.tasks.asr import ASRTask  # slow to import: after the options are known to be good
+    from espnet_cbpc.model_zoo.load import load_asr  # slow to import: after the options are known to be good
 
     device = "cuda" if args.ngpu else "cpu"
-    asr_model, _ = ASRTask.build_model_from_file(args.asr_train_config, args.asr_model_file, device)
-    asr_model.eval()
+    asr_model = load_asr((args.asr_train_config, args.asr_model_file))[0].to(device)
 
     tokenizer = KMeansTokenizer.fit(Frames(stored), **{"device": device, **fit_conf})
     output_dir = Path(args.output_dir)
@@ -72,7 +78,7 @@ def main(cmd=None) -> None:
     # Only what has a clean counterpart, and in the same batches: padding changes numbers of frames.
     noisy = Validation({u: noisy_wavs[u] for u in clean_wavs if u in noisy_wavs})
     for speech, name in ((clean, "labels_clean"), (noisy, "labels_noisy")):
-        speech.label(asr_model, tokenizer, args.fs, layer, args.batch_size)
+        speech.label(asr_model, tokenizer, fs, layer, args.batch_size)
         write_table(output_dir / name, {u: " ".join(map(str, q)) for u, q in speech.labels.items()})
     report(clean, noisy, tokenizer.n_clusters, args.alignment, output_dir)
 

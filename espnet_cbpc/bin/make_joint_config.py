@@ -24,6 +24,19 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--enh_train_config", required=True, help="config.yaml of the SE model")
     parser.add_argument("--tokenizer_config", help="yaml that the tokenizer was fitted with")
     parser.add_argument("--tokenizer_init", help="file of the fitted tokenizer")
+    parser.add_argument("--fs", type=int, help="sampling rate of the data and the SE model, in Hz")
+    parser.add_argument(
+        "--asr_update",
+        choices=("true", "false"),
+        default="true",
+        help="false: the ASR model stays as it is, whatever the training configuration says",
+    )
+    parser.add_argument(
+        "--use_transcripts",
+        choices=("true", "false"),
+        default="true",
+        help="false: no ASR loss, whatever the training configuration says",
+    )
     parser.add_argument("--output", required=True, help="yaml to write")
     return parser
 
@@ -36,6 +49,9 @@ def main(cmd=None) -> None:
         read_yaml(args.asr_train_config),
         read_yaml(args.enh_train_config),
         read_tokenizer_config(args.tokenizer_config)[0],
+        args.fs,
+        args.asr_update == "true",
+        args.use_transcripts == "true",
     )
     if args.tokenizer_init is not None:
         config["tokenizer_init"] = args.tokenizer_init

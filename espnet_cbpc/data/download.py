@@ -1,6 +1,5 @@
 """Fetch an archive and unpack it: resumed after a cut, whole or not there, never trusted."""
 
-import hashlib
 import logging
 import re
 import shutil
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
+from espnet_cbpc.utils import files
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.progress import progress
 
@@ -57,14 +57,11 @@ def download(url: str, path: PathLike, sha256: Optional[str] = None) -> None:
 def _verify(path: Path, sha256: Optional[str], url: str) -> None:
     if sha256 is None:
         return
-    digest = hashlib.sha256()
-    with open(path, "rb") as f:
-        while chunk := f.read(CHUNK_BYTES):
-            digest.update(chunk)
-    if digest.hexdigest() != sha256.lower():
+    actual = files.sha256(path)
+    if actual != sha256.lower():
         path.unlink()
         raise UserError(
-            f"{url}: SHA-256 is {digest.hexdigest()}, expected {sha256}; the file was removed: "
+            f"{url}: SHA-256 is {actual}, expected {sha256}; the file was removed: "
             "run again, or get it from another source"
         )
 

@@ -4,6 +4,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
+import torchaudio
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.enh.espnet_enh_s2t_model import ESPnetEnhS2TModel
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
@@ -51,6 +52,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             outputs share a large common part: without this, all cosines are near 1.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
+        enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
+            where they differ: enhanced and clean speech are resampled in between. None: they are equal.
         calc_enh_loss, bypass_enh_prob: as in ESPnet's joint model; the latter is for REAL.
 
     Raises:
@@ -74,11 +77,15 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         center: bool = True,
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
+        enh_fs: Optional[int] = None,
+        asr_fs: Optional[int] = None,
         calc_enh_loss: bool = True,
         bypass_enh_prob: float = 0.0,
     ):
         super().__init__(enh_model, s2t_model, calc_enh_loss, bypass_enh_prob)
         check_options(enh_model, s2t_model, tokenizer, criterions, alpha, update)
+        if (enh_fs is None) != (asr_fs is None):
+            raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
         self.criterions = torch.nn.ModuleList(criterions)
         self.criterion_names = list(criterion_names)
         self.criterion_weights = list(criterion_weights)
@@ -86,6 +93,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.layer = layer
         self.center = center
         self.warmup_steps = warmup_steps
+        self.enh_fs, self.asr_fs = enh_fs, asr_fs
         self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
         for part in self.frozen_parts:
             part.requires_grad_(False)
@@ -109,9 +117,10 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         """Compute the loss of a batch.
 
         Args:
-            speech: (B, N) noisy samples.
+            speech: (B, N) noisy samples, or (B, N, C) of several channels, of which all but the
+                reference channel of the SE model serve that model alone.
             speech_lengths: (B,) in samples.
-            kwargs: ``speech_ref1`` (B, N) clean samples (a REAL utterance's row is never used);
+            kwargs: ``speech_ref1`` (B, N) or (B, N, C) clean samples (a REAL utterance's row is never used);
                 ``text_spk1`` (or ``text``) (B, L) tokens padded with -1 and
                 ``text_spk1_lengths`` (B,), not needed with ``alpha=1``; ``utt2category`` (B, 1)
                 or else ``utt_id``: see :func:`.category.batch_categories`; ``labels`` (B, T)
@@ -200,6 +209,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self, enhanced: torch.Tensor, lengths: torch.Tensor, batch: Dict
     ) -> Tuple[torch.Tensor, Dict, torch.Tensor, torch.Tensor]:
         """Return the ASR loss, its statistics, and encoder frames (B, T, D) with lengths (B,)."""
+        enhanced, lengths = self.at_asr_rate(enhanced, lengths)
         with tap_encoder(self.s2t_model, self.layer) as output:
             if self.alpha < 1.0:
                 text, text_lengths = self.transcripts(batch)
@@ -231,7 +241,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         labels = self.dumped_labels(h, h_lengths, has_clean, batch)
         if labels is None or any(criterion.needs_clean for criterion in self.criterions):
             clean = self.clean_speech(speech, category, batch)
-            c, c_lengths = self.teacher(self.s2t_model, clean, lengths, self.layer)
+            clean, clean_lengths = self.at_asr_rate(clean, lengths)
+            c, c_lengths = self.teacher(self.s2t_model, clean, clean_lengths, self.layer)
             labels = self.tokenizer(c, c_lengths) if labels is None else labels
         else:
             c = h.detach()  # no criterion looks at it
@@ -263,6 +274,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self, speech: torch.Tensor, category: torch.Tensor, batch: Dict
     ) -> torch.Tensor:
         """Return clean speech (B, N): the reference, and of CLEAN utterances the input itself."""
+        speech = self.reference_channel(speech)
         if (category == CLEAN).all():
             return speech
         is_clean = (category == CLEAN).to(speech.device)[:, None]
@@ -323,14 +335,27 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
     ) -> Dict[str, torch.Tensor]:
         """Return the ASR features of unenhanced speech (B, T, F); no transcripts are needed."""
-        return self.s2t_model.collect_feats(speech, speech_lengths, None, None)
+        speech, lengths = self.at_asr_rate(self.reference_channel(speech), speech_lengths)
+        return self.s2t_model.collect_feats(speech, lengths, None, None)
 
-    @staticmethod
-    def reference(batch: Dict) -> torch.Tensor:
+    def reference(self, batch: Dict) -> torch.Tensor:
         """Return the clean references (B, N) of a batch."""
         if "speech_ref1" not in batch:
             raise UserError("the batch has simulated speech but no speech_ref1: add spk1.scp")
-        return batch["speech_ref1"]
+        return self.reference_channel(batch["speech_ref1"])
+
+    def reference_channel(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return the channel of ``speech`` (B, N, C) that is enhanced, (B, N)."""
+        return speech if speech.dim() == 2 else speech[..., self.enh_model.ref_channel]
+
+    def at_asr_rate(
+        self, speech: torch.Tensor, lengths: torch.Tensor
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return speech (B, N) and lengths (B,) at the sampling rate of the ASR model."""
+        if self.asr_fs == self.enh_fs:
+            return speech, lengths
+        speech = torchaudio.functional.resample(speech, self.enh_fs, self.asr_fs)
+        return speech, -(-lengths * self.asr_fs // self.enh_fs)  # rounded up, as the samples are
 
     @staticmethod
     def transcripts(batch: Dict) -> Tuple[torch.Tensor, torch.Tensor]:

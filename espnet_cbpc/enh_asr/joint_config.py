@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, Mapping, Optional
 
+from espnet_cbpc.data.audio import sampling_rate
+
 # What an ASR model brings under its own name, and under asr_<name>, to ESPnet's joint task.
 ASR_SHARED = (
     "token_list",
@@ -18,6 +20,7 @@ ASR_SHARED = (
     "normalize",
     "normalize_conf",
     "ctc_conf",
+    "joint_net_conf",
 )
 ASR_PREFIXED = (
     "preencoder",
@@ -49,6 +52,9 @@ def joint_config(
     asr: Mapping[str, Any],
     enh: Mapping[str, Any],
     layer: Optional[int] = None,
+    fs: Optional[int] = None,
+    asr_update: bool = True,
+    use_transcripts: bool = True,
 ) -> Dict[str, Any]:
     """Return the configuration of a joint training.
 
@@ -60,15 +66,34 @@ def joint_config(
         asr: configuration that an ASR training wrote (config.yaml).
         enh: the same of an SE training.
         layer: encoder block that the tokenizer was fitted on; None: the encoder's output.
+        fs: sampling rate of the data and the SE model in Hz; where the ASR model's configuration
+            states another one, speech is resampled in between.
+        asr_update: False keeps the ASR model as it is, whatever ``training`` says.
+        use_transcripts: False leaves the ASR loss out, whatever ``training`` says.
     """
     config = {k: asr[k] for k in ASR_SHARED if k in asr}
     config.update({f"asr_{k}": asr[k] for k in ASR_PREFIXED if k in asr})
     config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})
     config.update(use_preprocessor=True, text_name=["text_spk1"])
     config.update(training)
+    joint_conf = dict(config.get("joint_conf") or {})
     if layer is not None:
-        config["joint_conf"] = {"layer": layer, **config.get("joint_conf", {})}
-    return config
+        joint_conf.setdefault("layer", layer)
+    asr_fs = asr_sampling_rate(asr)
+    if fs is not None and asr_fs not in (None, fs):
+        joint_conf.update(enh_fs=fs, asr_fs=asr_fs)
+    if not asr_update:
+        joint_conf["update"] = "enh"
+    if not use_transcripts:
+        joint_conf["alpha"] = 1.0
+        config["best_model_criterion"] = [["valid", "loss", "min"]]  # there is no loss_asr
+    return {**config, "joint_conf": joint_conf}
+
+
+def asr_sampling_rate(asr: Mapping[str, Any]) -> Optional[int]:
+    """Return the sampling rate in Hz that an ASR configuration states, None if it states none."""
+    fs = (asr.get("frontend_conf") or {}).get("fs")
+    return None if fs is None else sampling_rate(str(fs))
 
 
 def split_config(joint: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:

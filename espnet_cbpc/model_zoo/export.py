@@ -1,17 +1,19 @@
 """Pack a joint experiment for people who have stock ESPnet and not this package."""
 
 import copy
-import shutil
+import logging
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Union
+from typing import Any, Dict, List, Mapping
 
 import torch
 import yaml
 
 from espnet_cbpc.enh_asr.joint_config import split_config
+from espnet_cbpc.model_zoo.config_files import bring_files
+from espnet_cbpc.model_zoo.weights import read_weights
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
@@ -25,8 +27,6 @@ ARCHIVES = {
 }
 # Parts of a joint checkpoint that stock ESPnet has no use for.
 STOCK_PARTS = ("enh_model.", "s2t_model.")
-# Options that name files which must travel with the model.
-FILE_OPTIONS = (("bpemodel",), ("normalize_conf", "stats_file"))
 
 
 def export(config: Path, model_file: Path, outdir: Path) -> List[Path]:
@@ -34,29 +34,43 @@ def export(config: Path, model_file: Path, outdir: Path) -> List[Path]:
 
     They load with ``Speech2Text.from_pretrained(..., enh_s2t_task=True)``,
     ``SeparateSpeech.from_pretrained`` and ``Speech2Text.from_pretrained`` of stock ESPnet, and
-    compute the same as the joint model.
+    compute the same as the joint model. Where stock ESPnet has no joint model of that kind,
+    ``enh_asr.zip`` is left out, with a warning: see :func:`why_not_joint`.
 
     Args:
         config: ``config.yaml`` of the joint training.
         model_file: its checkpoint.
         outdir: folder for the archives.
 
+    Returns:
+        The archives.
+
     Raises:
         UserError: a file is missing, or the checkpoint is not one of a joint model.
     """
-    for path in (config, model_file):
-        if not path.is_file():
-            raise UserError(f"{path}: no such file: train the joint model first (stage 13)")
+    if not config.is_file():
+        raise UserError(f"{config}: no such file: train the joint model first (stage 13)")
     joint = read_yaml(config)
-    try:
-        weights = torch.load(model_file, map_location="cpu", weights_only=True)
-    except Exception as e:  # what torch raises here depends on how the file is broken
-        raise UserError(f"{model_file}: not a readable checkpoint: {e}") from e
+    weights = read_weights(model_file)
     for part in STOCK_PARTS:
         if not any(key.startswith(part) for key in weights):
             raise UserError(f"{model_file}: holds no {part}*: it is not that of a joint model")
     configs = {"enh_asr": stock_config(joint), **split_config(joint)}
-    return [pack(name, configs[name], weights, outdir) for name in ARCHIVES]
+    reason = why_not_joint(joint)
+    if reason:
+        logging.warning("enh_asr.zip is not made: %s; enh.zip and asr.zip are", reason)
+        (outdir / "enh_asr.zip").unlink(missing_ok=True)
+    names = [name for name in ARCHIVES if not (reason and name == "enh_asr")]
+    return [pack(name, configs[name], weights, outdir) for name in names]
+
+
+def why_not_joint(joint: Mapping[str, Any]) -> str:
+    """Say why stock ESPnet cannot run this joint model as one; an empty string if it can."""
+    if joint.get("asr_decoder", joint.get("decoder")) == "transducer":
+        return "stock ESPnet's joint task builds no transducers"
+    if (joint.get("joint_conf") or {}).get("asr_fs"):
+        return "SE and ASR are of different sampling rates, and stock ESPnet does not resample"
+    return ""
 
 
 def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:
@@ -79,7 +93,7 @@ def pack(name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: P
         config = copy.deepcopy(config)  # the three configurations share their inner parts
         extra = bring_files(config, staging)
         (staging / "config.yaml").write_text(
-            yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
+            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
         torch.save(select_weights(weights, prefix), staging / "model.pth")
         command = [sys.executable, "-m", "espnet2.bin.pack", kind, "--outpath", f"{name}.zip"]
@@ -92,22 +106,3 @@ def pack(name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: P
         archive = outdir / f"{name}.zip"
         (staging / archive.name).replace(archive)
     return archive
-
-
-def bring_files(config: Dict[str, Any], staging: Path) -> List[str]:
-    """Copy the files that ``config`` names into ``staging``, and name the copies there instead."""
-    brought = []
-    for path in FILE_OPTIONS:
-        holder: Union[Dict, None] = config
-        for key in path[:-1]:
-            holder = holder.get(key) or {}
-        source = holder.get(path[-1])
-        if source is None:
-            continue
-        if not Path(source).is_file():
-            raise UserError(f"{source}: the configuration names this file, but it is not there")
-        copy = Path(source).name
-        shutil.copyfile(source, staging / copy)
-        holder[path[-1]] = copy
-        brought.append(copy)
-    return brought

@@ -40,6 +40,25 @@ def render(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def system_scores(report: Report, system: str) -> str:
+    """Return the table of one system's scores, set by set.
+
+    Args:
+        report: as of :func:`render`.
+        system: one of ``report["systems"]``.
+    """
+    scored = [quality[system]["total"] for quality in report["quality"].values() if system in quality]
+    metrics = [metric for metric in DIGITS if any(metric in means for means in scored)]
+    rows = []
+    for set_name in report["sets"]:
+        total = report["wer"][system][set_name]["total"]
+        means = report["quality"].get(set_name, {}).get(system, {}).get("total", {})
+        scores = [_mean(m, means[m]) if m in means else MISSING for m in metrics]
+        rows.append([set_name, str(total["sentences"]), _with_interval(total), *scores])
+    head = ["set", "utterances", "WER (%) [95 % interval]"]
+    return _table([*head, *(NAMES.get(metric, metric) for metric in metrics)], rows)
+
+
 def _property(report: Report) -> str:
     name = report["breakdown"]
     return "SNR" if name == "utt2snr" else name[4:] if name.startswith("utt2") else name

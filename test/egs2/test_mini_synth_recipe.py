@@ -20,6 +20,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TINY = [
     "--local_data_opts",
     "--num_train 40 --num_dev 8 --num_test 4",
@@ -61,6 +62,8 @@ def recipe(tree):
     folder = tree / "egs2" / "mini_synth" / "enh_asr_cbpc1"
     done = run(folder)
     assert done.returncode == 0, done.stdout[-3000:]
+    # later tests put that experiment aside
+    shutil.copy(folder / "exp" / "enh_asr_train_enh_asr_cbpc" / "packed" / "asr.zip", folder)
     return folder
 
 
@@ -233,7 +236,9 @@ def test_training_killed_and_started_again_gives_the_same_curve(recipe):
         (["--no_such_option", "1"], "error: unknown option --no_such_option; see --help"),
         (["--stage"], "error: option --stage needs a value"),
         (["stage=1"], "error: stage=1: options are of the form --name value"),
-        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere must hold config.yaml and valid.loss.ave.pth"),
+        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere: no such model: a model is named by"),
+        (["--use_transcripts", "false"], "error: --use_transcripts false needs --asr_model"),
+        (["--use_lm", "true", "--lm_config", "conf/decode.yaml", "--asr_model", "x"], "brings its own"),
         (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file (--asr_config names it)"),
         (["--test_sets", ""], "error: --test_sets is not given"),
     ],
@@ -285,13 +290,22 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     text = (recipe / "conf" / "train_enh_asr_cbpc.yaml").read_text(encoding="utf-8")
     assert "pairs: cross" in text
     config.write_text(text.replace("pairs: cross", "pairs: enhanced"))
-    done = run(
-        recipe,
+    options = [
         *("--expdir", str(new), "--stage", "9", "--stop_stage", "13", "--dump_labels", "true"),
-        *("--asr_model", str(exp / "asr_train_asr_word"), "--enh_model", str(exp / "enh_train_enh")),
+        *("--asr_model", str(recipe / "asr.zip")),
+        *("--enh_model", str(exp / "enh_train_enh"), "--model_cachedir", str(tmp_path / "cache")),
         *("--baseline_configs", "", "--enh_asr_config", str(config)),
-    )
+    ]
+    done = run(recipe, *options)
     assert done.returncode == 0, done.stdout[-3000:]
+    with zipfile.ZipFile(recipe / "asr.zip") as archive, archive.open("model.pth") as f:
+        packed = torch.load(f)
+    brought = torch.load(new / "asr_asr" / "model.pth")
+    assert brought.keys() == packed.keys()
+    assert all(torch.equal(v, packed[k]) for k, v in brought.items())
+    assert (new / "enh_enh_train_enh" / "config.yaml").is_file()
+    again = run(recipe, *options, "--stop_stage", "10")
+    assert again.stdout.count("already done, skipped") == 2, again.stdout
     assert not list(new.glob("asr_*/train.log"))
     assert (new / "enh_asr_stats_word" / "train" / "speech_shape").is_file()
 
@@ -305,3 +319,35 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     quality = json.loads((tokenizer / "quality.json").read_text(encoding="utf-8"))
     assert 0 <= quality["agreement"]["pnmi"] <= 1
     assert (tokenizer / "quality.png").stat().st_size > 10_000
+
+
+def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, tmp_path):
+    folder, new = recipe.with_name("without_text"), tmp_path / "exp"
+    ignore = shutil.ignore_patterns("exp", "dump")
+    shutil.copytree(recipe, folder, symlinks=True, ignore=ignore)
+    for name in ("train", "dev", "dev_clean", "test_seen"):
+        (folder / "data" / name / "text").unlink(missing_ok=True)
+    packed = folder / "exp" / "enh_asr_train_enh_asr_cbpc" / "packed"  # where the README has it
+    packed.mkdir(parents=True)
+    shutil.copy(recipe / "asr.zip", packed)
+    (options,) = re.findall(r"^egs2/mini_synth/\S+/run.sh (.* --use_transcripts false)$", README, re.M)
+    done = run(
+        folder,
+        *options.split(),
+        *("--expdir", str(new), "--stage", "3", "--test_sets", "test_seen test_unseen"),
+        *("--baseline_configs", "", "--model_cachedir", str(tmp_path / "cache")),
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    exp = new / "enh_asr_train_enh_asr_cbpc_frozen_asr_no_transcripts"
+    adapted = torch.load(exp / "valid.loss.ave.pth")
+    brought = torch.load(new / "asr_asr" / "model.pth")
+    assert all(torch.equal(v, adapted[f"s2t_model.{k}"]) for k, v in brought.items())
+    before = torch.load(new / "enh_train_enh" / "valid.loss.ave.pth")
+    assert any(not torch.equal(v, adapted[f"enh_model.{k}"]) for k, v in before.items())
+    losses = (exp / "train.log").read_text(encoding="utf-8")
+    assert "loss_cbpc=" in losses and "loss_asr=" not in losses
+    assert not list((new / "enh_asr_stats_word" / "train").glob("text*"))
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert results["sets"] == ["test_unseen"]  # the other one has no transcripts to score against
+    assert (exp / "decode" / "test_seen" / "text").is_file()
+    assert len(list((exp / "packed").glob("*.zip"))) == 3

@@ -10,7 +10,7 @@ import time
 from statistics import median
 
 import torch
-from common import machine, table, wait
+from common import machine, table, use_huge_pages, wait
 
 TOKENS = ["<blank>", "<unk>", *(f"t{i}" for i in range(497)), "<sos/eos>"]
 CBPC_CROSS = {"name": "cbpc", "conf": {"pairs": "cross"}}
@@ -144,6 +144,7 @@ def stepper(model, batch, args: argparse.Namespace):
 def main(cmd=None) -> None:
     """Print the table."""
     args = get_parser().parse_args(cmd)
+    use_huge_pages()
     from espnet2.tasks.enh_s2t import EnhS2TTask  # slow to import
 
     from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask

@@ -5,7 +5,7 @@ set -euo pipefail
 
 # General
 stage=1               # first stage
-stop_stage=17         # last stage
+stop_stage=18         # last stage
 skip_train=false      # true: leave out stages 6-13, what they make must be there
 nj=2                  # parallel jobs on data
 train_nj=1            # trainings at a time: ASR beside SE (stages 9, 10), joint ones (stage 13)
@@ -37,13 +37,17 @@ lm_train_text=        # text of its training; empty: that of the training set
 
 # Models
 asr_config=conf/train_asr.yaml
-asr_model=            # folder of a trained ESPnet ASR model (config.yaml and checkpoint) instead
+asr_model=            # a pretrained ASR model instead: folder, archive, config.yaml,model.pth, URL,
+                      # tag of espnet_model_zoo, or user/name[@revision] of Hugging Face
 enh_config=conf/train_enh.yaml
-enh_model=            # folder of a trained ESPnet SE model instead
+enh_model=            # a pretrained SE model instead, likewise
+model_cachedir=       # for downloaded models; empty: espnet_cbpc in the user's cache
 tokenizer_conf=conf/tokenizer_kmeans.yaml
 dump_labels=false     # true: stage 11 labels all clean speech, and joint training reads that
 alignment=            # CTM file of valid_set's words or phones, to measure the clusters against
 enh_asr_config=conf/train_enh_asr_cbpc.yaml
+asr_update=true       # false: joint training leaves the ASR model as it is, and adapts the SE model to it
+use_transcripts=true  # false: joint training has no ASR loss, and training data need no text
 baseline_configs=     # further joint trainings for comparison, such as conf/train_enh_asr_joint.yaml
 asr_tag=              # names of experiments; empty: made from the names of the configurations
 enh_tag=
@@ -57,17 +61,22 @@ stats_nj=1            # jobs of collecting statistics
 inference_config=conf/decode.yaml
 inference_asr_model=valid.loss.ave.pth
 inference_enh_model=valid.loss.ave.pth
-inference_enh_asr_model=valid.loss_asr.ave.pth
+inference_enh_asr_model= # empty: valid.loss_asr.ave.pth, without transcripts valid.loss.ave.pth
 inference_lm=valid.loss.ave.pth
 inference_tag=        # empty: made from the name of inference_config
-data_note=            # what the data are, for the report
+data_note=            # what the data are, for the report and the model card
+
+# Models for others
+model_license=        # of the packed models, as apache-2.0; empty: not stated
+hf_repo=              # user/name on Hugging Face; empty: stage 18 uploads nothing
 
 usage() {
     echo "Usage: ./run.sh [--option value]..."
     echo "Stages: 1 data, 2 speed perturbation, 3 format, 4 length filter, 5 token list,"
     echo "  6-8 language model (--use_lm true): statistics, training, perplexity,"
     echo "  9 ASR on clean speech, 10 SE, 11 acoustic tokenizer, 12 joint statistics,"
-    echo "  13 joint training, 14 inference, 15 scoring, 16 report, 17 pack for stock ESPnet"
+    echo "  13 joint training, 14 inference, 15 scoring, 16 report, 17 pack for stock ESPnet,"
+    echo "  18 upload (--hf_repo)"
     echo "Options and their defaults (a recipe's run.sh sets some of them):"
     sed -n '/^# General/,/^usage()/{/^[a-z_]*=/p;/^# /p}' "${script}"
 }
@@ -90,9 +99,15 @@ for name in asr_config enh_config tokenizer_conf enh_asr_config baseline_configs
     done
 done
 if [ "${use_lm}" = true ] && [ -z "${lm_config}" ]; then fail "--use_lm true needs --lm_config"; fi
-for name in skip_train use_lm dump_labels; do
+for name in skip_train use_lm dump_labels asr_update use_transcripts; do
     [ "${!name}" = true ] || [ "${!name}" = false ] || fail "--${name} must be true or false"
 done
+if ! ${use_transcripts} && [ -z "${asr_model}" ]; then
+    fail "--use_transcripts false needs --asr_model: an ASR model cannot be trained without text"
+fi
+if ${use_lm} && [ -n "${asr_model}" ]; then
+    fail "--use_lm true trains a model over the recipe's tokens, but --asr_model brings its own"
+fi
 if [ -z "${ngpu}" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
 fi
@@ -105,7 +120,16 @@ export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8589934592}
 export PYTHONUNBUFFERED=1
 
 name_of() { basename "$1" .yaml; }
-name_of_folder() { basename "$(readlink -m "$1")"; }
+# name_of_model MODEL: a file name for it
+name_of_model() {
+    local path=${1##*,} # of config.yaml,model.pth the latter
+    case ${path} in
+        *.pth) path=$(dirname "${path}") ;;
+        *://*) path=${path%%[?#]*} ;;
+    esac
+    if [ -e "${path}" ]; then path=$(readlink -f "${path}"); fi
+    basename "${path}" | sed -E 's/\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$//; s/[^[:alnum:]._-]+/_/g'
+}
 
 raw=${dumpdir}/raw
 data_train=${train_set}
@@ -116,23 +140,35 @@ tokens=${expdir}/token_list_${token_type}$([ "${token_type}" != bpe ] || echo "$
 token_opts=(--token_type "${token_type}" --token_list "${tokens}/tokens.txt")
 if [ "${token_type}" = bpe ]; then token_opts+=(--bpemodel "${tokens}/bpe.model"); fi
 
+# A model that is brought comes into an experiment folder of its own, with this checkpoint.
+asr_checkpoint=${inference_asr_model} enh_checkpoint=${inference_enh_model}
+if [ -n "${asr_model}" ]; then
+    asr_tag=${asr_tag:-$(name_of_model "${asr_model}")}
+    inference_asr_model=model.pth
+fi
+if [ -n "${enh_model}" ]; then
+    enh_tag=${enh_tag:-$(name_of_model "${enh_model}")}
+    inference_enh_model=model.pth
+fi
 asr_tag=${asr_tag:-$(name_of "${asr_config}")_${token_type}}
 enh_tag=${enh_tag:-$(name_of "${enh_config}")}
 asr_exp=${expdir}/asr_${asr_tag}
 enh_exp=${expdir}/enh_${enh_tag}
-if [ -n "${asr_model}" ]; then asr_exp=${asr_model}; asr_tag=$(name_of_folder "${asr_model}"); fi
-if [ -n "${enh_model}" ]; then enh_exp=${enh_model}; enh_tag=$(name_of_folder "${enh_model}"); fi
 lm_exp=${expdir}/lm_${token_type}
 tokenizer_exp=${expdir}/tokenizer_$(name_of "${tokenizer_conf}")_${asr_tag}
 joint_stats=${expdir}/enh_asr_stats_${token_type}
-enh_asr_tag=${enh_asr_tag:-$(name_of "${enh_asr_config}")}
+loss_name=$(if ${use_transcripts}; then echo loss_asr; else echo loss; fi)
+inference_enh_asr_model=${inference_enh_asr_model:-valid.${loss_name}.ave.pth}
+joint_suffix=$(if ! ${asr_update}; then echo _frozen_asr; fi)
+joint_suffix+=$(if ! ${use_transcripts}; then echo _no_transcripts; fi)
+enh_asr_tag=${enh_asr_tag:-$(name_of "${enh_asr_config}")${joint_suffix}}
 inference_tag=${inference_tag:-$(name_of "${inference_config}")$(if ${use_lm}; then echo _lm; fi)}
 
 # Joint systems: the baselines first, then the one of this recipe.
 joint_configs=() joint_tags=()
 for config in ${baseline_configs}; do
     joint_configs+=("${config}")
-    joint_tags+=("$(name_of "${config}")")
+    joint_tags+=("$(name_of "${config}")${joint_suffix}")
 done
 joint_configs+=("${enh_asr_config}")
 joint_tags+=("${enh_asr_tag}")
@@ -210,6 +246,30 @@ need_model() {
     [ -f "$1/config.yaml" ] && [ -e "$1/$2" ] || fail "$1 must hold config.yaml and $2 (--$3 names" \
         "the latter): run the stage that trains the model, or bring another"
 }
+
+# bring_model KIND MODEL EXP CHECKPOINT: a pretrained one, proven whole, into EXP
+bring_model() {
+    local kind=$1 model=$2 exp=$3 name
+    name=$(basename "${exp}")
+    begin "${name}" "$(digest "${model}" "$4" "$(state_of "${model}")")" "${exp}" || return 0
+    rm -rf "${exp}"
+    run_job "${expdir}/import_${name}.log" python -m espnet_cbpc.bin.import_model \
+        --kind "${kind}" --model "${model}" --checkpoint "$4" --outdir "${exp}" \
+        ${model_cachedir:+--cachedir "${model_cachedir}"}
+    finish "${name}"
+}
+
+# state_of MODEL: of one on this machine, the sizes and times of its files
+state_of() {
+    local path
+    for path in "$1" "${1%%,*}" "${1##*,}"; do
+        if [ -e "${path}" ]; then
+            find -L "${path}" -type f \( -name '*.yaml' -o -name '*.pth' -o -path "${path}" \) \
+                -printf '%p %s %T@\n'
+        fi
+    done | sort
+}
+
 need_models() {
     need_model "${asr_exp}" "${inference_asr_model}" inference_asr_model
     need_model "${enh_exp}" "${inference_enh_model}" inference_enh_model
@@ -224,7 +284,7 @@ stage1() {
     local/data.sh --fs "${fs_hz}" --nj "${nj}" ${local_data_opts}
     for name in "${sets[@]}"; do
         [ -d "${name}" ] || fail "local/data.sh has not made ${name}"
-        python -m espnet_cbpc.bin.validate_data_dir "${name}"
+        python -m espnet_cbpc.bin.validate_data_dir "${name}" --require_text "${use_transcripts}"
     done
     finish data
 }
@@ -247,7 +307,8 @@ stage3() {
         "${audio_format}")" "${outs[@]}" || return 0
     for out in "${outs[@]}"; do
         python -m espnet_cbpc.bin.format_data_dir "data/$(basename "${out}")" "${out}" \
-            --fs "${fs_hz}" --audio_format "${audio_format}" --nj "${nj}"
+            --fs "${fs_hz}" --audio_format "${audio_format}" --nj "${nj}" \
+            --require_text "${use_transcripts}"
     done
     finish format
 }
@@ -263,6 +324,7 @@ stage4() {
 }
 
 stage5() {
+    if [ -n "${asr_model}" ]; then log "the ASR model brings its own tokens"; return; fi
     begin token_list "$(digest "$(stamp length_filter)" "${token_type}" "${nbpe}")" "${tokens}" \
         || return 0
     python -m espnet_cbpc.bin.make_token_list --text "${train}/text" --token_type "${token_type}" \
@@ -313,8 +375,7 @@ stage8() {
 stage9() {
     local opts
     if [ -n "${asr_model}" ]; then
-        need_model "${asr_model}" "${inference_asr_model}" inference_asr_model
-        log "using the model in ${asr_model}"
+        bring_model asr "${asr_model}" "${asr_exp}" "${asr_checkpoint}"
         return
     fi
     begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
@@ -333,8 +394,7 @@ stage9() {
 stage10() {
     local opts
     if [ -n "${enh_model}" ]; then
-        need_model "${enh_model}" "${inference_enh_model}" inference_enh_model
-        log "using the model in ${enh_model}"
+        bring_model enh "${enh_model}" "${enh_exp}" "${enh_checkpoint}"
         return
     fi
     begin "enh_${enh_tag}" "$(digest "$(stamp length_filter)" "$(digest_of "${enh_config}")" \
@@ -408,8 +468,12 @@ model_digest() {
 }
 
 joint_data() {
-    DATA=("wav.scp,speech,sound" "spk1.scp,speech_ref1,sound" "text,text_spk1,text"
-        "utt2category,utt2category,text")
+    DATA=("wav.scp,speech,sound" "spk1.scp,speech_ref1,sound" "utt2category,utt2category,text")
+    joint_shapes=speech_shape
+    if ${use_transcripts}; then
+        DATA+=("text,text_spk1,text")
+        joint_shapes+=" text_spk1_shape"
+    fi
     CATEGORY=
 }
 
@@ -418,8 +482,8 @@ stage12() {
     need_models
     begin joint_statistics "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
         "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
-        "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")")" \
-        "${joint_stats}" || return 0
+        "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")" \
+        "${use_transcripts}")" "${joint_stats}" || return 0
     # Lengths do not depend on how the model is trained: one set serves all joint trainings.
     config=${joint_stats}.yaml
     joint_config "${enh_asr_config}" "${config}"
@@ -433,6 +497,7 @@ joint_config() {
     python -m espnet_cbpc.bin.make_joint_config --config "$1" --tokenizer_config "${tokenizer_conf}" \
         --tokenizer_init "${tokenizer_exp}/tokenizer.safetensors" \
         --asr_train_config "${asr_exp}/config.yaml" --enh_train_config "${enh_exp}/config.yaml" \
+        --asr_update "${asr_update}" --use_transcripts "${use_transcripts}" --fs "${fs_hz}" \
         --output "$2"
 }
 
@@ -445,7 +510,7 @@ stage13() {
         exp=${expdir}/enh_asr_${tag}
         begin "enh_asr_${tag}" "$(digest "$(stamp joint_statistics)" \
             "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
-            "${enh_asr_args}")" "${exp}" || continue
+            "${enh_asr_args}" "${asr_update}" "${use_transcripts}")" "${exp}" || continue
         start train_joint "${tag}" "${exp}" "${joint_configs[i]}"
     done
     wait_started
@@ -461,7 +526,7 @@ train_joint() {
     fi
     # shellcheck disable=SC2086  # options, split at blanks
     train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
-        "speech_shape text_spk1_shape" --config "${exp}/joint.yaml" \
+        "${joint_shapes}" --config "${exp}/joint.yaml" \
         --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
         "${enh_exp}/${inference_enh_model}::enh_model" ${enh_asr_args}
     finish "enh_asr_${tag}"
@@ -541,7 +606,7 @@ stage15() {
         name=$(basename "${SYSTEM_DIRS[i]}")_${inference_tag}
         dir=$(stamp "inference_${name}")
         if begin "score_asr_${name}" "$(digest "${dir}" "$(stamp format)" "${test_sets}")"; then
-            for set in ${test_sets}; do
+            for set in $(sets_with_text); do
                 python -m espnet_cbpc.bin.score_asr --ref "${raw}/${set}/text" \
                     --hyp "${out}/${set}/text" --utt2spk "${raw}/${set}/utt2spk" --outdir "${out}/${set}"
             done
@@ -567,14 +632,23 @@ score_enhancement() {
     finish "score_enh_$1"
 }
 
+sets_with_text() {
+    local set
+    for set in ${test_sets}; do if [ -f "${raw}/${set}/text" ]; then echo "${set}"; fi; done
+}
+
 stage16() {
-    local i systems=()
+    local i systems=() sets=()
+    mapfile -t sets < <(sets_with_text)
+    if [ "${#sets[@]}" -eq 0 ]; then
+        log "no report: none of the test sets has transcripts"
+        return
+    fi
     for i in "${!SYSTEM_NAMES[@]}"; do
         systems+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}/${inference_tag}")
     done
-    # shellcheck disable=SC2086  # a list
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
-        --sets ${test_sets} --noisy_scores "${expdir}/noisy_scores" --breakdown utt2snr \
+        --sets "${sets[@]}" --noisy_scores "${expdir}/noisy_scores" --breakdown utt2snr \
         --seed "${seed}" --output "${results}" --header "data=${data_note}" \
         "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
@@ -585,12 +659,25 @@ training_seeds() {
 }
 
 stage17() {
-    local exp=${expdir}/enh_asr_${enh_asr_tag}
+    local exp=${expdir}/enh_asr_${enh_asr_tag} scores
     begin "pack_${enh_asr_tag}" "$(digest "$(stamp "enh_asr_${enh_asr_tag}")" \
-        "${inference_enh_asr_model}")" "${exp}/packed" || return 0
+        "${inference_enh_asr_model}" "${data_note}" "${model_license}")" "${exp}/packed" || return 0
+    scores=$(dirname "${results}")/results.json
+    if [ ! -f "${scores}" ]; then scores=; fi
     run_job "${exp}/packed/export.log" python -m espnet_cbpc.bin.export --expdir "${exp}" \
-        --model_file "${exp}/${inference_enh_asr_model}" --outdir "${exp}/packed"
+        --model_file "${exp}/${inference_enh_asr_model}" --outdir "${exp}/packed" \
+        --data "${data_note}" --license "${model_license}" \
+        ${scores:+--results "${scores}" --system "${enh_asr_tag}"}
     finish "pack_${enh_asr_tag}"
+}
+
+stage18() {
+    local packed=${expdir}/enh_asr_${enh_asr_tag}/packed
+    [ -n "${hf_repo}" ] || { log "no upload: --hf_repo is not given"; return 0; }
+    begin "upload_${enh_asr_tag}" "$(digest "$(stamp "pack_${enh_asr_tag}")" "${hf_repo}")" || return 0
+    run_job "${packed}/upload.log" python -m espnet_cbpc.bin.upload --packed "${packed}" \
+        --repo "${hf_repo}"
+    finish "upload_${enh_asr_tag}"
 }
 
 # ---------------------------------------------------------------------------------------------
@@ -604,9 +691,10 @@ if command -v flock >/dev/null; then
 fi
 titles=("" "data" "speed perturbation" "format" "length filter" "token list" "LM statistics"
     "LM training" "LM perplexity" "ASR on clean speech" "speech enhancement" "acoustic tokenizer"
-    "joint statistics" "joint training" "inference" "scoring" "report" "pack for stock ESPnet")
+    "joint statistics" "joint training" "inference" "scoring" "report" "pack for stock ESPnet"
+    "upload")
 enh_is_done=false # whether stage 10 ran beside stage 9
-for number in $(seq "${stage}" "$((stop_stage < 17 ? stop_stage : 17))"); do
+for number in $(seq "${stage}" "$((stop_stage < 18 ? stop_stage : 18))"); do
     if ${skip_train} && [ "${number}" -ge 6 ] && [ "${number}" -le 13 ]; then continue; fi
     if ! ${use_lm} && [ "${number}" -ge 6 ] && [ "${number}" -le 8 ]; then continue; fi
     if ${enh_is_done} && [ "${number}" -eq 10 ]; then continue; fi

@@ -1,26 +1,183 @@
-"""What cannot be exported, and that it leaves nothing behind."""
+"""What is exported computes the same in stock ESPnet, and what cannot be exported is refused."""
 
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 import yaml
 
+from espnet_cbpc.bin import export as export_command
+from espnet_cbpc.enh_asr.joint_config import joint_config
 from espnet_cbpc.model_zoo.export import export
+from espnet_cbpc.model_zoo.model_card import read_scores
 from espnet_cbpc.utils.cli import UserError
 
+# Run where this package is not installed, beside the archives: what the model card says to run.
+STOCK = """
+import importlib.util, json, re, sys
+assert importlib.util.find_spec("espnet_cbpc") is None, "the plugin is here"
+import numpy as np
+from espnet_model_zoo.downloader import ModelDownloader
+ModelDownloader.__init__.__defaults__ = ("cache",)  # not into the packages of this machine
+speech, fs, texts = np.load("speech.npy"), 8000, []
+for block in re.findall("```python\\n(.*?)```", open("README.md").read(), re.DOTALL):
+    exec(block)
+    texts.append(text)
+np.save("enhanced.npy", enhanced)
+text, *_ = speech2text(enhanced)[0]  # the ASR model alone comes last
+json.dump([texts[0], text], open("texts.json", "w"))
+"""
 
-@pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump({"bpemodel": str(tmp_path / "gone.model")}))
-    return path
+
+@pytest.fixture(scope="module")
+def stock_python(tmp_path_factory):
+    """A virtual environment with all that is installed here but this package."""
+    folder = tmp_path_factory.mktemp("stock") / "venv"
+    venv.create(folder, with_pip=False)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    (packages / "host.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return folder / "bin" / "python"
 
 
-def test_what_is_no_joint_experiment_is_refused(tmp_path, config):
+def joint_experiment(task, zoo, folder: Path, **changes):
+    """Write config.yaml and valid.loss_asr.ave.pth of a random joint model."""
+    asr, enh = (yaml.safe_load((f / "config.yaml").read_text()) for f in (zoo.asr, zoo.enh))
+    asr["bpemodel"] = str(zoo.root / zoo.bpe)
+    asr["normalize_conf"] = {"stats_file": str(zoo.root / zoo.stats)}
+    args = task.get_parser().parse_args(["--output_dir", str(folder)])
+    tokenizer = {"tokenizer_conf": {"n_clusters": 4, "feature_dim": 16}}
+    vars(args).update(joint_config({**tokenizer, **changes}, asr, enh))
+    torch.manual_seed(1)
+    model = task.build_model(args).eval()
+    for parameter in model.s2t_model.parameters():  # for varied texts outputs must differ by frame
+        if parameter.dim() > 1:
+            parameter.data.mul_(3)
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)), encoding="utf-8")
+    torch.save(model.state_dict(), folder / "valid.loss_asr.ave.pth")
+    return model
+
+
+def test_archives_compute_the_same_without_this_package(task, zoo, tmp_path, stock_python):
+    from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+
+    joint_experiment(task, zoo, tmp_path / "exp")
+    export_command.main(["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out")])
+    out = tmp_path / "out"
+    speech = 0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+    np.save(out / "speech.npy", speech)
+    done = subprocess.run(
+        [stock_python, "-c", STOCK],
+        capture_output=True,
+        text=True,
+        cwd=out,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    exp = tmp_path / "exp"
+    text, enhanced = EnhSpeech2Text(exp / "config.yaml", exp / "valid.loss_asr.ave.pth")(speech)
+    assert json.loads((out / "texts.json").read_text()) == [text, text] and text
+    np.testing.assert_allclose(np.load(out / "enhanced.npy"), enhanced, atol=1e-5)
+
+
+def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(task, zoo, tmp_path):
+    model = joint_experiment(task, zoo, tmp_path / "exp")
+    export_command.main(["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out")])
+    for name, part in (("enh_asr", model), ("asr", model.s2t_model), ("enh", model.enh_model)):
+        with zipfile.ZipFile(tmp_path / "out" / f"{name}.zip") as archive:
+            files = set(archive.namelist())
+            config = yaml.safe_load(archive.read("config.yaml"))
+        extra = set() if name == "enh" else {"bpe.model", "feats_stats.npz"}
+        assert files == {"meta.yaml", "config.yaml", "model.pth"} | extra
+        if extra:
+            assert config["bpemodel"] == "bpe.model"
+            assert config["normalize_conf"]["stats_file"] == "feats_stats.npz"
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        (
+            {"asr_decoder": "transducer", "asr_decoder_conf": {}, "joint_net_conf": {}},
+            "stock ESPnet's joint task builds no transducers",
+        ),
+        ({"joint_conf": {"enh_fs": 16000, "asr_fs": 8000}}, "stock ESPnet does not resample"),
+    ],
+)
+def test_what_stock_espnet_cannot_run_as_one_is_exported_in_parts(
+    task, zoo, tmp_path, caplog, changes, reason
+):
+    joint_experiment(task, zoo, tmp_path / "exp", **changes)
+    exp = tmp_path / "exp"
+    archives = export(exp / "config.yaml", exp / "valid.loss_asr.ave.pth", tmp_path / "out")
+    assert [a.name for a in archives] == ["asr.zip", "enh.zip"]
+    assert not (tmp_path / "out" / "enh_asr.zip").exists()
+    assert "enh_asr.zip is not made: " in caplog.text and reason in caplog.text
+
+
+RESULTS = {
+    "header": {"date": "2026-01-01", "commit": "abc"},
+    "systems": ["Clean ASR", "Joint (train_joint)"],
+    "sets": ["test"],
+    "wer": {
+        name: {
+            "test": {
+                "total": {"rate": rate, "interval": [rate - 0.01, rate + 0.01], "sentences": 7}
+            }
+        }
+        for name, rate in (("Clean ASR", 0.5), ("Joint (train_joint)", 0.125))
+    },
+    "quality": {
+        "test": {"Joint (train_joint)": {"total": {"STOI": {"mean": 0.9, "undefined": 0}}}}
+    },
+}
+
+
+def test_model_card_says_what_how_and_how_good(task, zoo, tmp_path):
+    joint_experiment(task, zoo, tmp_path / "exp")
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS))
+    options = ["--data", "ten words", "--license", "cc-by-4.0", "--system", "train_joint"]
+    export_command.main(
+        ["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out"), *options]
+        + ["--results", str(tmp_path / "results.json")]
+    )
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    _, meta, body = card.split("---\n", 2)
+    assert yaml.safe_load(meta)["license"] == "cc-by-4.0"
+    assert "espnet" in yaml.safe_load(meta)["tags"]
+    assert "Trained with espnet-cbpc on: ten words. Licence of the models: cc-by-4.0." in body
+    assert "| test | 7 | 12.5 [11.5, 13.5] | 0.900 |" in body and "Clean ASR" not in body
+    for archive in ("enh_asr.zip", "enh.zip", "asr.zip"):
+        assert f'from_pretrained("{archive}"' in body
+    assert "doi       = {10.21437/Interspeech.2018-1456}" in body and "s24082573" in body
+    assert str(tmp_path) not in card  # nothing of this machine
+
+
+def test_scores_of_what_is_not_there(tmp_path):
+    path = tmp_path / "results.json"
+    with pytest.raises(UserError, match="not the results of a report"):
+        read_scores(path, None)
+    path.write_text(json.dumps(RESULTS))
+    with pytest.raises(UserError, match=r"no system 'other' in it, but Clean ASR, Joint"):
+        read_scores(path, "other")
+    assert "12.5" in read_scores(path, None)
+
+
+def test_what_is_no_joint_experiment_is_refused(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"bpemodel": str(tmp_path / "gone.model")}))
     model, out = tmp_path / "model.pth", tmp_path / "out"
-    with pytest.raises(UserError, match="model.pth: no such file: train the joint model first"):
+    with pytest.raises(UserError, match="model.pth: no such checkpoint: train the model first"):
         export(config, model, out)
     model.write_bytes(b"junk")
-    with pytest.raises(UserError, match="model.pth: not a readable checkpoint"):
+    with pytest.raises(UserError, match="model.pth: not a readable file of model parameters"):
         export(config, model, out)
     torch.save({"encoder.weight": torch.zeros(1)}, model)
     with pytest.raises(UserError, match="holds no enh_model.*: it is not that of a joint model"):

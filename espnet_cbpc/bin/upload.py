@@ -1,0 +1,37 @@
+"""Upload an exported model to Hugging Face Hub. HF_TOKEN holds the token, HF_ENDPOINT the address."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from espnet_cbpc.utils.cli import run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--packed", required=True, help="folder that the export command has made")
+    parser.add_argument("--repo", required=True, help="user/name on the hub")
+    parser.add_argument("--private", action="store_true", help="make it visible to its owner only")
+    parser.add_argument(
+        "--dry_run", metavar="FOLDER", help="lay out what would be uploaded here, and stop"
+    )
+    return parser
+
+
+def main(cmd=None) -> None:
+    """Upload."""
+    args = get_parser().parse_args(cmd)
+    from espnet_cbpc.model_zoo.upload import gather, upload  # slow to import
+
+    if args.dry_run:
+        gather(Path(args.packed), Path(args.dry_run))
+        logging.info("%s holds what would be uploaded to %s", args.dry_run, args.repo)
+        return
+    logging.info("uploaded: %s", upload(args.packed, args.repo, args.private))
+
+
+if __name__ == "__main__":
+    run(main)

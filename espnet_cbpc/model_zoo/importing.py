@@ -1,0 +1,43 @@
+"""Bring a pretrained model into an experiment folder of a recipe."""
+
+from pathlib import Path
+from typing import Optional, Union
+
+import torch
+import yaml
+
+from espnet_cbpc.data.directory import whole_directory
+from espnet_cbpc.model_zoo.config_files import bring_files
+from espnet_cbpc.model_zoo.load import load_asr, load_enh
+from espnet_cbpc.model_zoo.locate import Model
+
+
+def import_model(
+    kind: str,
+    model: Model,
+    outdir: Union[str, Path],
+    cachedir: Optional[Union[str, Path]] = None,
+    checkpoint: Optional[str] = None,
+) -> int:
+    """Write ``config.yaml``, ``model.pth`` and the files that the configuration names.
+
+    Args:
+        kind: ``asr`` or ``enh``.
+        model, cachedir, checkpoint: see :func:`.locate.find`.
+        outdir: the folder, which appears whole.
+
+    Returns:
+        The number of the model's parameters.
+
+    Raises:
+        UserError: see :func:`.load.load_asr`.
+    """
+    built, args = {"asr": load_asr, "enh": load_enh}[kind](model, cachedir, checkpoint)
+    with whole_directory(outdir, is_data_directory=False) as folder:
+        config = vars(args)
+        bring_files(config, folder, known_as=Path(outdir))
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+        torch.save(built.state_dict(), folder / "model.pth")
+    return sum(p.numel() for p in built.parameters())

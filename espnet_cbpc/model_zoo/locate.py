@@ -1,0 +1,257 @@
+"""Find a pretrained model, wherever it is: here, in an archive, at an address, in a model zoo."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+
+import yaml
+from filelock import FileLock
+
+from espnet_cbpc.data.download import download, unpack
+from espnet_cbpc.model_zoo.config_files import with_absolute_paths
+from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import atomic_write, read_yaml, sha256
+
+PathLike = Union[str, Path]
+Model = Union[PathLike, Tuple[PathLike, PathLike]]
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
+# Of an experiment folder, the first of these that is there; averages are what ESPnet decodes with.
+CHECKPOINTS = ("valid.*.ave.pth", "valid.*.ave_*best.pth", "valid.*.best.pth", "model.pth", "*.pth")
+# How espnet2.bin.pack names a model's files in meta.yaml, and what else it may be called there.
+PACKED_AS = {
+    "asr": (("asr_train_config", "asr_model_file"),),
+    "enh": (("train_config", "model_file"),),
+    "enh_asr": (
+        ("asr_train_config", "asr_model_file"),  # as this package exports it
+        ("enh_s2t_train_config", "enh_s2t_model_file"),
+    ),
+}
+KINDS = {"asr": "ASR", "enh": "SE", "enh_asr": "joint SE and ASR", "other": "another kind of"}
+FORMS = (
+    "a model is named by a folder, a packed archive, 'config.yaml,model.pth', a checkpoint with its "
+    "config.yaml beside it, a URL, a tag of espnet_model_zoo, or user/name[@revision] of Hugging Face"
+)
+
+
+class ModelFiles(NamedTuple):
+    """A model's configuration and its checkpoint."""
+
+    config: Path
+    checkpoint: Path
+
+
+def locate(
+    model: Model,
+    kind: str,
+    cachedir: Optional[PathLike] = None,
+    checkpoint: Optional[str] = None,
+) -> ModelFiles:
+    """Do as :func:`find`, and return a configuration in which every path is absolute.
+
+    It is a file in ``cachedir``, which ESPnet's own classes take from any working directory.
+
+    Raises:
+        UserError: see :func:`find`; further a file that the model needs and that is not there.
+    """
+    config, weights = find(model, kind, cachedir, checkpoint)
+    settled = with_absolute_paths(read_yaml(config), config)
+    path = _cache(cachedir) / "configs" / f"{_digest(str(config.absolute()))}.yaml"
+    with atomic_write(path) as f:
+        yaml.safe_dump(settled, f, sort_keys=False, allow_unicode=True)
+    return ModelFiles(path, weights)
+
+
+def find(
+    model: Model,
+    kind: str,
+    cachedir: Optional[PathLike] = None,
+    checkpoint: Optional[str] = None,
+) -> ModelFiles:
+    """Return the files of a model, which is downloaded and unpacked where need be.
+
+    Args:
+        model: a folder (of an experiment, or an unpacked archive); an archive made by
+            ``espnet2.bin.pack``; a pair of configuration and checkpoint, or both in one string with
+            a comma between; a checkpoint with ``config.yaml`` beside it; a URL of an archive, with
+            ``#sha256=<digest>`` if it is to be verified; a tag of espnet_model_zoo; an id of
+            Hugging Face, with ``@revision`` if it is not to be the newest.
+        kind: ``asr``, ``enh`` or ``enh_asr``.
+        cachedir: where downloads and unpacked archives are kept; None: ``espnet_cbpc`` in the
+            user's cache folder (``$XDG_CACHE_HOME``, else ``~/.cache``).
+        checkpoint: file name of the checkpoint to take of an experiment folder, if it is there.
+
+    Raises:
+        UserError: no such model, no network, an archive that is broken or unsafe or holds another
+            kind of model.
+    """
+    if isinstance(model, tuple):
+        config, weights = map(Path, model)
+    else:
+        config, weights = _find(str(model), kind, _cache(cachedir), checkpoint)
+    for path in (config, weights):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file: {FORMS}")
+    _check_kind(read_yaml(config), kind, config)
+    return ModelFiles(config, weights)
+
+
+def _cache(cachedir: Optional[PathLike]) -> Path:
+    return Path(cachedir or default_cachedir()).expanduser().absolute()
+
+
+def default_cachedir() -> Path:
+    """Return where models are kept unless the user says otherwise."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "espnet_cbpc"
+
+
+def model_kind(options: Dict[str, Any]) -> str:
+    """Return what a configuration is one of: ``asr``, ``enh``, ``enh_asr`` or ``other``."""
+    if "subtask_series" in options:
+        return "enh_asr"
+    if "separator" in options:
+        return "enh"
+    is_asr = {"token_list", "ctc_conf", "encoder"} <= options.keys()
+    return "asr" if is_asr and not {"src_token_list", "joint_network_conf"} & options.keys() else "other"
+
+
+def _check_kind(options: Dict[str, Any], kind: str, config: Path) -> None:
+    found = model_kind(options)
+    if found != kind:
+        hint = " (its parts can be had by the export command)" if found == "enh_asr" else ""
+        raise UserError(
+            f"{config}: configures {KINDS[found]} model{hint}, where an {KINDS[kind]} model is needed"
+        )
+
+
+def _find(
+    model: str, kind: str, cache: Path, checkpoint: Optional[str]
+) -> Tuple[Path, Path]:
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return _in_folder(path, kind, checkpoint)
+    if path.is_file():
+        if path.suffix == ".pth":
+            return path.with_name("config.yaml"), path
+        return _in_package(_unpacked(path, cache), kind)
+    if "," in model:
+        config, _, weights = model.partition(",")
+        return Path(config), Path(weights)
+    if re.match(r"https?://", model):
+        return _in_package(_fetched(model, cache), kind)
+    if model.startswith((".", "/", "~")) or model.lower().endswith(ARCHIVE_SUFFIXES):
+        raise UserError(f"{model}: no such file or folder: {FORMS}")
+    url = _zoo_url(model, cache)
+    if url is not None:
+        return _in_package(_fetched(url, cache), kind)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+(@\S+)?", model):
+        return _in_package(_hugging_face(model, cache), kind)
+    raise UserError(f"{model}: no such model: {FORMS}")
+
+
+def _in_folder(folder: Path, kind: str, checkpoint: Optional[str]) -> Tuple[Path, Path]:
+    if (folder / "meta.yaml").is_file():
+        return _in_package(folder, kind)
+    config = folder / "config.yaml"
+    if not config.is_file():
+        raise UserError(f"{folder}: holds neither config.yaml nor meta.yaml: {FORMS}")
+    if checkpoint and (folder / checkpoint).is_file():
+        return config, folder / checkpoint
+    for pattern in CHECKPOINTS:
+        found = sorted(p for p in folder.glob(pattern) if p.name != "checkpoint.pth")
+        if len(found) == 1:
+            return config, found[0]
+        if found:
+            raise UserError(
+                f"{folder}: {len(found)} checkpoints to choose from "
+                f"({listed(p.name for p in found)}): give the path of one of them"
+            )
+    raise UserError(f"{folder}: holds no checkpoint (*.pth): train the model first")
+
+
+def _in_package(folder: Path, kind: str) -> Tuple[Path, Path]:
+    """Return the files that the meta.yaml of an unpacked archive names."""
+    found = [p for p in (folder / "meta.yaml", *sorted(folder.glob("*/meta.yaml"))) if p.is_file()]
+    if not found:
+        raise UserError(f"{folder}: no meta.yaml in it, so this was not made by espnet2.bin.pack")
+    meta = read_yaml(found[0])
+    names = {**(meta.get("yaml_files") or {}), **(meta.get("files") or {})}
+    for keys in PACKED_AS[kind]:
+        if all(key in names for key in keys):
+            config, weights = (_inside(folder, names[key], found[0]) for key in keys)
+            return config, weights
+    raise UserError(
+        f"{found[0]}: an archive of another task, with {listed(sorted(names)) or 'nothing'}: an "
+        f"{KINDS[kind]} model has {' and '.join(PACKED_AS[kind][0])}"
+    )
+
+
+def _inside(folder: Path, name: str, meta: Path) -> Path:
+    # By name, not resolved: in Hugging Face's cache files are links to where their contents are.
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"{meta}: names {name}, outside of its folder: do not trust this archive")
+    return folder / name
+
+
+def _unpacked(archive: Path, cache: Path) -> Path:
+    """Unpack an archive, once for each content."""
+    folder = cache / f"{archive.stem}-{sha256(archive)[:16]}"
+    with _locked(cache):
+        if not folder.is_dir():
+            unpack(archive, folder)
+    return folder
+
+
+def _fetched(url: str, cache: Path) -> Path:
+    """Download and unpack an archive, once for each address."""
+    address, _, digest = url.partition("#sha256=")
+    name = re.sub(r"[^\w.-]", "_", address.partition("?")[0].rsplit("/", 1)[-1]) or "model"
+    folder = cache / f"{name}-{_digest(url)}"
+    with _locked(cache):
+        if not folder.is_dir():
+            archive = folder.with_name(f"{folder.name}.archive")
+            download(address, archive, digest or None)
+            try:
+                unpack(archive, folder)
+            finally:
+                archive.unlink()  # a broken one must not be taken for whole the next time
+    return folder
+
+
+def _zoo_url(tag: str, cache: Path) -> Optional[str]:
+    """Return the address that espnet_model_zoo's table has for a tag, None if it has none."""
+    from espnet_model_zoo.downloader import ModelDownloader  # slow to import
+
+    urls = [u for u in ModelDownloader(cache).query("url", name=tag) if "huggingface.co" not in u]
+    return urls[-1] if urls else None
+
+
+def _hugging_face(model: str, cache: Path) -> Path:
+    from huggingface_hub import snapshot_download  # slow to import
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    name, _, revision = model.partition("@")
+    try:
+        return Path(
+            snapshot_download(name, revision=revision or None, cache_dir=cache, library_name="espnet")
+        )
+    except LocalEntryNotFoundError as e:
+        raise UserError(
+            f"{model}: Hugging Face cannot be reached, and {cache} does not hold this model: check "
+            "the network (or HF_HUB_OFFLINE), or fetch it where there is one and give its folder"
+        ) from e
+    except (HfHubHTTPError, ValueError, OSError) as e:
+        raise UserError(
+            f"{model}: cannot be had from Hugging Face ({str(e).splitlines()[0]}): {FORMS}"
+        ) from e
+
+
+def _locked(cache: Path) -> FileLock:
+    cache.mkdir(parents=True, exist_ok=True)
+    return FileLock(cache / ".lock")  # several jobs may ask for one model at a time
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
