@@ -1,12 +1,11 @@
 """What has been decoded so far, and with which settings."""
 
-import hashlib
 import json
 import logging
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Union
 
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import atomic_write, sha256
 
 
 class DecodingRecord:
@@ -59,12 +58,4 @@ def _line(entry: Mapping) -> str:
 
 def file_hashes(files: Mapping[str, Optional[Union[str, Path]]]) -> Dict[str, str]:
     """Return the SHA-256 of every file that is not None, by its name."""
-    return {name: _sha256(path) for name, path in files.items() if path is not None}
-
-
-def _sha256(path: Union[str, Path]) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as f:
-        for block in iter(lambda: f.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    return {name: sha256(path) for name, path in files.items() if path is not None}

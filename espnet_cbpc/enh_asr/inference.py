@@ -9,7 +9,7 @@ from torchaudio.functional import resample
 
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.fast_search import speed_up
-from espnet_cbpc.enh_asr.inference_options import configured_fs
+from espnet_cbpc.enh_asr.inference_options import sampling_rates
 from espnet_cbpc.enh_asr.pretrained import (
     Pair,
     PathLike,
@@ -53,9 +53,9 @@ class EnhSpeech2Text:
         device: a torch device name.
         enhance: False leaves the SE model out, for comparison.
         observation_adding: w in [0, 1].
-        fs: sampling rate of the speech in Hz, which is that of the SE model; None takes what the
-            configuration of the ASR model says.
-        asr_fs: that of the ASR model, where it differs.
+        fs: sampling rate of the speech and the SE model in Hz; None: as the configuration says.
+        asr_fs: that of the ASR model; where it differs, speech is resampled in between. None: as
+            the configuration says, or ``fs``.
         token_times: find when each token is heard, see :class:`Recognition`.
         options: of the search, see :class:`DecodingConfig`.
 
@@ -89,8 +89,8 @@ class EnhSpeech2Text:
         lm = pair("lm", lm_train_config, lm_file)
         _check_choice(joint, asr, enh, observation_adding)
         search = DecodingConfig(**options)
-        self.device, self.fs = device, fs or configured_fs((joint or asr)[0])
-        self.asr_fs, self.greedy = asr_fs or self.fs, search.ctc_greedy
+        self.device, self.greedy = device, search.ctc_greedy
+        self.fs, self.asr_fs = sampling_rates((joint or asr)[0], fs, asr_fs)
         self.observation_adding, self.token_times = observation_adding, token_times
         self._speech2text = build_speech2text(joint or asr, lm, device, joint is not None, search)
         model = self._speech2text.asr_model

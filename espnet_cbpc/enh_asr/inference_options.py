@@ -3,10 +3,11 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from espnet_cbpc.data.audio import sampling_rate
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
+from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
 
@@ -35,10 +36,10 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     for name, meaning in MODEL_FILES.items():
         models.add_argument(f"--{name}", help=meaning)
     models.add_argument(
-        "--fs", type=sampling_rate, help="rate of the models, as 8000 or 8k (default: the ASR's)"
+        "--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k (default: the models')"
     )
     models.add_argument(
-        "--asr_fs", type=sampling_rate, help="rate of the ASR model where it differs from the SE's"
+        "--asr_fs", type=sampling_rate, help="rate of the ASR model (default: as its configuration says)"
     )
     search = parser.add_argument_group("decoding")
     search.add_argument("--config", help="YAML file of decoding options, as conf/decode.yaml")
@@ -85,26 +86,36 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
         raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
     if not 0 <= args.observation_adding <= 1:
         raise UserError(f"--observation_adding {args.observation_adding}: must be from 0 to 1")
-    fs = args.fs or configured_fs(config)
+    fs, asr_fs = sampling_rates(config, args.fs, args.asr_fs)
     return {
         **options,
         **search,
         "fs": fs,
-        "asr_fs": args.asr_fs or fs,
+        "asr_fs": asr_fs,
         "enhance": not args.no_enhance,
         "observation_adding": args.observation_adding,
         "token_times": args.token_times,
     }
 
 
-def configured_fs(config: Union[str, Path]) -> int:
-    """Return the sampling rate in Hz that a training configuration states for its ASR model.
+def sampling_rates(
+    config: Union[str, Path], fs: Optional[int] = None, asr_fs: Optional[int] = None
+) -> Tuple[int, int]:
+    """Return the sampling rates in Hz of the speech (and the SE model), and of the ASR model.
+
+    Args:
+        config: training configuration of a joint or an ASR model.
+        fs: rate of the speech; None takes what the configuration says, or ESPnet's 16 kHz.
+        asr_fs: rate of the ASR model; None takes what the configuration says, or ``fs``.
 
     Raises:
         UserError: a configuration that cannot be read, or a rate that is none.
     """
-    fs = (read_yaml(config).get("frontend_conf") or {}).get("fs", 16000)  # ESPnet's default
+    options = read_yaml(config)
+    joint = options.get("joint_conf") or {}
     try:
-        return sampling_rate(str(fs))
+        stated = joint.get("asr_fs") or asr_sampling_rate(options)
     except ValueError as e:
-        raise UserError(f"{config}: frontend_conf: fs is {fs!r}: not a sampling rate") from e
+        raise UserError(f"{config}: frontend_conf: fs is not a sampling rate: {e}") from e
+    fs = fs or joint.get("enh_fs") or stated or 16000
+    return fs, asr_fs or stated or fs

@@ -11,7 +11,7 @@ from espnet2.bin.asr_inference import Speech2Text
 from espnet2.tasks.enh import EnhancementTask
 
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
-from espnet_cbpc.enh_asr.transducer_loss import provide_transducer_loss
+from espnet_cbpc.tasks.transducer import support_transducers
 from espnet_cbpc.utils.cli import UserError, listed
 
 PathLike = Union[str, Path]
@@ -54,7 +54,7 @@ def build_speech2text(
         _parameter_names(lm[1])
     lm_config, lm_file = map(str, lm) if lm else (None, None)
     options = {name: value for name, value in asdict(search).items() if name != "ctc_greedy"}
-    provide_transducer_loss()
+    support_transducers()
     with _naming(model, lm):
         speech2text = Speech2Text(
             *map(str, model),

@@ -20,7 +20,7 @@ from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
 from espnet_cbpc.enh_asr.decode import decode_batch, decode_sets
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
-from espnet_cbpc.enh_asr.inference_options import configured_fs
+from espnet_cbpc.enh_asr.inference_options import sampling_rates
 from espnet_cbpc.enh_asr.set_decoder import SetDecoder, plan_batches
 from espnet_cbpc.utils.cli import UserError
 
@@ -304,14 +304,29 @@ def test_wrong_options_are_named(data_dir, tmp_path, models, options, message):
         enh_asr_inference.main([*options, f"--data_dirs={data_dir}", f"--output_dir={tmp_path}"])
 
 
-def test_rate_of_a_configuration(tmp_path):
+@pytest.mark.parametrize(
+    "content, given, rates",
+    [
+        ("{}", {}, (16000, 16000)),
+        ("{}", {"fs": 8000}, (8000, 8000)),
+        ("frontend_conf:", {}, (16000, 16000)),
+        ("frontend_conf: {fs: 8k}", {}, (8000, 8000)),
+        ("frontend_conf: {fs: 16k}", {"fs": 8000}, (8000, 16000)),
+        ("joint_conf: {enh_fs: 8000, asr_fs: 16000}", {}, (8000, 16000)),
+        ("frontend_conf: {fs: 16k}", {"fs": 8000, "asr_fs": 8000}, (8000, 8000)),
+    ],
+)
+def test_rates_of_a_configuration(tmp_path, content, given, rates):
     path = tmp_path / "config.yaml"
-    for text, fs in (("{}", 16000), ("frontend_conf: {fs: 8k}", 8000), ("frontend_conf:", 16000)):
-        path.write_text(text)
-        assert configured_fs(path) == fs
+    path.write_text(content)
+    assert sampling_rates(path, **given) == rates
+
+
+def test_rate_that_is_none(tmp_path):
+    path = tmp_path / "config.yaml"
     path.write_text("frontend_conf: {fs: fast}")
-    with pytest.raises(UserError, match="frontend_conf: fs is 'fast': not a sampling rate"):
-        configured_fs(path)
+    with pytest.raises(UserError, match="config.yaml: frontend_conf: fs is not a sampling rate"):
+        sampling_rates(path)
 
 
 def test_models_may_be_anywhere(data_dir, tmp_path, models, monkeypatch):

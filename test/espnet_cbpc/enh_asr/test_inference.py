@@ -28,8 +28,8 @@ from tiny_models import (
 )
 from torchaudio.functional import resample
 
-from espnet_cbpc.enh_asr import transducer_loss
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+from espnet_cbpc.tasks.transducer import support_transducers
 from espnet_cbpc.utils.cli import UserError
 
 
@@ -175,7 +175,7 @@ KINDS += [(name, "intermediate") for name in ("conformer", "transformer", "e_bra
 def test_every_encoder_and_decoder(models, tmp_path, encoder, kind):
     decoder = {**CONFORMER, "encoder": encoder, "encoder_conf": dict(ENCODERS[encoder])}
     if kind == "transducer":
-        transducer_loss.provide_transducer_loss()
+        support_transducers()
         decoder.update(TRANSDUCER)
     elif kind == "intermediate":
         layers = {"num_blocks": 2, "interctc_layer_idx": [1]}
@@ -246,7 +246,7 @@ def test_observation_adding_interpolates(models, joint):
 
 def test_rates_of_se_and_asr_may_differ(models):
     both = {**files(models, "asr", "ctc"), **files(models, "enh", "enh"), **GREEDY}
-    model = EnhSpeech2Text(**both, fs=2 * FS, asr_fs=FS)
+    model = EnhSpeech2Text(**both, fs=2 * FS)
     waves = [speech(9000, 0), speech(9000, 1)]
     results = model.batch(*padded(waves))
     alone = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY)
