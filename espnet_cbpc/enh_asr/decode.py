@@ -96,7 +96,7 @@ def decode_sets(
     for number, decoder in enumerate(decoders):
         if not left[number]:
             decoder.finish()
-    for number, results in parallel_map(work, todo, len(todo), nj, "inference"):
+    for number, results in parallel_map(work, todo, len(todo), nj, "inference", chunk=1):
         decoder = decoders[number]
         decoder.record.add(results)
         samples += sum(decoder.lengths[utterance] for utterance in results) / decoder.fs
