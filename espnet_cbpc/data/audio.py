@@ -16,6 +16,7 @@ STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least thi
 PCM_16_STEP = 2.0**-15
 CUT_SHORT = "audio file is cut short: replace it"
 NO_SAMPLES = "audio file has no samples: leave it out"
+NOT_FINITE = "audio has samples that are not finite (NaN or inf): replace it"
 
 
 class AudioError(UserError):
@@ -72,10 +73,46 @@ def read_audio(
     if not len(samples):
         raise AudioError(NO_SAMPLES, where)
     if not np.isfinite(samples).all():
-        raise AudioError("audio has samples that are not finite (NaN or inf): replace it", where)
+        raise AudioError(NOT_FINITE, where)
     if fs is not None and fs != rate:
         samples, rate = soxr.resample(samples, rate, fs), fs
     return samples, rate
+
+
+def audio_blocks(
+    path: Union[str, Path], fs: int, channel: Optional[int] = None, seconds: float = 10.0
+) -> Iterator[np.ndarray]:
+    """Read an audio file of any length as mono blocks, resampled where need be.
+
+    Args:
+        path: any format of libsndfile.
+        fs: sampling rate in Hz to resample to.
+        channel: the channel to take, from 0; None takes the mean of all.
+        seconds: length of a block, about.
+
+    Yields:
+        (samples,) float32.
+
+    Raises:
+        AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
+    """
+    where = str(path)
+    with _opened(path) as f:
+        if channel is not None:
+            _check_channel(f.channels, channel, where)
+        resampler = soxr.ResampleStream(f.samplerate, fs, 1, dtype="float32")
+        count, size = 0, round(seconds * f.samplerate)
+        while len(samples := f.read(size, dtype="float32", always_2d=True)):
+            count += len(samples)
+            if not np.isfinite(samples).all():
+                raise AudioError(NOT_FINITE, where)
+            mono = samples.mean(axis=1) if channel is None else samples[:, channel]
+            yield resampler.resample_chunk(np.ascontiguousarray(mono))
+        if count != f.frames:
+            raise AudioError(CUT_SHORT, where)
+        if not count:
+            raise AudioError(NO_SAMPLES, where)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def read_header(path: Union[str, Path], mono: bool = False) -> Tuple[int, int]:

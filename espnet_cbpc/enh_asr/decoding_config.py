@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Union
+from typing import Any, Mapping, Union
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
@@ -13,9 +13,11 @@ RANGES = {"beam_size": (1, INF), "nbest": (1, INF), "ctc_weight": (0, 1), "penal
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """Options of the search, as ESPnet names them.
+    """Options of the search, as ESPnet names them, and one more.
 
     Attributes:
+        ctc_greedy: no search, but the best token of each frame by CTC alone; ESPnet with
+            ``beam_size`` 1 and ``ctc_weight`` 1.0 takes the best prefix instead, which is slower.
         beam_size: hypotheses kept in the beam.
         ctc_weight: weight of the CTC score in [0, 1]; the decoder has the rest.
         lm_weight: weight of the language model score.
@@ -25,6 +27,7 @@ class DecodingConfig:
         nbest: hypotheses that the search returns, of which the first is taken.
     """
 
+    ctc_greedy: bool = False
     beam_size: int = 20
     ctc_weight: float = 0.5
     lm_weight: float = 1.0
@@ -47,14 +50,21 @@ class DecodingConfig:
             raise UserError(
                 f"{path}: unknown option(s) {', '.join(unknown)}: use {', '.join(known)}"
             )
-        for key, value in options.items():
-            _check(path, key, value, type(known[key]))
+        cls.check(options, path)
         return cls(**options)
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], where: Union[str, Path]) -> None:
+        """Raise ``UserError``, naming ``where``, if an option's value is out of its range."""
+        for key, value in options.items():
+            _check(where, key, value, type(getattr(cls, key)))
 
 
 def _check(path: Union[str, Path], key: str, value: object, kind: type) -> None:
     low, high = RANGES.get(key, (0, INF))
-    number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind is bool and not isinstance(value, bool):
+        raise UserError(f"{path}: {key} is {value!r}: must be true or false")
+    number = isinstance(value, (int, kind)) and isinstance(value, bool) == (kind is bool)
     if not number or not low <= value <= high:
         name = "a whole number" if kind is int else "a number"
         raise UserError(f"{path}: {key} is {value!r}: must be {name} from {low} to {high}")

@@ -1,35 +1,35 @@
 """What has been decoded so far, and with which settings."""
 
-import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Union
+from typing import Any, Dict, Mapping, Optional, Union
 
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import atomic_write, sha256
 
 
 class DecodingRecord:
-    """A file of JSON lines: the settings, then the texts of one finished batch a line.
+    """A file of JSON lines: the settings, then the results of one finished batch a line.
 
     A record that was made with other settings counts as empty, and a line that was cut off when
     its run was killed as absent.
 
     Args:
         path: the file, which need not be there.
-        settings: everything that decides the texts, as JSON has it.
+        settings: everything that decides the results, as JSON has it.
 
     Attributes:
-        texts: text by utterance id.
+        results: by utterance id, what :meth:`Recognition.as_dict` of
+            :mod:`espnet_cbpc.enh_asr.recognition` gives.
     """
 
     def __init__(self, path: Path, settings: Mapping):
         self.path = path
         self.settings = json.loads(json.dumps(settings))
-        self.texts: Dict[str, str] = self._read() if path.exists() else {}
+        self.results: Dict[str, Any] = self._read() if path.exists() else {}
 
-    def _read(self) -> Dict[str, str]:
-        texts: Dict[str, str] = {}
+    def _read(self) -> Dict[str, Any]:
+        results: Dict[str, Any] = {}
         with open(self.path, encoding="utf-8") as f:
             header = f.readline()
             if not header.endswith("\n") or json.loads(header) != self.settings:
@@ -37,19 +37,19 @@ class DecodingRecord:
                 return {}
             for line in f:
                 if line.endswith("\n"):
-                    texts.update(json.loads(line))
-        return texts
+                    results.update(json.loads(line))
+        return results
 
     def open(self) -> None:
-        """Write the record afresh, with the texts that it has."""
+        """Write the record afresh, with the results that it has."""
         with atomic_write(self.path) as f:
-            f.writelines(_line(entry) for entry in (self.settings, self.texts))
+            f.writelines(_line(entry) for entry in (self.settings, self.results))
 
-    def add(self, texts: Mapping[str, str]) -> None:
-        """Append the texts of a batch."""
+    def add(self, results: Mapping[str, Any]) -> None:
+        """Append the results of a batch."""
         with open(self.path, "a", encoding="utf-8") as f:
-            f.write(_line(texts))
-        self.texts.update(texts)
+            f.write(_line(results))
+        self.results.update(results)
 
 
 def _line(entry: Mapping) -> str:
@@ -58,12 +58,4 @@ def _line(entry: Mapping) -> str:
 
 def file_hashes(files: Mapping[str, Optional[Union[str, Path]]]) -> Dict[str, str]:
     """Return the SHA-256 of every file that is not None, by its name."""
-    return {name: _sha256(path) for name, path in files.items() if path is not None}
-
-
-def _sha256(path: Union[str, Path]) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as f:
-        for block in iter(lambda: f.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    return {name: sha256(path) for name, path in files.items() if path is not None}

@@ -1,31 +1,45 @@
 """Noisy speech to text and to enhanced speech, in one pass through the models."""
 
-import logging
-from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
-from espnet2.bin.asr_inference import Speech2Text
-from espnet2.tasks.enh import EnhancementTask
+from torchaudio.functional import resample
 
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.enh_asr.fast_search import speed_up
+from espnet_cbpc.enh_asr.inference_options import sampling_rates
+from espnet_cbpc.enh_asr.pretrained import (
+    Pair,
+    PathLike,
+    build_enh,
+    build_speech2text,
+    located,
+    pair,
+)
+from espnet_cbpc.enh_asr.recognition import (
+    NOTHING,
+    Hypothesis,
+    Recognition,
+    TokenTime,
+    align,
+)
+from espnet_cbpc.utils.cli import UserError
 
-Result = Tuple[str, List[str], Optional[np.ndarray]]
-PathLike = Union[str, Path]
-Pair = Tuple[PathLike, PathLike]  # a model's configuration and its parameters
+Array = Union[np.ndarray, torch.Tensor]
 
 
 class EnhSpeech2Text:
     """A joint model, an ASR model, or an ASR model behind a separate SE model.
 
-    Model, vocabulary and beam search are built by ESPnet's ``Speech2Text``. With ``beam_size`` 1,
-    ``ctc_weight`` 1.0 and no language model, decoding is greedy CTC, batched. A beam wider than the
-    vocabulary is narrowed to it.
+    Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
+    (:mod:`espnet_cbpc.enh_asr.fast_search`). A beam wider than the vocabulary is narrowed to it.
+
+    Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
+    noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
+    the interpolation (1 - w) enhanced + w noisy, which keeps the level; but for a gain that is the
+    paper's sum of enhanced speech and a scaled observation.
 
     Args:
         enh_asr_train_config: configuration of a joint model, saved by its training.
@@ -37,11 +51,18 @@ class EnhSpeech2Text:
         lm_train_config: configuration of a language model.
         lm_file: parameters of the language model.
         device: a torch device name.
+        enhance: False leaves the SE model out, for comparison.
+        observation_adding: w in [0, 1].
+        fs: sampling rate of the speech and the SE model in Hz; None: as the configuration says.
+        asr_fs: that of the ASR model; where it differs, speech is resampled in between. None: as
+            the configuration says, or ``fs``.
+        token_times: find when each token is heard, see :class:`Recognition`.
         options: of the search, see :class:`DecodingConfig`.
 
     Raises:
         UserError: models that do not go together, a file that is missing or unreadable, parameters
-            that do not fit their configuration, or an SE model of several speakers.
+            that do not fit their configuration, an SE model of several speakers, or an option out
+            of its range.
     """
 
     def __init__(
@@ -55,48 +76,80 @@ class EnhSpeech2Text:
         lm_train_config: Optional[PathLike] = None,
         lm_file: Optional[PathLike] = None,
         device: str = "cpu",
+        enhance: bool = True,
+        observation_adding: float = 0.0,
+        fs: Optional[int] = None,
+        asr_fs: Optional[int] = None,
+        token_times: bool = False,
         **options: float,
     ):
-        joint = _pair("enh_asr", enh_asr_train_config, enh_asr_model_file)
-        asr = _pair("asr", asr_train_config, asr_model_file)
-        enh = _pair("enh", enh_train_config, enh_model_file)
-        lm = _pair("lm", lm_train_config, lm_file)
-        if (joint is None) == (asr is None) or (joint and enh):
-            raise UserError(
-                "give either a joint model, or an ASR model with or without an SE model"
-            )
+        joint = pair("enh_asr", enh_asr_train_config, enh_asr_model_file)
+        asr = pair("asr", asr_train_config, asr_model_file)
+        enh = pair("enh", enh_train_config, enh_model_file)
+        lm = pair("lm", lm_train_config, lm_file)
+        _check_choice(joint, asr, enh, observation_adding)
         search = DecodingConfig(**options)
-        self.device = device
-        self._speech2text = _build(joint or asr, lm, device, joint is not None, search)
+        self.device, self.greedy = device, search.ctc_greedy
+        self.fs, self.asr_fs = sampling_rates((joint or asr)[0], fs, asr_fs)
+        self.observation_adding, self.token_times = observation_adding, token_times
+        self._speech2text = build_speech2text(joint or asr, lm, device, joint is not None, search)
         model = self._speech2text.asr_model
         self.s2t_model = model.s2t_model if joint else model
-        self.enh_model = model.enh_model if joint else enh and _build_enh(enh, device)
+        self.enh_model = model.enh_model if joint else enh and build_enh(enh, device)
         if self.enh_model is not None and self.enh_model.num_spk != 1:
             raise UserError(
                 f"{(joint or enh)[0]}: num_spk is {self.enh_model.num_spk}, 1 is needed"
             )
-        ctc_alone = lm is None and not self.s2t_model.use_transducer_decoder
-        self.greedy = ctc_alone and search.beam_size == 1 and search.ctc_weight == 1.0
+        if self.greedy and (lm is not None or self.s2t_model.ctc is None):
+            raise UserError("ctc_greedy needs a model with CTC, and uses no language model")
+        # the joint model is trained without this step of the SE training
+        self._normalize = bool(enh) and getattr(self.enh_model, "normalize_variance", False)
+        self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0
+        if not enhance:
+            self.enh_model = None
+        speed_up(self._speech2text.beam_search)
 
-    def __call__(self, speech: Union[np.ndarray, torch.Tensor]) -> Tuple[str, Optional[np.ndarray]]:
+    @classmethod
+    def from_pretrained(
+        cls,
+        model_tag: Optional[str] = None,
+        cachedir: Optional[PathLike] = None,
+        asr_model: Optional[str] = None,
+        enh_model: Optional[str] = None,
+        **options,
+    ) -> "EnhSpeech2Text":
+        """Build from models wherever they are: zoo tag, Hugging Face id, URL, archive or folder.
+
+        Args:
+            model_tag: a joint model.
+            cachedir: folder for what is downloaded or unpacked.
+            asr_model: an ASR model, instead of a joint one.
+            enh_model: an SE model in front of the ASR model.
+            options: further arguments of the class.
+
+        Raises:
+            UserError: a model that cannot be found, and as the class does.
+        """
+        return cls(**located(model_tag, asr_model, enh_model, cachedir), **options)
+
+    def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
         """Decode one utterance.
 
         Args:
-            speech: (N,) samples at the rate of the models.
+            speech: (N,) samples at the rate of the models, or (N, C) of several channels.
 
         Returns:
             The text, and the enhanced waveform (N,), or None where there is no SE model.
         """
-        speech = torch.as_tensor(speech, dtype=torch.float32)
-        text, _, enhanced = self.batch(speech[None], torch.tensor([len(speech)]))[0]
-        return text, enhanced
+        result = self.decode(speech)
+        return result.text, result.enhanced
 
-    @torch.no_grad()
-    def batch(
-        self,
-        speech: Union[np.ndarray, torch.Tensor],
-        lengths: Union[np.ndarray, torch.Tensor],
-    ) -> List[Result]:
+    def decode(self, speech: Array) -> Recognition:
+        """Decode one utterance as :meth:`__call__`, and return the n-best list and all else."""
+        speech = torch.as_tensor(speech, dtype=torch.float32)
+        return self.batch(speech[None], torch.tensor([len(speech)]))[0]
+
+    def batch(self, speech: Array, lengths: Union[Array, List[int]]) -> List[Recognition]:
         """Decode a padded batch: SE once, encoder once, then the search for each utterance.
 
         What lies beyond an utterance's length is never read. Yet a padded utterance can differ
@@ -105,129 +158,117 @@ class EnhSpeech2Text:
         some separators average over them. Utterances of one length agree.
 
         Args:
-            speech: (B, N) samples.
+            speech: (B, N) samples, or (B, N, C) of several channels.
             lengths: (B,) samples of each utterance, at most N.
 
         Returns:
-            For each utterance the text, its tokens, and the enhanced waveform (n,) of its own
-            length, or None where there is no SE model.
+            One result for each utterance; enhanced waveforms are of its own length.
         """
         lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
         speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
+        enhanced = self.enhance(speech, lengths)
+        results: Dict[int, Recognition] = {}
+        recognised = self.recognise(enhanced, lengths)
+        for place, (nbest, times), wave, n in zip(order.tolist(), recognised, enhanced, lengths):
+            wave = None if self.enh_model is None else wave[:n].cpu().numpy()
+            results[place] = Recognition(nbest, times, wave)
+        return [results[place] for place in range(len(results))]
+
+    @torch.no_grad()
+    def enhance(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return what the ASR model is to hear: enhanced speech, with observation adding.
+
+        Args:
+            speech: (B, N) or (B, N, C).
+            lengths: (B,) longest first, as ESPnet's recurrent layers want it.
+
+        Returns:
+            (B, N) on the device; without an SE model the reference channel as it is.
+        """
         speech, lengths = speech.to(self.device), lengths.to(self.device)
         speech = _silence_padding(speech, lengths)
-        if self.enh_model is not None:  # ESPnet's recurrent layers want the longest first
-            speech = self.enh_model.forward_enhance(speech, lengths)[0][0]
-            speech = _silence_padding(speech, lengths)
+        noisy = speech if speech.dim() == 2 else speech[..., self.ref_channel]
+        if self.enh_model is None:
+            return noisy
+        gain = torch.ones(len(speech), 1, device=self.device)
+        if self._normalize:
+            gain[:, 0] = torch.stack([row[:n].std() for row, n in zip(speech, lengths)])
+        scaled = speech / gain.view(-1, *[1] * (speech.dim() - 1))
+        enhanced = gain * self.enh_model.forward_enhance(scaled, lengths)[0][0]
+        enhanced = _silence_padding(enhanced, lengths)
+        return torch.lerp(enhanced, noisy, self.observation_adding)
+
+    @torch.no_grad()
+    def recognise(
+        self, speech: torch.Tensor, lengths: torch.Tensor
+    ) -> List[Tuple[List[Hypothesis], Optional[List[TokenTime]]]]:
+        """Recognise what :meth:`enhance` returns.
+
+        Args:
+            speech: (B, N), silent beyond the lengths.
+            lengths: (B,) longest first.
+
+        Returns:
+            For each utterance the hypotheses, and the times of the best one's tokens (or None).
+        """
+        speech, lengths = speech.to(self.device), lengths.to(self.device)
+        seconds = (lengths / self.fs).tolist()
+        if self.asr_fs != self.fs:
+            speech = resample(speech, self.fs, self.asr_fs)
+            lengths = torch.ceil(lengths * self.asr_fs / self.fs).long()
         encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
         if isinstance(encoded, tuple):  # with the outputs of intermediate layers
             encoded = encoded[0]
-        decode = self._greedy_ctc if self.greedy else self._search
-        texts = decode(encoded, encoded_lengths.tolist())
-        results: Dict[int, Result] = {}
-        for row, place in enumerate(order.tolist()):
-            enhanced = None if self.enh_model is None else speech[row, : lengths[row]].cpu().numpy()
-            results[place] = (*texts[row], enhanced)
-        return [results[place] for place in range(len(results))]
+        results = []
+        for row, n, duration in zip(encoded, encoded_lengths.tolist(), seconds):
+            row = row[:n]  # (T, D)
+            nbest = [self._greedy_ctc(row)] if self.greedy else self._search(row)
+            results.append((nbest, self._token_times(row, nbest[0], duration)))
+        return results
 
-    def _greedy_ctc(self, encoded: torch.Tensor, lengths: List[int]) -> List[Tuple[str, List[str]]]:
+    def _greedy_ctc(self, encoded: torch.Tensor) -> Hypothesis:
         silent = {self.s2t_model.blank_id, self.s2t_model.sos, self.s2t_model.eos}
-        best = self.s2t_model.ctc.argmax(encoded).tolist()
-        paths = [[token for token, _ in groupby(row[:n])] for row, n in zip(best, lengths)]
-        return [self._text([token for token in path if token not in silent]) for path in paths]
-
-    def _text(self, ids: List[int]) -> Tuple[str, List[str]]:
+        best, path = self.s2t_model.ctc.log_softmax(encoded[None])[0].max(dim=-1)
+        ids = [token for token, _ in groupby(path.tolist()) if token not in silent]
         tokens = self._speech2text.converter.ids2tokens(ids)
-        tokenizer = self._speech2text.tokenizer
-        return (" ".join(tokens) if tokenizer is None else tokenizer.tokens2text(tokens)), tokens
+        return Hypothesis(self._text(tokens), tokens, ids, float(best.sum()))
 
-    def _search(self, encoded: torch.Tensor, lengths: List[int]) -> List[Tuple[str, List[str]]]:
-        nbests = (
-            self._speech2text._decode_single_sample(row[:n]) for row, n in zip(encoded, lengths)
-        )
-        return [self._text(nbest[0][2]) if nbest else ("", []) for nbest in nbests]
+    def _search(self, encoded: torch.Tensor) -> List[Hypothesis]:
+        nbest = self._speech2text._decode_single_sample(encoded)
+        return [
+            Hypothesis(self._text(tokens), tokens, ids, float(found.score))
+            for _, tokens, ids, found in nbest
+        ] or [NOTHING]
+
+    def _text(self, tokens: List[str]) -> str:
+        tokenizer = self._speech2text.tokenizer
+        return " ".join(tokens) if tokenizer is None else tokenizer.tokens2text(tokens)
+
+    def _token_times(
+        self, encoded: torch.Tensor, best: Hypothesis, seconds: float
+    ) -> Optional[List[TokenTime]]:
+        if not self.token_times or self.s2t_model.ctc is None:
+            return None
+        log_probs = self.s2t_model.ctc.log_softmax(encoded[None])[0]
+        return align(log_probs, best.token_ids, best.tokens, seconds)
+
+
+def _check_choice(
+    joint: Optional[Pair], asr: Optional[Pair], enh: Optional[Pair], observation_adding: float
+) -> None:
+    if (joint is None) == (asr is None) or (joint and enh):
+        raise UserError("give either a joint model, or an ASR model with or without an SE model")
+    if not 0 <= observation_adding <= 1:
+        raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1")
 
 
 def _silence_padding(speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Zero ``speech`` (B, N) beyond each of ``lengths``, the longest of which N becomes."""
+    """Zero ``speech`` (B, N, ...) beyond each of ``lengths``, the longest of which N becomes."""
     longest = int(lengths.max())
-    speech = torch.nn.functional.pad(speech[:, :longest], (0, max(0, longest - speech.shape[1])))
+    speech = speech[:, :longest]
+    if speech.shape[1] < longest:
+        missing = longest - speech.shape[1]
+        speech = torch.cat((speech, speech.new_zeros(len(speech), missing, *speech.shape[2:])), 1)
     # not ESPnet's make_pad_mask, which takes memory quadratic in the length
     padding = torch.arange(longest, device=speech.device) >= lengths[:, None]
-    return speech.masked_fill(padding, 0.0)
-
-
-def _build(
-    model: Pair, lm: Optional[Pair], device: str, joint: bool, search: DecodingConfig
-) -> Speech2Text:
-    found = _parameter_names(model[1])
-    if lm:
-        _parameter_names(lm[1])
-    lm_config, lm_file = map(str, lm) if lm else (None, None)
-    with _naming(model, lm):
-        speech2text = Speech2Text(
-            *map(str, model),
-            lm_train_config=lm_config,
-            lm_file=lm_file,
-            device=device,
-            enh_s2t_task=joint,
-            **asdict(search),
-        )
-    _check_parameters(speech2text.asr_model, found, model[1])
-    beam = speech2text.beam_search
-    if beam is not None and beam.beam_size > beam.n_vocab:  # its first step would fail
-        logging.warning("beam_size %s: the vocabulary has %s tokens", beam.beam_size, beam.n_vocab)
-        beam.beam_size = beam.n_vocab
-    return speech2text
-
-
-def _build_enh(enh: Pair, device: str) -> torch.nn.Module:
-    found = _parameter_names(enh[1])
-    with _naming(enh):
-        model, _ = EnhancementTask.build_model_from_file(*enh, device)
-    _check_parameters(model, found, enh[1])
-    return model.eval()
-
-
-@contextmanager
-def _naming(*pairs: Optional[Pair]) -> Iterator[None]:
-    """Say which files it was that ESPnet could not build a model from."""
-    try:
-        yield
-    except Exception as e:  # as many kinds as a configuration has ways to be wrong
-        files = " and ".join(f"{config} with {model}" for config, model in filter(None, pairs))
-        raise UserError(f"{files}: no model of this kind can be built from them: {e!r}") from e
-
-
-def _pair(name: str, config: Optional[PathLike], model: Optional[PathLike]) -> Optional[Pair]:
-    if config is None and model is None:
-        return None
-    if config is None or model is None:
-        raise UserError(f"the {name} model takes both: a train_config and a model file")
-    for path in (config, model):
-        if not Path(path).is_file():
-            raise UserError(f"{path}: no such file (of the {name} model)")
-    return config, model
-
-
-def _parameter_names(path: PathLike) -> Set[str]:
-    """Read a parameter file without running code it may hold, and return the names in it."""
-    try:
-        return set(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as e:  # torch raises many kinds for a file that is broken or something else
-        raise UserError(
-            f"{path}: not a readable file of model parameters: train or fetch it anew"
-        ) from e
-
-
-def _check_parameters(model: torch.nn.Module, found: Set[str], path: PathLike) -> None:
-    """ESPnet loads what is there and leaves the rest random, hence this."""
-    expected = model.state_dict().keys()
-    if hasattr(model, "s2t_model"):  # Speech2Text names parts of it a second time
-        expected = {name for name in expected if name.startswith(("enh_model.", "s2t_model."))}
-    missing = sorted(expected - found)
-    if missing:
-        raise UserError(
-            f"{path}: {len(missing)} parameter(s) of the configured model are missing "
-            f"({listed(missing)}): give the configuration saved beside it"
-        )
+    return speech.masked_fill(padding.view(*padding.shape, *[1] * (speech.dim() - 2)), 0.0)

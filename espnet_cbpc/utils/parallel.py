@@ -13,11 +13,16 @@ from espnet_cbpc.utils.progress import progress
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 8  # items that a process takes at a time
+CHUNK = 8
 
 
 def parallel_map(
-    work: Callable[[Item], Result], items: Iterable[Item], total: int, nj: int, desc: str
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    total: int,
+    nj: int,
+    desc: str,
+    chunk: int = CHUNK,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in order, with a progress line.
 
@@ -27,6 +32,7 @@ def parallel_map(
         total: how many items there are.
         nj: number of processes; 1 works in this one.
         desc: name of the step, for the progress line and for errors.
+        chunk: items that a process takes at a time: few where each takes long.
 
     Raises:
         UserError: ``nj`` is below 1, or a process was killed. What ``work`` raises comes through.
@@ -38,7 +44,7 @@ def parallel_map(
         return
     with ProcessPoolExecutor(nj, initializer=_end_with_parent) as pool:
         try:
-            yield from progress(pool.map(work, items, chunksize=CHUNK), desc, total)
+            yield from progress(pool.map(work, items, chunksize=chunk), desc, total)
         except BrokenProcessPool as e:
             raise UserError(f"{desc}: a process was killed (memory?): lower --nj") from e
         finally:

@@ -1,0 +1,76 @@
+"""Transcribe audio files: any format of libsndfile, any sampling rate, any length.
+
+Prints a line "file <tab> text" for each. Long recordings are cut where they are quiet.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_cbpc.enh_asr.inference_options import add_inference_options, inference_options
+from espnet_cbpc.utils.cli import UserError, listed, run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="audio files")
+    parser.add_argument(
+        "--output_dir", help="for text, JSON with n-best lists and token times, enhanced speech"
+    )
+    parser.add_argument(
+        "--channel", type=int, help="channel of files with several, from 0 (default: their mean)"
+    )
+    parser.add_argument("--window", type=float, default=30.0, help="seconds decoded at a time")
+    parser.add_argument(
+        "--overlap", type=float, default=4.0, help="seconds at their end where they may be cut"
+    )
+    add_inference_options(parser)
+    return parser
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    options = inference_options(args)
+    with redirect_stdout(sys.stderr):  # ESPnet prints while it is imported; ours is for the texts
+        from espnet_cbpc.enh_asr.decode import Speed, device  # slow to import, as are the models
+        from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+        from espnet_cbpc.enh_asr.long_form import Cutter
+        from espnet_cbpc.enh_asr.transcribe import Transcriber, Transcripts, text_of
+
+        cutter = Cutter(options["fs"], args.window, args.overlap)
+        transcripts = Transcripts(args.output_dir and Path(args.output_dir), args.files)
+        for name in ("espnet", "espnet2"):  # several lines an utterance otherwise
+            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.disable(logging.INFO)  # of the root logger, to which ESPnet tells its configuration
+        models = EnhSpeech2Text(device=device(args.ngpu, args.num_threads), **options)
+        logging.disable(logging.NOTSET)
+    transcriber = Transcriber(models, cutter, args.channel)
+    start, seconds, faults = time.monotonic(), 0.0, []
+    for path in args.files:
+        try:
+            segments = transcripts.add(path, transcriber)
+        except UserError as e:
+            print(f"error: {e}", file=sys.stderr)
+            faults.append(path)
+        else:
+            print(f"{path}\t{text_of(segments)}", flush=True)
+            seconds += segments[-1].end
+    transcripts.finish()
+    logging.info("%s", Speed(seconds, time.monotonic() - start))
+    if faults:
+        raise UserError(
+            f"{len(faults)} of {len(args.files)} file(s) not transcribed ({listed(faults)}): "
+            "see above"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

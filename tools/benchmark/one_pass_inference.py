@@ -1,0 +1,205 @@
+#!/usr/bin/env python
+"""Time of one-pass inference against stock ESPnet's two commands, start-up included.
+
+Stock ESPnet needs espnet2.bin.asr_inference (with the joint model) for the text and
+espnet2.bin.enh_inference for the enhanced speech; espnet_cbpc.bin.enh_asr_inference makes both.
+All have the same model, utterances, search and number of threads. Prints a Markdown table: seconds
+on the clock and of processors (which another load on the machine changes less), each with its
+ratio; for how many utterances the texts are equal; and by how much the waveforms differ at most
+(stock ESPnet's have 16 bits and are clipped to [-1, 1], as ours are here for the comparison).
+Without --expdir the model is a random one as two configurations describe it (its parameters scaled
+for varied texts), which seldom ends a text by itself: --maxlenratio bounds it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import numpy as np
+import soundfile
+import torch
+import yaml
+from common import machine, table
+
+from espnet_cbpc.data.audio import sampling_rate, write_audio
+from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
+from espnet_cbpc.utils.files import read_yaml
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+SEARCHES = {
+    "CTC alone, beam 1": {"beam_size": 1, "ctc_weight": 1.0},
+    "beam 10, CTC weight 0.3": {"beam_size": 10, "ctc_weight": 0.3},
+}
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--expdir", help="a joint experiment: config.yaml and --model_file")
+    parser.add_argument("--model_file", default="valid.loss_asr.ave.pth", help="its checkpoint")
+    parser.add_argument("--asr_config", default=CONF / "train_asr.yaml", help="of a random model")
+    parser.add_argument("--enh_config", default=CONF / "train_enh.yaml", help="of a random model")
+    parser.add_argument("--fs", type=sampling_rate, default="16k", help="of a random model")
+    parser.add_argument("--data_dir", help="formatted directory; default: --utterances of noise")
+    parser.add_argument("--utterances", type=int, default=200, help="to decode at most")
+    parser.add_argument("--seconds", type=float, nargs=2, default=(2.0, 6.0), help="from, to")
+    parser.add_argument("--maxlenratio", type=float, default=0.2, help="tokens a frame at most")
+    parser.add_argument("--search", nargs="+", choices=SEARCHES, default=list(SEARCHES))
+    parser.add_argument("--nj", type=int, nargs="+", default=[1, 2], help="processes of ours")
+    parser.add_argument("--num_threads", type=int, default=1, help="of every process")
+    parser.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs")
+    parser.add_argument("--seed", type=int, default=0, help="of model and data")
+    return parser
+
+
+def make_model(folder: Path, options: argparse.Namespace) -> List[str]:
+    """Write the configuration and the parameters of a random joint model; return their paths."""
+    from espnet2.tasks.enh_s2t import EnhS2TTask
+
+    asr, enh = read_yaml(options.asr_config), read_yaml(options.enh_config)
+    args = EnhS2TTask.get_parser().parse_args(["--output_dir", str(folder)])
+    tokens = ["<blank>", "<unk>", *(f"t{i}" for i in range(497)), "<sos/eos>"]
+    vars(args).update(token_list=tokens, token_type="word", text_name=["text_spk1"])
+    args.frontend_conf = {**asr["frontend_conf"], "fs": options.fs}
+    args.normalize = asr["normalize"]
+    for name in ("encoder", "encoder_conf", "decoder", "decoder_conf", "model_conf"):
+        setattr(args, f"asr_{name}", asr.get(name, getattr(args, f"asr_{name}")))
+    for name in ("encoder", "separator", "decoder"):
+        for key in (name, f"{name}_conf"):
+            setattr(args, f"enh_{key}", enh[key])
+    args.enh_criterions = enh["criterions"]
+    torch.manual_seed(options.seed)
+    model = EnhS2TTask.build_model(args)
+    for parameter in model.s2t_model.parameters():
+        if parameter.dim() > 1:
+            parameter.data.mul_(2)
+    paths = [str(folder / "config.yaml"), str(folder / "model.pth")]
+    Path(paths[0]).write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), paths[1])
+    return paths
+
+
+def make_data(directory: Path, args: argparse.Namespace) -> None:
+    """Write a data directory of noise with a slow envelope, no two of one length."""
+    rng = np.random.default_rng(args.seed)
+    first, end = (round(s * args.fs) for s in args.seconds)
+    lengths = rng.choice(np.arange(first, end), args.utterances, False)
+    wavs = {}
+    for i, n in enumerate(lengths):
+        envelope = 0.3 + np.sin(np.arange(n) / rng.uniform(1000, 4000)) ** 2
+        wavs[f"utt{i:04d}"] = str(directory.parent / "wav" / f"utt{i:04d}.wav")
+        write_audio(wavs[f"utt{i:04d}"], 0.1 * envelope * rng.standard_normal(n), args.fs, "FLOAT")
+    write_data_dir(directory, {"wav.scp": wavs, "utt2spk": dict.fromkeys(wavs, "spk")})
+
+
+def cut_data(source: Path, directory: Path, utterances: int) -> None:
+    """Write a data directory of the first utterances of another."""
+    data = DataDir.read(source, require_text=False)
+    ids = data.ids[:utterances]
+    tables = {name: data.tables[name] for name in ("wav.scp", "utt2spk")}
+    write_data_dir(directory, {n: {u: t[u] for u in ids} for n, t in tables.items()})
+
+
+def timed(command: Sequence[str], threads: int) -> np.ndarray:
+    """Run a Python module and return the seconds that it took: of the clock, of processors."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    start, used = time.monotonic(), os.times()
+    done = subprocess.run(
+        [sys.executable, "-m", *command], env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    now = os.times()
+    processors = now.children_user + now.children_system
+    return np.array(
+        [time.monotonic() - start, processors - used.children_user - used.children_system]
+    )
+
+
+def run_stock(
+    model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, fs: int
+) -> np.ndarray:
+    """Run stock ESPnet's commands and return their seconds together."""
+    common = [f"--data_path_and_name_and_type={data}/wav.scp,{{}},sound", "--enh_s2t_task=true"]
+    common += [f"--ngpu={args.ngpu}"]
+    config, checkpoint = model
+    asr = ["espnet2.bin.asr_inference", *common, f"--output_dir={out}/asr"]
+    asr += [f"--asr_train_config={config}", f"--asr_model_file={checkpoint}"]
+    asr += [f"--{name}={value}" for name, value in search.items()]
+    enh = ["espnet2.bin.enh_inference", *common, f"--output_dir={out}/enh", f"--fs={fs}"]
+    enh += [f"--train_config={config}", f"--model_file={checkpoint}"]
+    names = ("speech", "speech_mix")
+    commands = [[w.format(name) for w in c] for c, name in zip((asr, enh), names)]
+    return sum(timed(command, args.num_threads) for command in commands)
+
+
+def run_ours(
+    model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, nj: int
+) -> np.ndarray:
+    """Run this package's command and return its seconds."""
+    (out / "decode.yaml").write_text(yaml.safe_dump(search))
+    config, checkpoint = model
+    command = ["espnet_cbpc.bin.enh_asr_inference", f"--data_dirs={data}", f"--output_dir={out}"]
+    command += [f"--enh_asr_train_config={config}", f"--enh_asr_model_file={checkpoint}"]
+    command += [f"--config={out}/decode.yaml", f"--nj={nj}", f"--ngpu={args.ngpu}"]
+    return timed([*command, f"--num_threads={args.num_threads}"], args.num_threads)
+
+
+def compared(stock: Path, ours: Path) -> List[str]:
+    """Return how many texts are equal, and the largest difference of the waveforms."""
+    theirs = read_table(stock / "asr/1best_recog/text_spk1", allow_empty=True)
+    mine = read_table(ours / "text", allow_empty=True)
+    equal = sum(mine[utterance] == text.strip() for utterance, text in theirs.items())
+    scps = [read_table(p) for p in (stock / "enh/spk1.scp", ours / "enhanced/spk1.scp")]
+    difference = 0.0
+    for utterance in theirs:
+        a, b = (soundfile.read(scp[utterance], dtype="float32")[0] for scp in scps)
+        difference = max(difference, float(np.abs(a - b.clip(-1, 1)).max()))
+    return [f"{equal} of {len(theirs)}", f"{difference:.1e}"]
+
+
+def main(cmd=None) -> None:
+    """Make model and data where none are given, run all commands, print the table."""
+    args = get_parser().parse_args(cmd)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        work, data = Path(temporary), Path(temporary, "data", "test")
+        if args.expdir:
+            model = [f"{args.expdir}/config.yaml", f"{args.expdir}/{args.model_file}"]
+        else:
+            model = make_model(work, args)
+        if args.data_dir:
+            cut_data(Path(args.data_dir), data, args.utterances)
+        else:
+            make_data(data, args)
+        wavs = read_table(data / "wav.scp").values()
+        infos = [soundfile.info(wav) for wav in wavs]
+        seconds = sum(info.duration for info in infos)
+        for name in args.search:
+            search = {**SEARCHES[name], "maxlenratio": args.maxlenratio}
+            stock = work / name.replace(" ", "_")
+            theirs = run_stock(model, data, stock, search, args, infos[0].samplerate)
+            rows.append([name, "stock", *(f"{s:.0f} (1)" for s in theirs), "", ""])
+            for nj in args.nj:
+                ours = stock / f"nj{nj}"
+                ours.mkdir()
+                mine = run_ours(model, data, ours, search, args, nj)
+                cells = [f"{s:.0f} ({s / t:.2f})" for s, t in zip(mine, theirs)]
+                cells += compared(stock, ours / data.name)
+                rows.append([name, f"ours, --nj {nj}", *cells])
+    torch.set_num_threads(args.num_threads)
+    device = "cuda" if args.ngpu else "cpu"
+    print(f"{machine(device)}; {len(infos)} utterances, {seconds:.0f} s of speech\n")
+    heads = ("search", "system", "seconds", "of processors", "equal texts", "waveforms differ by")
+    print(table(heads, rows))
+
+
+if __name__ == "__main__":
+    main()
