@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Union
 
-from espnet_cbpc.utils.files import atomic_write, sha256
+from espnet_cbpc.utils.files import atomic_write, file_digest
 
 
 class DecodingRecord:
@@ -58,4 +58,4 @@ def _line(entry: Mapping) -> str:
 
 def file_hashes(files: Mapping[str, Optional[Union[str, Path]]]) -> Dict[str, str]:
     """Return the SHA-256 of every file that is not None, by its name."""
-    return {name: sha256(path) for name, path in files.items() if path is not None}
+    return {name: file_digest(path) for name, path in files.items() if path is not None}

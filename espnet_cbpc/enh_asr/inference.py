@@ -13,7 +13,6 @@ from espnet_cbpc.enh_asr.inference_options import sampling_rates
 from espnet_cbpc.enh_asr.pretrained import (
     Pair,
     PathLike,
-    build_enh,
     build_speech2text,
     located,
     pair,
@@ -25,6 +24,7 @@ from espnet_cbpc.enh_asr.recognition import (
     TokenTime,
     align,
 )
+from espnet_cbpc.model_zoo.load import load_enh
 from espnet_cbpc.utils.cli import UserError
 
 Array = Union[np.ndarray, torch.Tensor]
@@ -95,7 +95,7 @@ class EnhSpeech2Text:
         self._speech2text = build_speech2text(joint or asr, lm, device, joint is not None, search)
         model = self._speech2text.asr_model
         self.s2t_model = model.s2t_model if joint else model
-        self.enh_model = model.enh_model if joint else enh and build_enh(enh, device)
+        self.enh_model = model.enh_model if joint else enh and load_enh(enh)[0].to(device)
         if self.enh_model is not None and self.enh_model.num_spk != 1:
             raise UserError(
                 f"{(joint or enh)[0]}: num_spk is {self.enh_model.num_spk}, 1 is needed"

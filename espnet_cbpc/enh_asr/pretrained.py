@@ -1,16 +1,16 @@
-"""The files of models, and ESPnet's models built from them with every parameter accounted for."""
+"""The files of models, and ESPnet's ``Speech2Text`` of them with every parameter accounted for."""
 
 import logging
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Set, Tuple, Union
+from typing import Collection, Dict, Iterator, Optional, Tuple, Union
 
 import torch
 from espnet2.bin.asr_inference import Speech2Text
-from espnet2.tasks.enh import EnhancementTask
 
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
+from espnet_cbpc.model_zoo.weights import read_weights
 from espnet_cbpc.tasks.transducer import support_transducers
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -49,9 +49,9 @@ def build_speech2text(
     Raises:
         UserError: files that cannot be read, do not go together, or leave parameters unset.
     """
-    found = _parameter_names(model[1])
+    found = read_weights(model[1]).keys()
     if lm:
-        _parameter_names(lm[1])
+        read_weights(lm[1])
     lm_config, lm_file = map(str, lm) if lm else (None, None)
     options = {name: value for name, value in asdict(search).items() if name != "ctc_greedy"}
     support_transducers()
@@ -71,19 +71,6 @@ def build_speech2text(
         logging.warning("beam_size %s: the vocabulary has %s tokens", beam.beam_size, beam.n_vocab)
         beam.beam_size = beam.n_vocab
     return speech2text
-
-
-def build_enh(enh: Pair, device: str) -> torch.nn.Module:
-    """Build an SE model, in evaluation mode.
-
-    Raises:
-        UserError: as :func:`build_speech2text`.
-    """
-    found = _parameter_names(enh[1])
-    with _naming(enh):
-        model, _ = EnhancementTask.build_model_from_file(*enh, device)
-    _check_parameters(model, found, enh[1])
-    return model.eval()
 
 
 def located(
@@ -124,22 +111,12 @@ def _naming(*pairs: Optional[Pair]) -> Iterator[None]:
         raise UserError(f"{files}: no model of this kind can be built from them: {e!r}") from e
 
 
-def _parameter_names(path: PathLike) -> Set[str]:
-    """Read a parameter file without running code it may hold, and return the names in it."""
-    try:
-        return set(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as e:  # torch raises many kinds for a file that is broken or something else
-        raise UserError(
-            f"{path}: not a readable file of model parameters: train or fetch it anew"
-        ) from e
-
-
-def _check_parameters(model: torch.nn.Module, found: Set[str], path: PathLike) -> None:
+def _check_parameters(model: torch.nn.Module, found: Collection[str], path: PathLike) -> None:
     """ESPnet loads what is there and leaves the rest random, hence this."""
     expected = model.state_dict().keys()
     if hasattr(model, "s2t_model"):  # Speech2Text names parts of it a second time
         expected = {name for name in expected if name.startswith(("enh_model.", "s2t_model."))}
-    missing = sorted(expected - found)
+    missing = sorted(set(expected) - set(found))
     if missing:
         raise UserError(
             f"{path}: {len(missing)} parameter(s) of the configured model are missing "
