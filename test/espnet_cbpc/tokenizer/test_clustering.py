@@ -1,5 +1,6 @@
 """The steps of clustering a stream: sample, batches, assignment, seeding, mini-batches."""
 
+import importlib.util
 import sys
 
 import numpy as np
@@ -63,7 +64,20 @@ def test_assignment_is_that_of_a_naive_search():
     torch.testing.assert_close(distances, naive.min(1).values, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("backend", ["sklearn", "torch"])
+BACKENDS = [
+    "sklearn",
+    "torch",
+    pytest.param(
+        "faiss",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("faiss") is None,
+            reason="SKIPPED: faiss is not installed: pip install 'espnet-cbpc[faiss]'",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_backends_find_the_centres(backend):
     sample = blobs()
     found = cluster_sample(sample, 4, np.random.default_rng(0), backend=backend)
@@ -71,7 +85,7 @@ def test_backends_find_the_centres(backend):
     assert (nearest.min(1) < 0.2).all() and len(set(nearest.argmin(1))) == 4
 
 
-@pytest.mark.parametrize("backend", ["sklearn", "torch"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_centroids_are_the_means_of_their_frames(backend):
     sample = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     kept = sample.copy()
