@@ -1,5 +1,6 @@
 """Transducers in the joint task: what ESPnet leaves out of it, and a loss that pip can install."""
 
+import importlib.machinery
 import importlib.util
 import sys
 import types
@@ -58,5 +59,6 @@ def support_transducers() -> None:
         enh_s2t.asr_attributes.append("joint_net_conf")
     if NAME not in sys.modules and importlib.util.find_spec(NAME) is None:
         stand_in = types.ModuleType(NAME, RNNTLoss.__doc__)
+        stand_in.__spec__ = importlib.machinery.ModuleSpec(NAME, None)  # find_spec asks for it
         stand_in.RNNTLoss = RNNTLoss
         sys.modules[NAME] = stand_in
