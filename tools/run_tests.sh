@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run the tests in the project's environment, which is set up first where needed.
 # Usage: tools/run_tests.sh [pytest option or test file, from the repository root ...]
+# Without any, all tests run in two processes.
 # test/test_shell.py runs shellcheck over every shell script.
 set -euo pipefail
 
@@ -11,4 +12,5 @@ export PATH="${bin}:${PATH}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 cd "${root}"
+if [ $# -eq 0 ]; then set -- -n 2 --dist loadfile; fi
 exec python -m pytest "$@"
