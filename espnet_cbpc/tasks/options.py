@@ -7,4 +7,5 @@ PLUGIN_OPTIONS = (
     "contrastive_criterions",
     "joint_conf",
     "dynamic_mixing_conf",
+    "joint_net_conf",
 )

@@ -18,7 +18,7 @@ import torch
 import yaml
 
 SETS = ["test_clean", "test_seen", "test_unseen"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TINY = [
     "--local_data_opts",
     "--num_train 40 --num_dev 8 --num_test 4",
