@@ -139,7 +139,9 @@ def _receive(
         raise _Cut(f"{size} bytes came instead of {total}")
 
 
-def unpack(archive: PathLike, folder: PathLike) -> None:
+def unpack(
+    archive: PathLike, folder: PathLike, remedy: str = "remove it and run again"
+) -> None:
     """Unpack a zip or tar file into a new folder, which appears whole or not at all.
 
     Only plain files and folders are accepted; modes and owners are not taken over.
@@ -147,6 +149,7 @@ def unpack(archive: PathLike, folder: PathLike) -> None:
     Args:
         archive: the file.
         folder: to be made.
+        remedy: what to do about a broken file, for the message.
 
     Raises:
         UserError: the folder exists, the archive is corrupt or of another kind, or it holds links,
@@ -158,11 +161,11 @@ def unpack(archive: PathLike, folder: PathLike) -> None:
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with _open(archive) as opened:
+        with _open(archive, remedy) as opened:
             _extract(opened, temporary, archive)
         temporary.rename(folder)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, OSError) as e:
-        raise UserError(f"{archive}: cannot be unpacked ({e}): remove it and run again") from e
+        raise UserError(f"{archive}: cannot be unpacked ({e}): {remedy}") from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -202,12 +205,12 @@ class _Member(NamedTuple):
         return self.is_plain and not path.is_absolute() and ".." not in path.parts
 
 
-def _open(archive: Path) -> Union[zipfile.ZipFile, tarfile.TarFile]:
+def _open(archive: Path, remedy: str) -> Union[zipfile.ZipFile, tarfile.TarFile]:
     if zipfile.is_zipfile(archive):
         return zipfile.ZipFile(archive)
     if archive.is_file() and tarfile.is_tarfile(archive):
         return tarfile.open(archive)
-    raise UserError(f"{archive}: not a whole zip or tar file: remove it and run again")
+    raise UserError(f"{archive}: not a whole zip or tar file: {remedy}")
 
 
 def _members(opened: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[_Member]:

@@ -200,7 +200,7 @@ def _unpacked(archive: Path, cache: Path) -> Path:
     folder = cache / f"{archive.stem}-{file_digest(archive)[:16]}"
     with _locked(cache):
         if not folder.is_dir():
-            unpack(archive, folder)
+            unpack(archive, folder, f"get it anew; {FORMS}")
     return folder
 
 
@@ -214,7 +214,7 @@ def _fetched(url: str, cache: Path) -> Path:
             archive = folder.with_name(f"{folder.name}.archive")
             download(address, archive, digest or None)
             try:
-                unpack(archive, folder)
+                unpack(archive, folder, "run again, or get it from another source")
             finally:
                 archive.unlink()  # a broken one must not be taken for whole the next time
     return folder
