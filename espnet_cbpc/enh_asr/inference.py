@@ -101,7 +101,9 @@ class EnhSpeech2Text:
                 f"{(joint or enh)[0]}: num_spk is {self.enh_model.num_spk}, 1 is needed"
             )
         if self.greedy and (lm is not None or self.s2t_model.ctc is None):
-            raise UserError("ctc_greedy needs a model with CTC, and uses no language model")
+            raise UserError(
+                "ctc_greedy needs a model with CTC, and uses no language model: leave it out"
+            )
         # the joint model is trained without this step of the SE training
         self._normalize = bool(enh) and getattr(self.enh_model, "normalize_variance", False)
         self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0

@@ -222,6 +222,7 @@ def test_training_killed_and_started_again_gives_the_same_curve(recipe):
         (["--stage"], "error: option --stage needs a value"),
         (["stage=1"], "error: stage=1: options are of the form --name value"),
         (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere: no such model: a model is named by"),
+        (["--use_lm", "true", "--lm_config", "conf/decode.yaml"], "give another --inference_config"),
         (["--use_transcripts", "false"], "error: --use_transcripts false needs --asr_model"),
         (["--use_lm", "true", "--lm_config", "conf/decode.yaml", "--asr_model", "x"], "brings its own"),
         (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file (--asr_config names it)"),
@@ -258,7 +259,9 @@ def test_language_model_stages(recipe, tmp_path):
         "lm: seq_rnn\nlm_conf: {unit: 8, nlayers: 1}\nmax_epoch: 1\nbatch_type: unsorted\n"
         "batch_size: 8\nbest_model_criterion: [[valid, loss, min]]\n"
     )
-    lm = ("--use_lm", "true", "--lm_config", str(config))
+    search = tmp_path / "decode.yaml"
+    search.write_text("beam_size: 2\nctc_weight: 1.0\nlm_weight: 0.1\n")
+    lm = ("--use_lm", "true", "--lm_config", str(config), "--inference_config", str(search))
     done = run(recipe, *lm, "--stage", "6", "--stop_stage", "8")
     assert done.returncode == 0, done.stdout[-3000:]
     assert 1 < float((recipe / "exp" / "lm_word" / "perplexity" / "ppl").read_text()) < 1000

@@ -111,6 +111,10 @@ fi
 if ${use_lm} && [ -n "${asr_model}" ]; then
     fail "--use_lm true trains a model over the recipe's tokens, but --asr_model brings its own"
 fi
+if ${use_lm} && grep -q '^ctc_greedy: *true' "${inference_config}"; then
+    fail "--use_lm true: ${inference_config} decodes by the best CTC path (ctc_greedy), which has no" \
+        "use for a language model: give another --inference_config"
+fi
 if [ -z "${ngpu}" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
 fi
