@@ -324,6 +324,7 @@ def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, t
         *options.split(),
         *("--expdir", str(new), "--stage", "3", "--test_sets", "test_seen test_unseen"),
         *("--baseline_configs", "", "--model_cachedir", str(tmp_path / "cache")),
+        *("--results", "RESULTS.md"),
     )
     assert done.returncode == 0, done.stdout[-3000:]
     exp = new / "enh_asr_train_enh_asr_cbpc_frozen_asr_no_transcripts"
