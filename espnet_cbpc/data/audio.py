@@ -14,6 +14,7 @@ from espnet_cbpc.utils.files import atomic_write
 
 STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least this for "unknown"
 PCM_16_STEP = 2.0**-15
+UNREADABLE = "not a readable audio file: replace it"
 CUT_SHORT = "audio file is cut short: replace it"
 NO_SAMPLES = "audio file has no samples: leave it out"
 NOT_FINITE = "audio has samples that are not finite (NaN or inf): replace it"
@@ -145,7 +146,7 @@ def _opened(path: Union[str, Path]) -> Iterator[soundfile.SoundFile]:
                 raise AudioError(CUT_SHORT, where)
             yield f
     except (soundfile.LibsndfileError, OSError) as e:
-        raise AudioError("not a readable audio file: replace it", where) from e
+        raise AudioError(UNREADABLE, where) from e
 
 
 def _is_cut_short(log: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from espnet_cbpc.data.audio import AudioError
+from espnet_cbpc.data.audio import CUT_SHORT, NO_SAMPLES, NOT_FINITE, UNREADABLE, AudioError
 from espnet_cbpc.data.mixing import cut_noise
 
 
@@ -34,8 +34,7 @@ def random_part(
     samples, rate = _read(path, length / fs, rng)
     samples = samples[:, rng.integers(samples.shape[1])]
     if not np.isfinite(samples).all():
-        problem = "audio has samples that are not finite (NaN or inf): replace it"
-        raise AudioError(problem, str(path))
+        raise AudioError(NOT_FINITE, str(path))
     if rate != fs:
         samples = soxr.resample(samples, rate, fs)
     if len(samples) < length:
@@ -53,9 +52,9 @@ def _read(
             f.seek(int(rng.integers(f.frames - wanted + 1)))
             samples, rate = f.read(wanted, dtype="float32", always_2d=True), f.samplerate
     except (soundfile.LibsndfileError, OSError) as e:
-        raise AudioError("not a readable audio file: replace it", str(path)) from e
+        raise AudioError(UNREADABLE, str(path)) from e
     if len(samples) < wanted:
-        raise AudioError("audio file is cut short: replace it", str(path))
+        raise AudioError(CUT_SHORT, str(path))
     if not wanted:
-        raise AudioError("audio file has no samples: leave it out", str(path))
+        raise AudioError(NO_SAMPLES, str(path))
     return samples, rate
