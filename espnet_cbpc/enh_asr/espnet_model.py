@@ -52,6 +52,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             outputs share a large common part: without this, all cosines are near 1.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
+        shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that tells
+            what the labels contribute.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
             where they differ: enhanced and clean speech are resampled in between. None: they are equal.
         calc_enh_loss, bypass_enh_prob: as in ESPnet's joint model; the latter is for REAL.
@@ -77,6 +79,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         center: bool = True,
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
+        shuffle_labels: bool = False,
         enh_fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         calc_enh_loss: bool = True,
@@ -93,6 +96,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.layer = layer
         self.center = center
         self.warmup_steps = warmup_steps
+        self.shuffle_labels = shuffle_labels
         self.enh_fs, self.asr_fs = enh_fs, asr_fs
         self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
         for part in self.frozen_parts:
@@ -247,12 +251,15 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         else:
             c = h.detach()  # no criterion looks at it
         labels = labels.masked_fill(~has_clean.to(labels.device)[:, None], -1)
+        if self.shuffle_labels:
+            labels = shuffled(labels)
 
         # 2. Into the space of comparison
+        centroids = self.tokenizer.centroids
         if self.center:
-            h, c = h - self.tokenizer.mean, c - self.tokenizer.mean
+            h, c, centroids = (x - self.tokenizer.mean for x in (h, c, centroids))
         if self.projection is not None:
-            h, c = self.projection(h), self.projection(c)
+            h, c, centroids = (self.projection(x) for x in (h, c, centroids))
 
         # 3. Contrast
         ranks = Ranks(int(has_clean.sum()), speech.device, active=self.training)
@@ -263,7 +270,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         for name, weight, criterion in zip(
             self.criterion_names, self.criterion_weights, self.criterions
         ):
-            part, part_stats = criterion(h, c, labels, h_lengths)
+            part, part_stats = criterion(h, c, labels, h_lengths, centroids)
             loss = loss + weight * warm * part
             anchors = part_stats["anchors"]
             stats[f"loss_{name}"] = torch.where(anchors > 0, part.detach(), torch.nan)
@@ -369,6 +376,14 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             "the batch has no text_spk1: give transcripts, or set joint_conf.alpha to 1 to train "
             "without the ASR loss"
         )
+
+
+def shuffled(labels: torch.Tensor) -> torch.Tensor:
+    """Return ``labels`` (B, T) permuted over the frames that have one (-1: none)."""
+    found = labels[labels >= 0]
+    return labels.masked_scatter(
+        labels >= 0, found[torch.randperm(len(found), device=labels.device)]
+    )
 
 
 def check_options(

@@ -1,4 +1,4 @@
-"""The configuration of a joint model, put together from those of its ASR and SE models."""
+"""Configurations of trainings that start from trained models, put together from theirs."""
 
 from typing import Any, Dict, Mapping, Optional
 
@@ -88,6 +88,17 @@ def joint_config(
         joint_conf["alpha"] = 1.0
         config["best_model_criterion"] = [["valid", "loss", "min"]]  # there is no loss_asr
     return {**config, "joint_conf": joint_conf}
+
+
+def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the configuration of a further training of an ASR model.
+
+    Args:
+        training: the user's: optimiser, batches; what it says itself wins.
+        asr: configuration that the model's own training wrote (config.yaml).
+    """
+    kept = {k: asr[k] for k in (*ASR_SHARED, *ASR_PREFIXED) if k in asr}
+    return {**kept, "use_preprocessor": True, **training}
 
 
 def asr_sampling_rate(asr: Mapping[str, Any]) -> Optional[int]:

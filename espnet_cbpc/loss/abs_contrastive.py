@@ -1,4 +1,4 @@
-"""What the contrastive losses share: which frames count, and how the gradient is handed on."""
+"""What the losses on embeddings share: which frames count, and how the gradient is handed on."""
 
 from abc import ABC, abstractmethod
 from typing import Dict, NamedTuple, Optional, Tuple
@@ -9,19 +9,20 @@ from torch.autograd.function import once_differentiable
 
 from espnet_cbpc.loss.ranks import Ranks
 
-# Vectors shorter than this are not stretched to unit length (their gradient would explode).
-NORM_EPS = 1e-6
+# Vectors shorter than this are not stretched to unit length: their gradient would overflow float16.
+NORM_EPS = 1e-4
 
 
 class Frames(NamedTuple):
     """The valid frames of this process's part of a batch.
 
     Attributes:
-        enhanced, clean: (N, D) unit vectors, without gradient.
+        enhanced, clean: (N, D) without gradient; unit vectors, unless the loss takes them as they are.
         labels: (N,) their pseudo-labels, >= 0.
         utterances: (N,) the utterance each frame is from, ascending.
         ranks: the other processes' parts, if any.
         wants_enhanced, wants_clean: which gradients are to be made.
+        centroids: (K, D) unit vectors of the clusters, where the loss needs them.
     """
 
     enhanced: torch.Tensor
@@ -31,6 +32,7 @@ class Frames(NamedTuple):
     ranks: Ranks
     wants_enhanced: bool
     wants_clean: bool
+    centroids: Optional[torch.Tensor] = None
 
 
 class Result(NamedTuple):
@@ -69,6 +71,10 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
 
     # Whether the loss looks at the clean embeddings, or at their labels only.
     needs_clean = True
+    # Whether it looks at the tokenizer's centroids.
+    needs_centroids = False
+    # Whether embeddings are brought to unit length first.
+    normalizes = True
 
     def __init__(self, temperature: float = 0.1):
         super().__init__()
@@ -82,6 +88,7 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         clean: torch.Tensor,
         labels: torch.Tensor,
         lengths: torch.Tensor,
+        centroids: Optional[torch.Tensor] = None,
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
 
@@ -90,6 +97,8 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
             clean: (B, T, D) embeddings of the clean speech, frame by frame the same times.
             labels: (B, T) int64 pseudo-labels; -1 marks a frame that takes no part.
             lengths: (B,) valid frames of each utterance; what lies beyond is never read.
+            centroids: (K, D) of the clusters that the labels number, in the space of the embeddings;
+                no gradient reaches them. Only a loss with ``needs_centroids`` looks at them.
 
         Returns:
             The mean loss (a scalar; zero, with a gradient path, where no frame counts), and
@@ -97,8 +106,10 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
             and ``sim_neg`` (mean cosine of positive and of all other pairs; nan without any).
 
         Raises:
-            ValueError: the shapes do not agree.
+            ValueError: the shapes do not agree, or centroids are needed and not given.
         """
+        if self.needs_centroids and centroids is None:
+            raise ValueError(f"{type(self).__name__} needs the tokenizer's centroids")
         check_shapes(enhanced, clean, labels, lengths)
         times = torch.arange(enhanced.shape[1], device=enhanced.device)
         valid = (times < lengths.to(enhanced.device)[:, None]) & (labels >= 0)  # (B, T)
@@ -106,7 +117,8 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         index = valid.flatten().nonzero()[:, 0]  # (N,)
 
         with torch.autocast(enhanced.device.type, enabled=False):
-            a, c = (unit_length(x.flatten(0, 1)[index]) for x in (enhanced, clean))  # (N, D)
+            prepare = unit_length if self.normalizes else at_least_float32
+            a, c = (prepare(x.flatten(0, 1)[index]) for x in (enhanced, clean))  # (N, D)
             frames = Frames(
                 a.detach(),
                 c.detach(),
@@ -115,6 +127,7 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
                 Ranks(len(index), a.device, active=self.training),
                 torch.is_grad_enabled() and a.requires_grad,
                 torch.is_grad_enabled() and c.requires_grad,
+                unit_length(centroids.detach()) if self.needs_centroids else None,
             )
             with torch.no_grad():
                 result = self.value_and_gradients(frames)
@@ -161,6 +174,11 @@ def check_shapes(enhanced, clean, labels, lengths) -> None:
         )
 
 
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """Return ``x`` in float32 unless it is float64."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def unit_length(x: torch.Tensor) -> torch.Tensor:
     """Return ``x`` (N, D) with rows of unit length, in float32 unless it is float64."""
-    return F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1, eps=NORM_EPS)
+    return F.normalize(at_least_float32(x), dim=1, eps=NORM_EPS)

@@ -1,10 +1,12 @@
-"""Task of SE training with dynamic mixing."""
+"""Task of SE training: ESPnet's, with dynamic mixing and a faster normalisation."""
 
 import argparse
 from typing import Callable, Optional
 
+from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks.enh import EnhancementTask
 
+from espnet_cbpc.enh_asr.fused_norm import fuse_norms
 from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
 
 
@@ -21,3 +23,8 @@ class EnhTask(DynamicMixingTask, EnhancementTask):
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Optional[Callable]:
         """Return the stock preprocessor, followed by mixing in training."""
         return cls.mix_after(super().build_preprocess_fn(args, train), args, train)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetEnhancementModel:
+        """Build the stock model, its gLN in one kernel."""
+        return fuse_norms(super().build_model(args))

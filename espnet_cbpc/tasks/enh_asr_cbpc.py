@@ -14,9 +14,12 @@ from espnet2.utils.types import str_or_none
 
 from espnet_cbpc.enh_asr.category import category_index
 from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
+from espnet_cbpc.enh_asr.fused_norm import fuse_norms
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
+from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
+from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
 from espnet_cbpc.tasks.transducer import support_transducers
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
@@ -31,7 +34,12 @@ tokenizer_choices = ClassChoices(
 )
 contrastive_choices = ClassChoices(
     "contrastive_criterions",
-    classes=dict(cbpc=CBPCLoss, infonce=InfoNCELoss),
+    classes=dict(
+        cbpc=CBPCLoss,
+        infonce=InfoNCELoss,
+        feature_matching=FeatureMatchingLoss,
+        token_cross_entropy=TokenCrossEntropyLoss,
+    ),
     type_check=AbsContrastiveLoss,
 )
 
@@ -136,7 +144,7 @@ class EnhASRCBPCTask(DynamicMixingTask, EnhS2TTask):
             UserError: a criterion or option that does not exist, or parts that do not fit.
         """
         support_transducers()
-        stock = super().build_model(args)
+        stock = fuse_norms(super().build_model(args))
         listed = getattr(args, "contrastive_criterions", None) or []
         tokenizer = cls.build_tokenizer(args, stock.s2t_model) if listed else None
         joint_conf = getattr(args, "joint_conf", None) or {}

@@ -14,8 +14,10 @@ ngpu=                 # GPUs for training and inference; empty: 1 where there is
 num_nodes=1           # machines for training
 dumpdir=dump          # formatted data
 expdir=exp            # experiments
-seed=0                # of tokenizer fitting and of intervals; trainings have theirs in the configs
+seed=0                # of intervals
+train_seed=           # of all trainings, in models of their own; empty: those of the configurations
 results=RESULTS.md    # the report
+report_seeds=         # trainings with these --train_seed go into the report as one system; empty: this one
 
 # Data
 local_data_opts=      # options of local/data.sh
@@ -40,6 +42,7 @@ lm_train_text=        # text of its training; empty: that of the training set
 asr_config=conf/train_asr.yaml
 asr_model=            # a pretrained ASR model instead: folder, archive, config.yaml,model.pth, URL,
                       # tag of espnet_model_zoo, or user/name[@revision] of Hugging Face
+multicondition_asr_config= # with it, stage 9 also trains the ASR model on, on noisy speech without SE
 enh_config=conf/train_enh.yaml
 enh_model=            # a pretrained SE model instead, likewise
 model_cachedir=       # for downloaded models; empty: espnet_cbpc in the user's cache
@@ -64,7 +67,8 @@ breakdown=utt2snr     # table in the data directories by whose values the report
 inference_config=conf/decode.yaml
 inference_asr_model=valid.loss.ave.pth
 inference_enh_model=valid.loss.ave.pth
-inference_enh_asr_model= # empty: valid.loss_asr.ave.pth, without transcripts valid.loss.ave.pth
+inference_enh_asr_model= # empty: valid.loss_asr.ave.pth, or what is there of a training without L_asr
+observation_adding=   # with it, a further system: SE whose output has this share of its input added
 inference_lm=valid.loss.ave.pth
 inference_tag=        # empty: made from the name of inference_config
 data_note=            # what the data are, for the report and the model card; empty: the folder's name
@@ -94,8 +98,8 @@ parse_options "$@"
 for name in train_set valid_set test_sets; do
     [ -n "${!name}" ] || fail "--${name} is not given"
 done
-for name in asr_config enh_config tokenizer_conf enh_asr_config baseline_configs inference_config \
-    lm_config dynamic_mixing_conf; do
+for name in asr_config multicondition_asr_config enh_config tokenizer_conf enh_asr_config \
+    baseline_configs inference_config lm_config dynamic_mixing_conf; do
     # shellcheck disable=SC2086  # baseline_configs is a list
     for file in ${!name}; do
         [ -f "${file}" ] || fail "${file}: no such file (--${name} names it)"
@@ -107,6 +111,9 @@ for name in skip_train use_lm dump_labels asr_update use_transcripts; do
 done
 if ! ${use_transcripts} && [ -z "${asr_model}" ]; then
     fail "--use_transcripts false needs --asr_model: an ASR model cannot be trained without text"
+fi
+if [ -n "${report_seeds}" ] && [ -z "${train_seed}" ]; then
+    fail "--report_seeds needs --train_seed: one of them"
 fi
 if ${use_lm} && [ -n "${asr_model}" ]; then
     fail "--use_lm true trains a model over the recipe's tokens, but --asr_model brings its own"
@@ -158,17 +165,23 @@ if [ -n "${enh_model}" ]; then
     enh_tag=${enh_tag:-$(name_of_model "${enh_model}")}
     inference_enh_model=model.pth
 fi
-asr_tag=${asr_tag:-$(name_of "${asr_config}")_${token_type}}
-enh_tag=${enh_tag:-$(name_of "${enh_config}")}
+seed_suffix=${train_seed:+_seed${train_seed}}
+if [ -n "${train_seed}" ]; then
+    asr_args+=" --seed ${train_seed}"
+    enh_args+=" --seed ${train_seed}"
+    enh_asr_args+=" --seed ${train_seed}"
+fi
+asr_tag=${asr_tag:-$(name_of "${asr_config}")_${token_type}${seed_suffix}}
+enh_tag=${enh_tag:-$(name_of "${enh_config}")${seed_suffix}}
 asr_exp=${expdir}/asr_${asr_tag}
+multicondition_exp=${expdir}/asr_$(name_of "${multicondition_asr_config}")_${asr_tag}
 enh_exp=${expdir}/enh_${enh_tag}
 lm_exp=${expdir}/lm_${token_type}
 tokenizer_exp=${expdir}/tokenizer_$(name_of "${tokenizer_conf}")_${asr_tag}
-joint_stats=${expdir}/enh_asr_stats_${token_type}
-loss_name=$(if ${use_transcripts}; then echo loss_asr; else echo loss; fi)
-inference_enh_asr_model=${inference_enh_asr_model:-valid.${loss_name}.ave.pth}
+joint_stats=${expdir}/enh_asr_stats_${asr_tag}
 joint_suffix=$(if ! ${asr_update}; then echo _frozen_asr; fi)
 joint_suffix+=$(if ! ${use_transcripts}; then echo _no_transcripts; fi)
+joint_suffix+=${seed_suffix}
 enh_asr_tag=${enh_asr_tag:-$(name_of "${enh_asr_config}")${joint_suffix}}
 inference_tag=${inference_tag:-$(name_of "${inference_config}")$(if ${use_lm}; then echo _lm; fi)}
 
@@ -396,11 +409,16 @@ stage8() {
 }
 
 stage9() {
-    local opts
     if [ -n "${asr_model}" ]; then
         bring_model asr "${asr_model}" "${asr_exp}" "${asr_checkpoint}"
-        return
+    else
+        train_asr
     fi
+    if [ -n "${multicondition_asr_config}" ]; then train_multicondition_asr; fi
+}
+
+train_asr() {
+    local opts
     begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
         "$(digest_of "${asr_config}")" "${asr_args}")" "${asr_exp}" || return 0
     # spk1.scp has a line for every utterance; but for real recordings it is that of clean.scp
@@ -413,6 +431,27 @@ stage9() {
     train_model espnet2.bin.asr_train "${asr_exp}/stats" "${asr_exp}" "speech_shape text_shape" \
         "${opts[@]}"
     finish "asr_${asr_tag}"
+}
+
+# From the ASR model on clean speech, as the joint trainings start too, but on noisy speech
+train_multicondition_asr() {
+    local name opts
+    name=$(basename "${multicondition_exp}")
+    begin "${name}" "$(digest "$(stamp length_filter)" \
+        "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
+        "$(digest_of "${multicondition_asr_config}")" "${asr_args}")" "${multicondition_exp}" \
+        || return 0
+    DATA=("wav.scp,speech,sound" "text,text,text")
+    CATEGORY=
+    mkdir -p "${multicondition_exp}"
+    python -m espnet_cbpc.bin.make_asr_config --config "${multicondition_asr_config}" \
+        --asr_train_config "${asr_exp}/config.yaml" --output "${multicondition_exp}/asr.yaml"
+    # shellcheck disable=SC2206  # options, split at blanks
+    opts=(--config "${multicondition_exp}/asr.yaml" ${asr_args})
+    collect_stats espnet2.bin.asr_train "${multicondition_exp}/stats" "${opts[@]}"
+    train_model espnet2.bin.asr_train "${multicondition_exp}/stats" "${multicondition_exp}" \
+        "speech_shape text_shape" "${opts[@]}" --init_param "${asr_exp}/${inference_asr_model}"
+    finish "${name}"
 }
 
 stage10() {
@@ -504,16 +543,16 @@ joint_data() {
 stage12() {
     local config
     need_models
-    begin joint_statistics "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
+    # Lengths do not depend on the SE model, nor on how the model is trained: one set serves all
+    # joint trainings with an ASR model.
+    begin "joint_statistics_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
         "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
-        "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")" \
         "${use_transcripts}")" "${joint_stats}" || return 0
-    # Lengths do not depend on how the model is trained: one set serves all joint trainings.
     config=${joint_stats}.yaml
     joint_config "${enh_asr_config}" "${config}"
     joint_data
     collect_stats espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" --config "${config}"
-    finish joint_statistics
+    finish "joint_statistics_${asr_tag}"
 }
 
 # joint_config CONFIG OUTPUT: the architectures of both models and the user's training options
@@ -532,7 +571,8 @@ stage13() {
     for i in "${!joint_tags[@]}"; do
         tag=${joint_tags[i]}
         exp=${expdir}/enh_asr_${tag}
-        begin "enh_asr_${tag}" "$(digest "$(stamp joint_statistics)" \
+        begin "enh_asr_${tag}" "$(digest "$(stamp "joint_statistics_${asr_tag}")" \
+            "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")" \
             "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
             "${enh_asr_args}" "${asr_update}" "${use_transcripts}" "${mixing_digest[@]}")" "${exp}" \
             || continue
@@ -557,39 +597,70 @@ train_joint() {
     finish "enh_asr_${tag}"
 }
 
-# Systems of the comparison: SYSTEM_NAMES, SYSTEM_DIRS, SYSTEM_STAMPS; system_model N sets MODEL.
-SYSTEM_NAMES=("Clean ASR, no enhancement" "SE, then clean ASR")
-SYSTEM_DIRS=("${expdir}/noenh_${asr_tag}" "${expdir}/cascade_${enh_tag}_${asr_tag}")
+# Systems of the comparison, by number: SYSTEM_NAMES, SYSTEM_DIRS, and SYSTEM_KINDS, which say what is
+# loaded. system_model sets MODEL, its options.
+SYSTEM_NAMES=() SYSTEM_DIRS=() SYSTEM_KINDS=()
+add_system() {
+    SYSTEM_KINDS+=("$1")
+    SYSTEM_NAMES+=("$2")
+    SYSTEM_DIRS+=("${expdir}/$3")
+}
+add_system asr "Clean ASR, no enhancement" "noenh_${asr_tag}"
+if [ -n "${multicondition_asr_config}" ]; then
+    add_system multicondition "Multi-condition ASR, no enhancement" "$(basename "${multicondition_exp}")"
+fi
+add_system cascade "SE, then clean ASR" "cascade_${enh_tag}_${asr_tag}"
+if [ -n "${observation_adding}" ]; then
+    add_system observation_adding "SE, observation adding of ${observation_adding}, then clean ASR" \
+        "cascade_${enh_tag}_${asr_tag}_oa${observation_adding}"
+fi
 for i in "${!joint_tags[@]}"; do
     # A configuration's first line is a comment that says what it is.
-    SYSTEM_NAMES+=("$(sed -n '1s/^# *//p' "${joint_configs[i]}") (${joint_tags[i]})")
-    SYSTEM_DIRS+=("${expdir}/enh_asr_${joint_tags[i]}")
+    add_system joint "$(sed -n '1s/^# *//p' "${joint_configs[i]}") (${joint_tags[i]%"${seed_suffix}"})" \
+        "enh_asr_${joint_tags[i]}"
 done
 
+# joint_checkpoint EXP: the one to decode with; a training without L_asr has no valid.loss_asr
+joint_checkpoint() {
+    if [ -n "${inference_enh_asr_model}" ]; then
+        echo "${inference_enh_asr_model}"
+    elif [ -e "$1/valid.loss_asr.ave.pth" ]; then
+        echo valid.loss_asr.ave.pth
+    else
+        echo valid.loss.ave.pth
+    fi
+}
+
 system_model() {
-    local asr=(--asr_train_config "${asr_exp}/config.yaml"
+    local dir=${SYSTEM_DIRS[$1]} kind=${SYSTEM_KINDS[$1]}
+    MODEL=(--asr_train_config "${asr_exp}/config.yaml"
         --asr_model_file "${asr_exp}/${inference_asr_model}")
-    case $1 in
-        0) MODEL=("${asr[@]}") ;;
-        1) MODEL=("${asr[@]}" --enh_train_config "${enh_exp}/config.yaml"
+    case ${kind} in
+        multicondition) MODEL=(--asr_train_config "${multicondition_exp}/config.yaml"
+            --asr_model_file "${multicondition_exp}/${asr_checkpoint}") ;;
+        cascade | observation_adding) MODEL+=(--enh_train_config "${enh_exp}/config.yaml"
             --enh_model_file "${enh_exp}/${inference_enh_model}") ;;
-        *) MODEL=(--enh_asr_train_config "${SYSTEM_DIRS[$1]}/config.yaml"
-            --enh_asr_model_file "${SYSTEM_DIRS[$1]}/${inference_enh_asr_model}") ;;
+        joint) MODEL=(--enh_asr_train_config "${dir}/config.yaml"
+            --enh_asr_model_file "${dir}/$(joint_checkpoint "${dir}")") ;;
     esac
+    if [ "${kind}" = observation_adding ]; then
+        MODEL+=(--observation_adding "${observation_adding}")
+    fi
     if ${use_lm}; then
         MODEL+=(--lm_train_config "${lm_exp}/config.yaml" --lm_file "${lm_exp}/${inference_lm}")
     fi
 }
 
 system_digest() {
-    local asr enh
+    local dir=${SYSTEM_DIRS[$1]} asr enh
     asr=$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")
     enh=$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")
-    case $1 in
-        0) echo "${asr}" ;;
-        1) echo "${asr} ${enh}" ;;
-        *) model_digest "${SYSTEM_DIRS[$1]}" "$(basename "${SYSTEM_DIRS[$1]}")" \
-            "${inference_enh_asr_model}" ;;
+    case ${SYSTEM_KINDS[$1]} in
+        asr) echo "${asr}" ;;
+        multicondition) model_digest "${multicondition_exp}" "$(basename "${multicondition_exp}")" \
+            "${asr_checkpoint}" ;;
+        cascade | observation_adding) echo "${asr} ${enh}" ;;
+        joint) model_digest "${dir}" "$(basename "${dir}")" "$(joint_checkpoint "${dir}")" ;;
     esac
 }
 
@@ -599,8 +670,9 @@ stage14() {
     for name in ${test_sets}; do sets+=("${raw}/${name}"); done
     side_by_side "${inference_nj}"
     for i in "${!SYSTEM_NAMES[@]}"; do
-        if [ "${i}" -gt 1 ]; then
-            need_model "${SYSTEM_DIRS[i]}" "${inference_enh_asr_model}" inference_enh_asr_model
+        if [ "${SYSTEM_KINDS[i]}" = joint ]; then
+            need_model "${SYSTEM_DIRS[i]}" "$(joint_checkpoint "${SYSTEM_DIRS[i]}")" \
+                inference_enh_asr_model
         fi
         out=${SYSTEM_DIRS[i]}/${inference_tag}
         name=inference_$(basename "${SYSTEM_DIRS[i]}")_${inference_tag}
@@ -637,7 +709,10 @@ stage15() {
             done
             finish "score_asr_${name}"
         fi
-        if [ "${i}" -gt 0 ]; then score_enhancement "${name}" "${out}" "${dir}" enhanced/spk1.scp; fi
+        case ${SYSTEM_KINDS[i]} in
+            asr | multicondition) ;;
+            *) score_enhancement "${name}" "${out}" "${dir}" enhanced/spk1.scp ;;
+        esac
     done
 }
 
@@ -670,7 +745,7 @@ stage16() {
         return
     fi
     for i in "${!SYSTEM_NAMES[@]}"; do
-        systems+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}/${inference_tag}")
+        systems+=("${SYSTEM_NAMES[i]}=$(dirs_of_seeds "${SYSTEM_DIRS[i]}")")
     done
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
         --sets "${sets[@]}" --noisy_scores "${expdir}/noisy_scores" --breakdown "${breakdown}" \
@@ -679,18 +754,30 @@ stage16() {
     log "results: ${results}"
 }
 
+# dirs_of_seeds DIR: where those of --report_seeds were decoded, joined by commas
+dirs_of_seeds() {
+    local seed dirs=()
+    for seed in ${report_seeds}; do dirs+=("${1//"${seed_suffix}"/_seed${seed}}/${inference_tag}"); done
+    if [ -z "${report_seeds}" ]; then dirs=("$1/${inference_tag}"); fi
+    (IFS=, && echo "${dirs[*]}")
+}
+
 training_seeds() {
+    if [ -n "${train_seed}" ]; then
+        echo "${report_seeds:-${train_seed}}"
+        return
+    fi
     sed -n 's/^seed: *//p' "${asr_config}" "${enh_config}" "${joint_configs[@]}" | sort -u | paste -sd ,
 }
 
 stage17() {
     local exp=${expdir}/enh_asr_${enh_asr_tag} scores
     begin "pack_${enh_asr_tag}" "$(digest "$(stamp "enh_asr_${enh_asr_tag}")" \
-        "${inference_enh_asr_model}" "${data_note}" "${model_license}")" "${exp}/packed" || return 0
+        "$(joint_checkpoint "${exp}")" "${data_note}" "${model_license}")" "${exp}/packed" || return 0
     scores=$(dirname "${results}")/results.json
     if [ ! -f "${scores}" ]; then scores=; fi
     run_job "${exp}/packed/export.log" python -m espnet_cbpc.bin.export --expdir "${exp}" \
-        --model_file "${exp}/${inference_enh_asr_model}" --outdir "${exp}/packed" \
+        --model_file "${exp}/$(joint_checkpoint "${exp}")" --outdir "${exp}/packed" \
         --data "${data_note}" --license "${model_license}" \
         ${scores:+--results "${scores}" --system "${enh_asr_tag}"}
     finish "pack_${enh_asr_tag}"

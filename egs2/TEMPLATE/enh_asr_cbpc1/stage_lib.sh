@@ -100,22 +100,49 @@ share() { echo $((OMP_NUM_THREADS > $1 ? OMP_NUM_THREADS / $1 : 1)); }
 # side_by_side N: what is started from here on runs N at a time, each on its share of the threads.
 side_by_side() {
     started_at_most=$1
-    started=()
+    started=() # process by slot
+    start_failed=false
 }
 
-# start FUNCTION ARGUMENT...: in the background, as soon as there is room.
+# start FUNCTION ARGUMENT...: in the background, as soon as a slot is free. On this machine, slots take
+# the GPUs in turn, where one is enough for each.
 start() {
-    if [ "${#started[@]}" -ge "${started_at_most}" ]; then wait_started; fi
-    (OMP_NUM_THREADS=$(share "${started_at_most}") && "$@") &
-    started+=($!)
+    local slot gpus
+    while [ "${#started[@]}" -ge "${started_at_most}" ]; do wait_for_slot; done
+    ! ${start_failed} || wait_started
+    slot=0
+    while [ -n "${started[slot]-}" ]; do slot=$((slot + 1)); done
+    gpus=$(count_gpus)
+    (
+        OMP_NUM_THREADS=$(share "${started_at_most}")
+        if [ -z "${train_cmd}" ] && [ "${ngpu:-0}" = 1 ] && [ "${gpus}" -gt 1 ]; then
+            export CUDA_VISIBLE_DEVICES=$((slot % gpus))
+        fi
+        "$@"
+    ) &
+    started[slot]=$!
+}
+
+count_gpus() { nvidia-smi -L 2>/dev/null | wc -l; }
+
+# wait_for_slot: until one of the started has ended
+wait_for_slot() {
+    local slot
+    while true; do
+        for slot in "${!started[@]}"; do
+            if kill -0 "${started[slot]}" 2>/dev/null; then continue; fi
+            wait "${started[slot]}" || start_failed=true
+            unset "started[slot]"
+            return
+        done
+        sleep 0.5
+    done
 }
 
 # wait_started: for all that was started; fails if one has.
 wait_started() {
-    local pid failed=false
-    for pid in "${started[@]}"; do wait "${pid}" || failed=true; done
-    started=()
-    ! ${failed} || exit 1
+    while [ "${#started[@]}" -gt 0 ]; do wait_for_slot; done
+    ! ${start_failed} || exit 1
 }
 
 # run_array NJ LOG COMMAND...: the command NJ times, the word JOB in LOG and COMMAND numbered from 1.

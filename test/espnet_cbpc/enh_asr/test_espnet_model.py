@@ -5,6 +5,8 @@ import copy
 import pytest
 import torch
 
+from espnet_cbpc.enh_asr import espnet_model
+from espnet_cbpc.enh_asr.espnet_model import shuffled
 from espnet_cbpc.utils.cli import UserError
 
 NO_DROPOUT = {"dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0}
@@ -40,6 +42,31 @@ def test_loss_is_the_weighted_sum_of_its_parts(tiny_model, tiny_batch):
     torch.testing.assert_close(loss, expected)
     assert value(weight) == 3 and value(stats["num_simu"]) == 3
     assert value(stats["cbpc_anchors"]) == 2 * value(stats["infonce_anchors"]) > 0
+
+
+def test_every_criterion_of_the_task_takes_part(tiny_model, tiny_batch):
+    names = ["cbpc", "infonce", "feature_matching", "token_cross_entropy"]
+    model = tiny_model(contrastive_criterions=[{"name": n} for n in names]).train()
+    loss, stats, _ = model(**tiny_batch())
+    loss.backward()
+    assert all(value(stats[f"loss_{name}"]) > 0 for name in names)
+    assert 0 <= value(stats["token_cross_entropy_accuracy"]) <= 1
+
+
+def test_shuffled_labels_keep_their_frames_and_counts(tiny_model, tiny_batch):
+    labels = torch.tensor([[0, 1, 2, 3, -1], [4, 5, -1, -1, -1]])
+    torch.manual_seed(0)
+    mixed = shuffled(labels)
+    assert torch.equal(mixed < 0, labels < 0) and not torch.equal(mixed, labels)
+    assert sorted(mixed[mixed >= 0].tolist()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_shuffling_is_an_option(tiny_model, tiny_batch, monkeypatch):
+    monkeypatch.setattr(espnet_model, "shuffled", lambda labels: torch.full_like(labels, -1))
+    for shuffle in (False, True):
+        model = tiny_model(joint_conf={"shuffle_labels": shuffle}).eval()
+        _, stats, _ = model(**tiny_batch())
+        assert (value(stats["cbpc_anchors"]) == 0) == shuffle
 
 
 def test_every_utterance_of_a_mixed_batch_contributes_what_it_has_references_for(

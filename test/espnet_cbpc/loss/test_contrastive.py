@@ -1,4 +1,4 @@
-"""The contrastive losses against naive loops over the formulas of their docstrings."""
+"""The losses on embeddings against naive loops over the formulas of their docstrings."""
 
 import math
 
@@ -8,7 +8,9 @@ import torch.nn.functional as F
 
 from espnet_cbpc.loss import streaming
 from espnet_cbpc.loss.cbpc import CBPCLoss
+from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
+from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 
 TAU = 0.2
 
@@ -65,14 +67,53 @@ def naive_infonce(batch, exclude_same_label):
     return sum(losses) / len(losses), len(losses)
 
 
+def naive_matching(batch, distance):
+    enhanced, clean, labels, lengths = batch
+    losses = []
+    for b in range(len(lengths)):
+        for t in range(int(lengths[b])):
+            a, c = enhanced[b, t], clean[b, t]
+            if labels[b, t] < 0:
+                continue
+            if distance == "mse":
+                losses.append(sum((x - y) ** 2 for x, y in zip(a, c)) / len(a))
+            else:
+                losses.append(1 - a @ c / (a @ a * (c @ c)).sqrt())
+    return sum(losses) / len(losses), len(losses)
+
+
+def centroids(size, dtype):
+    return torch.randn(3, size, generator=torch.Generator().manual_seed(9), dtype=dtype)
+
+
+def token_cross_entropy(enhanced, clean, labels, lengths):
+    dtype = torch.float64 if enhanced.dtype == torch.float64 else torch.float32
+    return TokenCrossEntropyLoss(TAU)(
+        enhanced, clean, labels, lengths, centroids(enhanced.shape[2], dtype)
+    )
+
+
+def naive_token_cross_entropy(batch):
+    means = F.normalize(centroids(batch[0].shape[2], batch[0].dtype), dim=1)
+    losses = []
+    for a, _, q, _ in frames(*batch):
+        exps = [math.e ** (a @ m / TAU) for m in means]
+        losses.append(-torch.log(exps[q] / sum(exps)))
+    return sum(losses) / len(losses), len(losses)
+
+
 CASES = [
     (CBPCLoss(TAU, "all"), lambda b: naive_cbpc(b, "all")),
     (CBPCLoss(TAU, "cross"), lambda b: naive_cbpc(b, "cross")),
     (CBPCLoss(TAU, "enhanced"), lambda b: naive_cbpc(b, "enhanced")),
     (InfoNCELoss(TAU), lambda b: naive_infonce(b, False)),
     (InfoNCELoss(TAU, exclude_same_label=True), lambda b: naive_infonce(b, True)),
+    (FeatureMatchingLoss("cosine"), lambda b: naive_matching(b, "cosine")),
+    (FeatureMatchingLoss("mse"), lambda b: naive_matching(b, "mse")),
+    (token_cross_entropy, naive_token_cross_entropy),
 ]
 IDS = ["cbpc-all", "cbpc-cross", "cbpc-enhanced", "infonce", "infonce-exclude"]
+IDS += ["matching-cosine", "matching-mse", "token-cross-entropy"]
 
 
 @pytest.mark.parametrize("criterion, naive", CASES, ids=IDS)
@@ -272,6 +313,8 @@ def test_utterance_negatives_come_from_the_same_utterance_and_never_the_anchor()
         (lambda: CBPCLoss(pairs="some"), "pairs must be one of .*, but is 'some'"),
         (lambda: InfoNCELoss(negatives="x"), "negatives must be 'batch' or 'utterance'"),
         (lambda: InfoNCELoss(num_negatives=0), "num_negatives must be at least 1, but is 0"),
+        (lambda: FeatureMatchingLoss("l3"), "distance must be one of .*, but is 'l3'"),
+        (lambda: TokenCrossEntropyLoss()(*random_batch()), "needs the tokenizer's centroids"),
     ],
 )
 def test_options_out_of_range_are_refused(make, message):

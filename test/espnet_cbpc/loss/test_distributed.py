@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from espnet_cbpc.loss import streaming
 from espnet_cbpc.loss.cbpc import CBPCLoss
+from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
+from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 
 TAU = 0.2
 CRITERIONS = {
@@ -21,6 +24,11 @@ CRITERIONS = {
     "infonce-exclude": lambda: InfoNCELoss(TAU, exclude_same_label=True),
     "cbpc-all-safe": lambda: CBPCLoss(0.01, "all"),
     "infonce-safe": lambda: InfoNCELoss(0.01),
+    "matching-cosine": FeatureMatchingLoss,
+    "matching-mse": lambda: FeatureMatchingLoss("mse"),
+    "token-cross-entropy": lambda: partial(
+        TokenCrossEntropyLoss(TAU), centroids=torch.eye(5, dtype=torch.float64)
+    ),
 }
 # Utterances of each process: of 2 and of 3 processes, one of them with none that counts.
 PARTS = {2: ([0, 1, 2], [3, 4]), 3: ([0], [1, 2, 3], [4])}

@@ -1,7 +1,8 @@
 """The noisy connected digits protocol: which mixtures make up which set.
 
 Everything random is drawn here, from one generator, before any audio is written. The test sets are
-drawn first, then dev, then train, so that the amount of training data does not change the others.
+drawn first, then dev, then train, so that the amount of training data does not change the others;
+dev_noisy, which came later, is drawn last, so that it did not change them either.
 """
 
 import itertools
@@ -69,6 +70,7 @@ class Draw:
         }
         train = self._utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
         drawn["train"] = self._at_random_snr(train, FIRST, sizes.clean_fraction)
+        drawn["dev_noisy"] = self._at_snrs(dev, SEEN, LAST, TEST_SNRS)
         return {
             name: sorted(mixtures, key=lambda mixture: mixture.id)
             for name, mixtures in drawn.items()
