@@ -93,7 +93,7 @@ def test_new_recipe_is_whole(copy):
     assert result.returncode == 0, result.stderr
     recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
     template = copy / "egs2" / "TEMPLATE" / "enh_asr_cbpc1"
-    for name in ("enh_asr_cbpc.sh", "path.sh"):
+    for name in ("enh_asr_cbpc.sh", "compare.sh", "path.sh"):
         assert os.readlink(recipe / name) == f"../../TEMPLATE/enh_asr_cbpc1/{name}"
         assert (recipe / name).samefile(template / name)
     for name in ("cmd.sh", "db.sh"):

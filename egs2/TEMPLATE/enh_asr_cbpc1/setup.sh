@@ -20,7 +20,7 @@ trap 'rm -rf "${new}"' EXIT
 chmod 755 "${new}"
 mkdir "${new}/local" "${new}/conf"
 
-for name in enh_asr_cbpc.sh path.sh; do
+for name in enh_asr_cbpc.sh compare.sh path.sh; do
     ln -s "../../TEMPLATE/enh_asr_cbpc1/${name}" "${new}/${name}"
 done
 cp "${template}/cmd.sh" "${template}/db.sh" "${new}"

@@ -123,7 +123,7 @@ start() {
     started[slot]=$!
 }
 
-count_gpus() { nvidia-smi -L 2>/dev/null | wc -l; }
+count_gpus() { { nvidia-smi -L 2>/dev/null || true; } | wc -l; }
 
 # wait_for_slot: until one of the started has ended
 wait_for_slot() {
