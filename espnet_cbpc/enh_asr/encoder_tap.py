@@ -1,8 +1,9 @@
-"""Read the encoder's output while an ASR model computes its own loss."""
+"""Read what an ASR model's encoder computes while the model computes its own loss."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Iterator, Optional
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Dict, Iterator, Optional, Sequence
 
 import torch
 
@@ -11,14 +12,21 @@ from espnet_cbpc.utils.cli import UserError
 
 @dataclass
 class EncoderOutput:
-    """Filled when the encoder has run: ``h`` (B, T, D) and ``lengths`` (B,) in frames."""
+    """Filled when the encoder has run.
 
-    h: Optional[torch.Tensor] = None
+    Attributes:
+        frames: (B, T, D) by layer.
+        lengths: (B,) in frames.
+    """
+
+    frames: Dict[Optional[int], torch.Tensor] = field(default_factory=dict)
     lengths: Optional[torch.Tensor] = None
 
 
 @contextmanager
-def tap_encoder(asr_model: torch.nn.Module, layer: Optional[int] = None) -> Iterator[EncoderOutput]:
+def tap_encoder(
+    asr_model: torch.nn.Module, layers: Sequence[Optional[int]] = (None,)
+) -> Iterator[EncoderOutput]:
     """Within the block, catch what ``asr_model.encoder`` computes.
 
     ESPnet's ASR model runs its encoder inside ``forward`` and does not return the output. A
@@ -26,7 +34,7 @@ def tap_encoder(asr_model: torch.nn.Module, layer: Optional[int] = None) -> Iter
 
     Args:
         asr_model: an ESPnet ASR model with an ``encoder``.
-        layer: None for the encoder's output; k for that of its k-th block, from 1.
+        layers: what to keep: None for the encoder's output, k for that of its k-th block, from 1.
 
     Raises:
         UserError: the encoder has no such block.
@@ -35,23 +43,29 @@ def tap_encoder(asr_model: torch.nn.Module, layer: Optional[int] = None) -> Iter
 
     def keep_output(module, args, result):
         # result: (h or (h, intermediate outputs), lengths, states)
-        h = result[0][0] if isinstance(result[0], tuple) else result[0]
         output.lengths = result[1]
-        if layer is None:
-            output.h = h
+        if None in layers:
+            output.frames[None] = first_of(result[0])
 
-    def keep_block(module, args, result):
+    def keep_block(layer, module, args, result):
         # result: (x or (x, positional embedding), mask, ...)
-        output.h = result[0][0] if isinstance(result[0], tuple) else result[0]
+        output.frames[layer] = first_of(result[0])
 
     handles = [asr_model.encoder.register_forward_hook(keep_output)]
     try:
-        if layer is not None:
-            handles.append(find_block(asr_model.encoder, layer).register_forward_hook(keep_block))
+        for layer in layers:
+            if layer is not None:
+                block = find_block(asr_model.encoder, layer)
+                handles.append(block.register_forward_hook(partial(keep_block, layer)))
         yield output
     finally:
         for handle in handles:
             handle.remove()
+
+
+def first_of(result):
+    """Return ``result``, or its first item if it is a tuple."""
+    return result[0] if isinstance(result, tuple) else result
 
 
 def find_block(encoder: torch.nn.Module, layer: int) -> torch.nn.Module:
@@ -59,7 +73,7 @@ def find_block(encoder: torch.nn.Module, layer: int) -> torch.nn.Module:
     blocks = getattr(encoder, "encoders", None)
     if blocks is None or not 1 <= layer <= len(blocks):
         raise UserError(
-            f"joint_conf.layer is {layer}, but {type(encoder).__name__} has "
+            f"joint_conf asks for layer {layer}, but {type(encoder).__name__} has "
             f"{'no' if blocks is None else len(blocks)} blocks: take one of them, or null for "
             "the encoder's output"
         )

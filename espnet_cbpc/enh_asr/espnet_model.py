@@ -11,7 +11,7 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_cbpc.enh_asr.category import CATEGORIES, CLEAN, SIMU, batch_categories
-from espnet_cbpc.enh_asr.encoder_tap import tap_encoder
+from espnet_cbpc.enh_asr.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.enh_asr.teacher import Teacher
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.ranks import Ranks
@@ -47,9 +47,12 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             frozen stays in evaluation mode.
         teacher: ``frozen``, ``ema`` or ``student``, see :class:`.teacher.Teacher`.
         ema_decay: of the ``ema`` teacher.
-        layer: encoder block the tokenizer and the losses look at, from 1; None: the output.
-        center: subtract the mean of the tokenizer's clusters from both embeddings first. Encoder
-            outputs share a large common part: without this, all cosines are near 1.
+        layer: encoder block the tokenizer looks at, from 1; None: the output.
+        loss_layers: those the contrastive losses look at, which are averaged over them; None: that
+            of the tokenizer. The pseudo-labels are the same for all.
+        center: subtract the mean of the tokenizer's clusters from both embeddings first, of other
+            layers than its own the mean of the batch's clean frames. Encoder outputs share a large
+            common part: without this, all cosines are near 1.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
         shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that tells
@@ -76,6 +79,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         teacher: str = "frozen",
         ema_decay: float = 0.999,
         layer: Optional[int] = None,
+        loss_layers: Optional[Sequence[Optional[int]]] = None,
         center: bool = True,
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
@@ -87,6 +91,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     ):
         super().__init__(enh_model, s2t_model, calc_enh_loss, bypass_enh_prob)
         check_options(enh_model, s2t_model, tokenizer, criterions, alpha, update)
+        if any(c.needs_centroids for c in criterions) and loss_layers not in (None, [layer]):
+            raise UserError("token_cross_entropy looks at the tokenizer's layer: leave loss_layers out")
         if (enh_fs is None) != (asr_fs is None):
             raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
         self.criterions = torch.nn.ModuleList(criterions)
@@ -94,6 +100,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.criterion_weights = list(criterion_weights)
         self.alpha = alpha
         self.layer = layer
+        self.loss_layers = [layer] if loss_layers is None else list(loss_layers)
+        self.tapped = list(dict.fromkeys([layer, *self.loss_layers]))
         self.center = center
         self.warmup_steps = warmup_steps
         self.shuffle_labels = shuffle_labels
@@ -149,11 +157,11 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         loss_enh, stats = self.enhancement_loss(enh_details, speech_lengths, category, kwargs)
 
         # 3. ASR loss of all; its encoder's frames are caught on the way: (B, N) -> (B, T, D)
-        loss_asr, asr_stats, h, h_lengths = self.recognition_loss(enhanced, speech_lengths, kwargs)
+        loss_asr, asr_stats, encoded = self.recognition_loss(enhanced, speech_lengths, kwargs)
 
         # 4. Contrastive losses of what has a clean reference
         loss_contrast, contrast_stats = self.contrastive_loss(
-            h, h_lengths, speech, speech_lengths, category, kwargs
+            encoded, speech, speech_lengths, category, kwargs
         )
 
         # 5. Weigh
@@ -211,10 +219,10 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def recognition_loss(
         self, enhanced: torch.Tensor, lengths: torch.Tensor, batch: Dict
-    ) -> Tuple[torch.Tensor, Dict, torch.Tensor, torch.Tensor]:
-        """Return the ASR loss, its statistics, and encoder frames (B, T, D) with lengths (B,)."""
+    ) -> Tuple[torch.Tensor, Dict, EncoderOutput]:
+        """Return the ASR loss, its statistics, and the encoder's frames."""
         enhanced, lengths = self.at_asr_rate(enhanced, lengths)
-        with tap_encoder(self.s2t_model, self.layer) as output:
+        with tap_encoder(self.s2t_model, self.tapped) as output:
             if self.alpha < 1.0:
                 text, text_lengths = self.transcripts(batch)
                 loss, stats, _ = self.s2t_model(enhanced, lengths, text, text_lengths)
@@ -224,12 +232,11 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
                 loss, stats = enhanced.sum() * 0.0, {}
                 if self.criterions:
                     self.s2t_model.encode(enhanced, lengths)
-        return loss.reshape(()), stats, output.h, output.lengths
+        return loss.reshape(()), stats, output
 
     def contrastive_loss(
         self,
-        h: Optional[torch.Tensor],
-        h_lengths: Optional[torch.Tensor],
+        encoded: EncoderOutput,
         speech: torch.Tensor,
         lengths: torch.Tensor,
         category: torch.Tensor,
@@ -242,40 +249,60 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
         # 1. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
         has_clean = (category == SIMU) | (category == CLEAN)  # (B,)
-        labels = self.dumped_labels(h, h_lengths, has_clean, batch)
+        labels = self.dumped_labels(encoded, has_clean, batch)
+        target = None
         if labels is None or any(criterion.needs_clean for criterion in self.criterions):
             clean = self.clean_speech(speech, category, batch)
             clean, clean_lengths = self.at_asr_rate(clean, lengths)
-            c, c_lengths = self.teacher(self.s2t_model, clean, clean_lengths, self.layer)
-            labels = self.tokenizer(c, c_lengths) if labels is None else labels
-        else:
-            c = h.detach()  # no criterion looks at it
+            target = self.teacher(self.s2t_model, clean, clean_lengths, self.tapped)
+            if labels is None:
+                labels = self.tokenizer(target.frames[self.layer], target.lengths)
         labels = labels.masked_fill(~has_clean.to(labels.device)[:, None], -1)
         if self.shuffle_labels:
             labels = shuffled(labels)
 
-        # 2. Into the space of comparison
-        centroids = self.tokenizer.centroids
-        if self.center:
-            h, c, centroids = (x - self.tokenizer.mean for x in (h, c, centroids))
-        if self.projection is not None:
-            h, c, centroids = (self.projection(x) for x in (h, c, centroids))
-
-        # 3. Contrast
+        # 2. Contrast, in each layer
         ranks = Ranks(int(has_clean.sum()), speech.device, active=self.training)
         # The trainer weighs each process by its share of all utterances; the criterions are those of
         # all processes already.
         warm = self.warmup() * (ranks.total_count / (ranks.size * len(category)))
         stats = {"contrastive_warmup": self.warmup()}
+        compared = [
+            self.comparable(layer, encoded, target, labels, ranks) for layer in self.loss_layers
+        ]
         for name, weight, criterion in zip(
             self.criterion_names, self.criterion_weights, self.criterions
         ):
-            part, part_stats = criterion(h, c, labels, h_lengths, centroids)
+            parts = [criterion(h, c, labels, encoded.lengths, m) for h, c, m in compared]
+            part = sum(p for p, _ in parts) / len(parts)
             loss = loss + weight * warm * part
-            anchors = part_stats["anchors"]
-            stats[f"loss_{name}"] = torch.where(anchors > 0, part.detach(), torch.nan)
+            part_stats = parts[-1][1]
+            stats[f"loss_{name}"] = torch.where(part_stats["anchors"] > 0, part.detach(), torch.nan)
             stats.update({f"{name}_{k}": v for k, v in part_stats.items()})
         return loss, stats
+
+    def comparable(
+        self,
+        layer: Optional[int],
+        encoded: EncoderOutput,
+        target: Optional[EncoderOutput],
+        labels: torch.Tensor,
+        ranks: Ranks,
+    ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Bring a layer's embeddings into the space of comparison.
+
+        Returns:
+            Enhanced and clean embeddings (B, T, D), and the tokenizer's centroids (K, D).
+        """
+        h, centroids = encoded.frames[layer], self.tokenizer.centroids
+        c = h.detach() if target is None else target.frames[layer]  # or no criterion looks at it
+        if self.center:
+            own = layer == self.layer
+            mean = self.tokenizer.mean if own else mean_frame(c, labels >= 0, ranks)
+            h, c, centroids = (x - mean for x in (h, c, centroids))
+        if self.projection is not None:
+            h, c, centroids = (self.projection(x) for x in (h, c, centroids))
+        return h, c, centroids
 
     def clean_speech(
         self, speech: torch.Tensor, category: torch.Tensor, batch: Dict
@@ -288,7 +315,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return torch.where(is_clean, speech, self.reference(batch)[:, : speech.shape[1]])
 
     def dumped_labels(
-        self, h: torch.Tensor, lengths: torch.Tensor, has_clean: torch.Tensor, batch: Dict
+        self, encoded: EncoderOutput, has_clean: torch.Tensor, batch: Dict
     ) -> Optional[torch.Tensor]:
         """Return the pseudo-labels (B, T) that came with the data, or None if none did."""
         if "labels" not in batch:
@@ -296,15 +323,16 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         labels = batch["labels"].long()
         if not self._checked_labels:  # once, since it waits for the device
             # ESPnet's subsampling rounds a padded utterance's length up and another's down.
-            differs = ((batch["labels_lengths"] - lengths).abs() > 2).cpu() & has_clean
+            differs = ((batch["labels_lengths"] - encoded.lengths).abs() > 2).cpu() & has_clean
             if differs.any():
                 raise UserError(
-                    f"dumped labels of {int(differs.sum())} of {len(lengths)} utterances have another "
+                    f"dumped labels of {int(differs.sum())} of {len(has_clean)} utterances have another "
                     "number of frames than the encoder makes: dump them again (stage 11) with this "
                     "ASR model"
                 )
             self._checked_labels = True
-        return F.pad(labels, (0, h.shape[1] - labels.shape[1]), value=-1)
+        frames = encoded.frames[self.layer].shape[1]
+        return F.pad(labels, (0, frames - labels.shape[1]), value=-1)
 
     def prepare_teacher(self) -> None:
         """Check the tokenizer once; in training, let the teacher follow and count the batch."""
@@ -376,6 +404,13 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             "the batch has no text_spk1: give transcripts, or set joint_conf.alpha to 1 to train "
             "without the ASR loss"
         )
+
+
+def mean_frame(frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks) -> torch.Tensor:
+    """Return the mean (D,) of the ``valid`` (B, T) of ``frames`` (B, T, D), of all processes."""
+    kept = frames.detach()[valid].float()
+    total = ranks.total(torch.cat([kept.sum(0), kept.new_tensor([float(len(kept))])]))
+    return total[:-1] / total[-1].clamp(min=1.0)
 
 
 def shuffled(labels: torch.Tensor) -> torch.Tensor:

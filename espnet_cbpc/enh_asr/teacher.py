@@ -1,11 +1,11 @@
 """The encoder that turns clean speech into target embeddings."""
 
 import copy
-from typing import Optional, Tuple
+from typing import Optional, Sequence
 
 import torch
 
-from espnet_cbpc.enh_asr.encoder_tap import tap_encoder
+from espnet_cbpc.enh_asr.encoder_tap import EncoderOutput, tap_encoder
 
 TEACHER_KINDS = ("frozen", "ema", "student")
 
@@ -68,29 +68,29 @@ class Teacher(torch.nn.Module):
         asr_model: torch.nn.Module,
         speech: torch.Tensor,
         lengths: torch.Tensor,
-        layer: Optional[int] = None,
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        layers: Sequence[Optional[int]] = (None,),
+    ) -> EncoderOutput:
         """Encode clean speech.
 
         Args:
             asr_model: the student.
             speech: (B, N) samples.
             lengths: (B,) in samples.
-            layer: as in :func:`tap_encoder`.
+            layers: as in :func:`tap_encoder`.
 
         Returns:
-            (B, T, D) embeddings and (B,) their lengths in frames, without gradient.
+            The embeddings by layer, without gradient.
         """
         encoder = asr_model if self.copy is None else self.copy
         was_training = encoder.training
         encoder.eval()
         try:
-            with tap_encoder(encoder, layer) as output:
+            with tap_encoder(encoder, layers) as output:
                 encoder.encode(speech, lengths)
         finally:
             if self.copy is None:
                 encoder.train(was_training)
-        return output.h, output.lengths
+        return output
 
     def train(self, mode: bool = True) -> "Teacher":
         """Stay in evaluation mode whatever the model around it does."""

@@ -25,7 +25,7 @@ def encoder_features(
         asr_model: an ESPnet ASR model, in evaluation mode.
         wavs: the audio file of each utterance.
         fs: sampling rate that the model expects, in Hz.
-        layer: as in :func:`espnet_cbpc.enh_asr.encoder_tap.tap_encoder`.
+        layer: which block's, from 1; None: the encoder's output.
         batch_size: utterances encoded at a time.
         on_output: called with each utterance's id and (T, D) tensor of the encoder's final output,
             which is another one than that of ``layer``.
@@ -40,7 +40,7 @@ def encoder_features(
         speech = [torch.from_numpy(read_audio(path, fs)[0]) for _, path in batch]
         lengths = torch.tensor([len(s) for s in speech])
         padded = torch.nn.utils.rnn.pad_sequence(speech, batch_first=True)  # (B, N)
-        with tap_encoder(asr_model, layer) as output:
+        with tap_encoder(asr_model, [layer]) as output:
             try:
                 final = asr_model.encode(padded.to(device), lengths.to(device))[0]
             except Exception as e:  # ESPnet raises many kinds for utterances that are too short
@@ -54,4 +54,4 @@ def encoder_features(
         for i, ((utt, _), n) in enumerate(zip(batch, output.lengths.tolist())):
             if on_output is not None:
                 on_output(utt, final[i, :n])
-            yield utt, output.h[i, :n].cpu().numpy()
+            yield utt, output.frames[layer][i, :n].cpu().numpy()

@@ -7,6 +7,7 @@ import torch
 
 from espnet_cbpc.enh_asr import espnet_model
 from espnet_cbpc.enh_asr.espnet_model import shuffled
+from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.utils.cli import UserError
 
 NO_DROPOUT = {"dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0}
@@ -51,6 +52,40 @@ def test_every_criterion_of_the_task_takes_part(tiny_model, tiny_batch):
     loss.backward()
     assert all(value(stats[f"loss_{name}"]) > 0 for name in names)
     assert 0 <= value(stats["token_cross_entropy_accuracy"]) <= 1
+
+
+def test_losses_are_averaged_over_the_layers_they_look_at(tiny_model, tiny_batch):
+    def losses(loss_layers):
+        joint_conf = {"loss_layers": loss_layers}
+        _, stats, _ = tiny_model(joint_conf=joint_conf).eval()(**tiny_batch())
+        return [value(stats["loss_cbpc"]), value(stats["loss_infonce"])]
+
+    output, block, both = losses(None), losses([1]), losses([1, None])
+    assert output == losses([None]) and output != block
+    assert both == pytest.approx([(a + b) / 2 for a, b in zip(output, block)])
+
+
+def test_frames_of_another_layer_are_centred_on_the_clean_frames_of_the_batch(
+    tiny_model, tiny_batch
+):
+    model = tiny_model(joint_conf={"loss_layers": [1]}).eval()
+    batch = tiny_batch()
+    _, _, encoded = model.recognition_loss(batch["speech"], batch["speech_lengths"], batch)
+    target = model.teacher(
+        model.s2t_model, batch["speech_ref1"], batch["speech_lengths"], model.tapped
+    )
+    labels = model.tokenizer(target.frames[None], target.lengths)
+    h, c, _ = model.comparable(1, encoded, target, labels, Ranks(3, torch.device("cpu")))
+    assert c[labels >= 0].mean(0).abs().max() < 1e-5
+    torch.testing.assert_close(h - c, encoded.frames[1] - target.frames[1])
+
+
+def test_token_cross_entropy_knows_the_centroids_of_one_layer(tiny_model):
+    with pytest.raises(UserError, match="token_cross_entropy looks at the tokenizer's layer"):
+        tiny_model(
+            contrastive_criterions=[{"name": "token_cross_entropy"}],
+            joint_conf={"loss_layers": [1, None]},
+        )
 
 
 def test_shuffled_labels_keep_their_frames_and_counts(tiny_model, tiny_batch):
@@ -150,7 +185,8 @@ def test_encoder_runs_once_on_enhanced_and_once_on_clean_speech(tiny_model, tiny
 def labels_as_dumped(model, batch):
     """Labels of the clean speech, cut to their lengths, as 32-bit integers padded with -1."""
     model.prepare_teacher()
-    c, lengths = model.teacher(model.s2t_model, batch["speech_ref1"], batch["speech_lengths"])
+    target = model.teacher(model.s2t_model, batch["speech_ref1"], batch["speech_lengths"])
+    c, lengths = target.frames[None], target.lengths
     return model.tokenizer(c, lengths).int()[:, : lengths.max()], lengths
 
 
@@ -334,7 +370,7 @@ def test_half_precision_autocast_gives_a_finite_loss(tiny_model, tiny_batch):
 @pytest.mark.parametrize(
     "changes, error, message",
     [
-        ({"joint_conf": {"layer": 3}}, UserError, "layer is 3, but ConformerEncoder has 2 blocks"),
+        ({"joint_conf": {"layer": 3}}, UserError, "asks for layer 3, but ConformerEncoder has 2 blocks"),
         ({"joint_conf": {"alpha": 1.5}}, ValueError, r"alpha must be in \[0, 1\], but is 1.5"),
         ({"joint_conf": {"update": "all"}}, ValueError, "update must be one of .* but is 'all'"),
         ({"joint_conf": {"teacher": "x"}}, ValueError, "teacher must be one of .* but is 'x'"),
