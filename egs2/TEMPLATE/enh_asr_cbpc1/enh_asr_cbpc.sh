@@ -63,6 +63,7 @@ enh_asr_args=
 stats_nj=1            # jobs of collecting statistics
 
 # Inference and scoring
+quality_sets=         # test sets whose speech quality is measured; empty: all, none: of none
 breakdown=utt2snr     # table in the data directories by whose values the report splits results
 inference_config=conf/decode.yaml
 inference_asr_model=valid.loss.ave.pth
@@ -720,8 +721,9 @@ stage15() {
 # speech itself), into DIR/<set>/score_enh; sets without simulated speech have no reference.
 score_enhancement() {
     local set scp
-    begin "score_enh_$1" "$(digest "$3" "$(stamp format)" "${test_sets}")" || return 0
-    for set in ${test_sets}; do
+    if [ "${quality_sets}" = none ]; then return; fi
+    begin "score_enh_$1" "$(digest "$3" "$(stamp format)" "${quality_sets:-${test_sets}}")" || return 0
+    for set in ${quality_sets:-${test_sets}}; do
         grep -q SIMU "${raw}/${set}/utt2category" || continue
         if [ "$4" = wav.scp ]; then scp=${raw}/${set}/wav.scp; else scp=$2/${set}/$4; fi
         log "speech quality: $1, ${set}"
@@ -738,7 +740,8 @@ sets_with_text() {
 }
 
 stage16() {
-    local i systems=() sets=()
+    local i systems=() sets=() noisy=()
+    if [ "${quality_sets}" != none ]; then noisy=(--noisy_scores "${expdir}/noisy_scores"); fi
     mapfile -t sets < <(sets_with_text)
     if [ "${#sets[@]}" -eq 0 ]; then
         log "no report: none of the test sets has transcripts"
@@ -748,7 +751,7 @@ stage16() {
         systems+=("${SYSTEM_NAMES[i]}=$(dirs_of_seeds "${SYSTEM_DIRS[i]}")")
     done
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
-        --sets "${sets[@]}" --noisy_scores "${expdir}/noisy_scores" --breakdown "${breakdown}" \
+        --sets "${sets[@]}" "${noisy[@]}" --breakdown "${breakdown}" \
         --seed "${seed}" --output "${results}" --header "data=${data_note}" \
         "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
