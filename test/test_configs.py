@@ -8,7 +8,8 @@ import yaml
 
 from espnet_cbpc.data.dynamic_mixing_config import DynamicMixingConfig
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
-from espnet_cbpc.enh_asr.joint_config import joint_config
+from espnet_cbpc.enh_asr.comparison import read_comparison
+from espnet_cbpc.enh_asr.joint_config import asr_config, joint_config
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.files import read_yaml
 
@@ -22,8 +23,10 @@ def configs(*patterns):
     return sorted(p.relative_to(ROOT).as_posix() for p in paths)
 
 
-JOINT = configs("train_enh_asr*.yaml", "train_enh_for_frozen_asr.yaml", "tuning/*.yaml")
-ASR = configs("train_asr*.yaml")
+JOINT = configs("train_enh_asr*.yaml", "train_enh_for_frozen_asr.yaml")
+COMPARISONS = configs("comparison.yaml", "tuning/*.yaml")
+ASR = configs("train_asr.yaml", "train_asr_*branchformer.yaml", "train_asr_wavlm.yaml")
+FURTHER_ASR = configs("train_asr_multicondition.yaml")
 ENH = configs("train_enh.yaml")
 
 
@@ -38,7 +41,7 @@ def parse(task, path, **changes):
 def test_every_configuration_is_tested():
     found = {p.relative_to(ROOT).as_posix() for f in FOLDERS for p in f.rglob("*.yaml")}
     others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml", "dynamic_mixing*.yaml")
-    assert found == {*JOINT, *ASR, *ENH, *others}
+    assert found == {*JOINT, *COMPARISONS, *ASR, *FURTHER_ASR, *ENH, *others}
 
 
 @pytest.mark.parametrize("path", ASR)
@@ -60,26 +63,53 @@ def test_enh(path):
     assert EnhancementTask.build_model(parse(EnhancementTask, ROOT / path)).num_spk == 1
 
 
-@pytest.mark.parametrize("path", JOINT)
-def test_joint(task, path, tmp_path):
-    folder = ROOT / path
-    while folder.name != "conf":
-        folder = folder.parent
-    parts = [yaml.safe_load((folder / n).read_text()) for n in ("train_asr.yaml", "train_enh.yaml")]
+@pytest.mark.parametrize("path", FURTHER_ASR)
+def test_further_training_of_an_asr_model(path):
+    from espnet2.tasks.asr import ASRTask
+
+    asr = read_yaml((ROOT / path).with_name("train_asr.yaml"))
+    args = parse(ASRTask, ROOT / path)
+    assert args.best_model_criterion == [["valid", "loss", "min"]]
+    config = asr_config(read_yaml(ROOT / path), asr)
+    assert config["encoder_conf"] == asr["encoder_conf"]
+
+
+def build_joint(task, folder, user, joint):
+    """The joint model that a training configuration makes of the models of its folder, but small."""
+    parts = [read_yaml(folder / name) for name in ("train_asr.yaml", "train_enh.yaml")]
     parts[0].update(token_list=TOKENS, token_type="word", frontend="default")
     for part in parts:  # small enough to build in no time; the keys are what is tested
         for conf in ("encoder_conf", "decoder_conf"):
             if "num_blocks" in part.get(conf, {}):
                 part[conf]["num_blocks"] = 1
-    user = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
-    joint = tmp_path / "joint.yaml"
     joint.write_text(yaml.safe_dump(joint_config(user, *parts)))
     size = parts[0]["encoder_conf"]["output_size"]
-    conf = {"n_clusters": 4, "feature_dim": size}
-    model = task.build_model(parse(task, joint, tokenizer_conf=conf))
+    return task.build_model(
+        parse(task, joint, tokenizer_conf={"n_clusters": 4, "feature_dim": size})
+    )
+
+
+@pytest.mark.parametrize("path", JOINT)
+def test_joint(task, path, tmp_path):
+    user = read_yaml(ROOT / path)
+    model = build_joint(task, (ROOT / path).parent, user, tmp_path / "joint.yaml")
     assert len(model.criterions) == len(user["contrastive_criterions"])
     first = (ROOT / path).read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# ")  # the recipe names the system by it
+
+
+@pytest.mark.parametrize("path", COMPARISONS)
+def test_comparison(task, path, tmp_path, monkeypatch):
+    folder = ROOT / path.partition("conf/")[0]
+    monkeypatch.chdir(folder)
+    systems = read_comparison(ROOT / path, "conf/tokenizer_kmeans.yaml")
+    assert len({system.title for system in systems}) == len(systems)
+    for system in systems:
+        model = build_joint(task, folder / "conf", system.config, tmp_path / "joint.yaml")
+        assert len(model.criterions) == len(system.config["contrastive_criterions"])
+        # a checkpoint is chosen by a loss that the training has
+        (chosen,) = system.config["best_model_criterion"]
+        assert chosen[1] == "loss" or system.config["joint_conf"].get("alpha", 0.5) < 1.0
 
 
 @pytest.mark.parametrize("path", configs("tokenizer*.yaml"))

@@ -35,8 +35,8 @@ def read_comparison(
 
     Args:
         path: YAML with ``systems``: by name, a ``title``, a ``config`` (file of a joint training) and
-            optional ``changes`` of it and of the ``tokenizer``; mappings within changes are merged
-            into those of the base, anything else replaces it. ``changes`` on top are those of all.
+            optional ``changes`` of it and of the ``tokenizer``, see :func:`merged`. ``changes`` on
+            top are those of all.
         tokenizer_config: file of the tokenizer that systems have unless they change it.
         names: which systems; None: all.
 
@@ -72,9 +72,33 @@ def _system(path, name: str, entry: Any, common: Mapping, tokenizer: Mapping) ->
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return ``base`` with ``changes``; mappings in both are merged, anything else is replaced."""
+    """Return ``base`` with ``changes``.
+
+    A mapping is merged into a mapping, and item by item into a list of items that have a ``name``,
+    where null takes the item out; anything else replaces what was there.
+
+    Raises:
+        UserError: no item of that name.
+    """
     result = copy.deepcopy(dict(base))
     for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+        old = result.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            result[key] = merged(old, value)
+        elif isinstance(value, dict) and isinstance(old, list):
+            result[key] = _merged_items(key, old, value)
+        else:
+            result[key] = copy.deepcopy(value)
     return result
+
+
+def _merged_items(key: str, items: List[Dict], changes: Mapping[str, Any]) -> List[Dict]:
+    names = [item["name"] for item in items]
+    unknown = [name for name in changes if name not in names]
+    if unknown:
+        raise UserError(f"changes of {key}: no {listed(unknown)} among {', '.join(names)}")
+    return [
+        merged(item, changes.get(item["name"], {}))
+        for item in items
+        if changes.get(item["name"], {}) is not None
+    ]

@@ -4,7 +4,7 @@
 # on where it was. The systems stand in a YAML file, see espnet_cbpc/enh_asr/comparison.py.
 #   ./compare.sh                                        every system of conf/comparison.yaml, seeds 0 1 2
 #   ./compare.sh --systems "joint cbpc_infonce"         some of them
-#   ./compare.sh --seeds 0 --comparison conf/ablation.yaml --test_sets dev_noisy --results ablation.md
+#   ./compare.sh --seeds 0 --comparison conf/tuning/ablation.yaml --test_sets dev_noisy --results ablation.md
 set -euo pipefail
 
 seeds="0 1 2"

@@ -52,6 +52,14 @@ def test_merging_leaves_both_as_they_were():
     assert base == {"a": {"b": 1}} and changes == {"a": {"c": [2]}}
 
 
+def test_items_of_a_list_are_changed_by_their_names():
+    base = {"criteria": [{"name": "a", "conf": {"x": 1, "y": 2}}, {"name": "b", "weight": 3}]}
+    changes = {"criteria": {"a": {"conf": {"x": 5}}, "b": None}}
+    assert merged(base, changes) == {"criteria": [{"name": "a", "conf": {"x": 5, "y": 2}}]}
+    with pytest.raises(UserError, match="changes of criteria: no c among a, b"):
+        merged(base, {"criteria": {"c": None}})
+
+
 def test_files_for_the_recipe_are_grouped_by_tokenizer(files, capsys):
     expand_comparison.main(
         "--comparison comparison.yaml --tokenizer_conf tokenizer.yaml --outdir out".split()
