@@ -13,6 +13,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet_cbpc.enh_asr.category import CATEGORIES, CLEAN, SIMU, batch_categories
 from espnet_cbpc.enh_asr.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.enh_asr.teacher import Teacher
+from espnet_cbpc.enh_asr.within_cluster_norm import WithinClusterNorm
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
@@ -53,6 +54,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         center: subtract the mean of the tokenizer's clusters from both embeddings first, of other
             layers than its own the mean of the batch's clean frames. Encoder outputs share a large
             common part: without this, all cosines are near 1.
+        within_cluster_norm: shrinkage of :class:`.within_cluster_norm.WithinClusterNorm`, by which the
+            embeddings of the tokenizer's layer are scaled; None: they are left as they are.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
         shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that tells
@@ -81,6 +84,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         layer: Optional[int] = None,
         loss_layers: Optional[Sequence[Optional[int]]] = None,
         center: bool = True,
+        within_cluster_norm: Optional[float] = None,
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
         shuffle_labels: bool = False,
@@ -110,11 +114,15 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         for part in self.frozen_parts:
             part.requires_grad_(False)
 
-        self.tokenizer = self.teacher = self.projection = None
+        self.tokenizer = self.teacher = self.projection = self.within_cluster_norm = None
         if self.criterions:
             self.tokenizer = tokenizer
             # A frozen ASR model is its own frozen copy.
             self.teacher = Teacher(s2t_model, "student" if update == "enh" else teacher, ema_decay)
+            if within_cluster_norm is not None:
+                self.within_cluster_norm = WithinClusterNorm(
+                    tokenizer.feature_dim, within_cluster_norm
+                )
             if projection_dim is not None:
                 self.projection = torch.nn.Linear(tokenizer.feature_dim, projection_dim)
             self.register_buffer("trained_batches", torch.zeros(()))
@@ -300,6 +308,10 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             own = layer == self.layer
             mean = self.tokenizer.mean if own else mean_frame(c, labels >= 0, ranks)
             h, c, centroids = (x - mean for x in (h, c, centroids))
+        if self.within_cluster_norm is not None and layer == self.layer:
+            if self.training:
+                self.within_cluster_norm.follow(c, labels, centroids, ranks)
+            h, c, centroids = (self.within_cluster_norm(x) for x in (h, c, centroids))
         if self.projection is not None:
             h, c, centroids = (self.projection(x) for x in (h, c, centroids))
         return h, c, centroids

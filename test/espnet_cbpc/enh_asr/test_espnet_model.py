@@ -80,6 +80,18 @@ def test_frames_of_another_layer_are_centred_on_the_clean_frames_of_the_batch(
     torch.testing.assert_close(h - c, encoded.frames[1] - target.frames[1])
 
 
+def test_within_cluster_norm_follows_in_training_alone(tiny_model, tiny_batch):
+    model = tiny_model(joint_conf={"within_cluster_norm": 0.1})
+    norm = model.within_cluster_norm
+    model.eval()(**tiny_batch())
+    assert torch.equal(norm.transform, torch.eye(len(norm.transform)))
+    model.train()(**tiny_batch())
+    first = norm.transform.clone()
+    assert not torch.equal(first, torch.eye(len(first)))
+    model.eval()(**tiny_batch())
+    assert torch.equal(norm.transform, first)
+
+
 def test_token_cross_entropy_knows_the_centroids_of_one_layer(tiny_model):
     with pytest.raises(UserError, match="token_cross_entropy looks at the tokenizer's layer"):
         tiny_model(
