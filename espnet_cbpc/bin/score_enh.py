@@ -1,9 +1,10 @@
-"""Score speech against clean references: PESQ, CSIG, CBAK, COVL, STOI, ESTOI and SI-SDR."""
+"""Score speech against clean references: PESQ, STOI, SI-SDR and other measures of quality."""
 
 import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from espnet_cbpc.scoring.measures import ALL, DEFAULT, MEASURES, SETS
 from espnet_cbpc.scoring.speech_quality import score_enh
 from espnet_cbpc.utils.cli import run
 
@@ -20,6 +21,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--outdir", required=True, help="folder to write to")
     parser.add_argument(
         "--utt2category", help="SIMU, REAL or CLEAN of each utterance: score SIMU only"
+    )
+    parser.add_argument(
+        "--measures",
+        nargs="+",
+        default=[DEFAULT],
+        metavar="NAME",
+        help=f"{DEFAULT} (the quick ones), {ALL}, or names: {', '.join([*MEASURES, *SETS])}",
     )
     parser.add_argument("--nj", type=int, default=2, help="number of processes")
     return parser
