@@ -1,9 +1,10 @@
-"""Score speech against clean references: PESQ, CSIG, CBAK, COVL, STOI, ESTOI and SI-SDR."""
+"""Score speech against clean references: PESQ, STOI, SI-SDR and other measures of quality."""
 
 import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
+from espnet_cbpc.scoring.options import add_measures_option
 from espnet_cbpc.scoring.speech_quality import score_enh
 from espnet_cbpc.utils.cli import run
 
@@ -21,6 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--utt2category", help="SIMU, REAL or CLEAN of each utterance: score SIMU only"
     )
+    add_measures_option(parser)
     parser.add_argument("--nj", type=int, default=2, help="number of processes")
     return parser
 

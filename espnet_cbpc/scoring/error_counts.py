@@ -1,13 +1,10 @@
 """Word and character errors, counted."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping
+from typing import Dict, Iterable, Mapping
 
-import jiwer
-
+from espnet_cbpc.scoring.alignment import Chunk, align
 from espnet_cbpc.utils.cli import UserError, listed
-
-SPACE = "<space>"
 
 
 @dataclass(frozen=True)
@@ -52,16 +49,10 @@ class ErrorCounts:
         return self.errors / self.words if self.words else float("nan")
 
 
-def tokens(text: str, unit: str) -> List[str]:
-    """Split into words, or characters with ``<space>`` between words (``unit`` word or char)."""
-    words = text.split()
-    return words if unit == "word" else [SPACE if c == " " else c for c in " ".join(words)]
-
-
 def error_counts(
     ref: Mapping[str, str], hyp: Mapping[str, str], unit: str = "word"
 ) -> Dict[str, ErrorCounts]:
-    """Count the errors of each utterance in an alignment of least edit distance (Levenshtein).
+    """Count the errors of each utterance, in the alignment with the fewest.
 
     Args:
         ref: reference text by utterance id.
@@ -75,17 +66,16 @@ def error_counts(
         UserError: an utterance lacks its hypothesis, or a hypothesis its utterance.
     """
     check_same_utterances(ref, hyp)
-    counts = {}
-    for utterance, text in ref.items():
-        pair = (" ".join(tokens(t, unit)) for t in (text, hyp[utterance]))
-        found = jiwer.process_words(*pair)
-        counts[utterance] = ErrorCounts(
-            found.hits + found.substitutions + found.deletions,
-            found.substitutions,
-            found.deletions,
-            found.insertions,
-        )
-    return counts
+    return {key: count_errors(align(text, hyp[key], unit)) for key, text in ref.items()}
+
+
+def count_errors(chunks: Iterable[Chunk]) -> ErrorCounts:
+    """Count the errors of an alignment (:func:`espnet_cbpc.scoring.alignment.align`)."""
+    kinds = dict.fromkeys(("equal", "substitute", "delete", "insert"), 0)
+    for chunk in chunks:
+        kinds[chunk.kind] += max(len(chunk.ref), len(chunk.hyp))
+    equal, *wrong = kinds.values()
+    return ErrorCounts(equal + wrong[0] + wrong[1], *wrong)
 
 
 def check_same_utterances(ref: Mapping[str, str], hyp: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Dict
+from typing import Collection, Dict, Optional
 
 import numpy as np
 import soxr
@@ -10,39 +10,58 @@ from pesq import BufferTooShortError, NoUtterancesError, pesq
 from pystoi import stoi
 
 from espnet_cbpc.scoring.composite import COMPOSITE, composite
+from espnet_cbpc.scoring.dnsmos import dnsmos
+from espnet_cbpc.scoring.measures import (
+    DEFAULT,
+    DNSMOS,
+    MEASURES,
+    NARROW_BAND,
+    WIDE_BAND,
+    chosen_measures,
+    pesq_band,
+)
+from espnet_cbpc.scoring.segmental_snr import segmental_snr
 
-WIDE_BAND = 16000
-NARROW_BAND = 8000
+TAPS = 512  # of the filter that SDR allows for, as in BSS eval
+MOST_SDR = 100.0  # dB; beyond, rounding decides
 
 
-def metric_names(fs: int) -> "tuple[str, ...]":
-    """Return the names of the measures at a sampling rate of ``fs`` Hz."""
-    pesq_name = "PESQ_NB" if fs == NARROW_BAND else "PESQ_WB"
-    return (pesq_name, *COMPOSITE, "STOI", "ESTOI", "SI_SDR")
-
-
-def speech_quality(ref: np.ndarray, inf: np.ndarray, fs: int) -> Dict[str, float]:
+def speech_quality(
+    ref: np.ndarray, inf: np.ndarray, fs: int, measures: Optional[Collection[str]] = None
+) -> Dict[str, float]:
     """Compare a signal with its clean reference.
 
     Args:
         ref: (samples,) clean speech.
         inf: (samples,) noisy or enhanced speech.
-        fs: sampling rate in Hz. At 8 kHz PESQ is narrow band (ITU-T P.862.1), else wide band
-            (P.862.2), after resampling to 16 kHz where need be; so are the composite measures.
+        fs: sampling rate in Hz. PESQ and the composite measures are computed at 8 or 16 kHz, to
+            which (16) other rates are resampled.
+        measures: names out of :data:`espnet_cbpc.scoring.measures.MEASURES`; None: the default.
 
     Returns:
-        PESQ_NB or PESQ_WB (MOS-LQO), CSIG, CBAK and COVL (:mod:`espnet_cbpc.scoring.composite`),
-        STOI (Taal et al. 2011), ESTOI (Jensen and Taal 2016) and SI_SDR in dB. nan: PESQ, and with
-        it the composite measures, finds no speech or less than a quarter of a second, STOI less
-        than 30 frames of speech, or a signal is silent.
+        What was asked for: PESQ_NB (ITU-T P.862.1, MOS-LQO), PESQ_WB (P.862.2), CSIG, CBAK and COVL
+        (:mod:`espnet_cbpc.scoring.composite`, by the PESQ of the rate), STOI (Taal et al. 2011),
+        ESTOI (Jensen and Taal 2016), SI_SDR, SDR and SEGSNR (segmental SNR) in dB, DNSMOS_* (which
+        looks at ``inf`` alone). nan: PESQ, and with it the composite measures, finds no speech or
+        less than a quarter of a second, STOI less than 30 frames of speech, SDR less than its
+        filter, or a signal is silent.
     """
+    names = chosen_measures((DEFAULT,), fs) if measures is None else measures
     ref, inf = ref.astype(np.float64), inf.astype(np.float64)
-    return {
-        **_pesq_and_composite(ref, inf, fs),
-        "STOI": _stoi(ref, inf, fs, extended=False),
-        "ESTOI": _stoi(ref, inf, fs, extended=True),
-        "SI_SDR": si_sdr(ref, inf),
+    if not ref.any() or not inf.any():
+        return dict.fromkeys(names, math.nan)
+    found = _pesq_and_composite(ref, inf, fs, names)
+    alone = {
+        "STOI": lambda: _stoi(ref, inf, fs, extended=False),
+        "ESTOI": lambda: _stoi(ref, inf, fs, extended=True),
+        "SI_SDR": lambda: si_sdr(ref, inf),
+        "SDR": lambda: sdr(ref, inf),
+        "SEGSNR": lambda: segmental_snr(ref, inf, fs),
     }
+    found.update({name: compute() for name, compute in alone.items() if name in names})
+    if not DNSMOS.keys().isdisjoint(names):
+        found.update(dnsmos(inf, fs))
+    return {name: found[name] for name in MEASURES if name in names}
 
 
 def si_sdr(ref: np.ndarray, inf: np.ndarray) -> float:
@@ -66,27 +85,54 @@ def si_sdr(ref: np.ndarray, inf: np.ndarray) -> float:
         return float(10 * (np.log10(target @ target) - np.log10(distortion @ distortion)))
 
 
-def _pesq_and_composite(ref: np.ndarray, inf: np.ndarray, fs: int) -> Dict[str, float]:
-    name = metric_names(fs)[0]
-    if fs not in (NARROW_BAND, WIDE_BAND):
-        ref, inf = (soxr.resample(signal, fs, WIDE_BAND) for signal in (ref, inf))
-        fs = WIDE_BAND
-    score = _pesq(ref, inf, fs)
-    return {name: score, **composite(ref, inf, fs, score)}
+def sdr(ref: np.ndarray, inf: np.ndarray) -> float:
+    """Signal-to-distortion ratio in dB, where a filter of 512 taps is no distortion (BSS eval 3).
 
+    Source: Vincent, Gribonval and Fevotte, "Performance measurement in blind audio source
+    separation", IEEE Trans. Audio, Speech, and Language Processing 14(4), 2006; computed as in
+    Scheibler, "SDR - medium rare with fast computations", ICASSP 2022.
 
-def _pesq(ref: np.ndarray, inf: np.ndarray, fs: int) -> float:
-    if not ref.any() or not inf.any():
+    Args:
+        ref: (samples,) clean speech.
+        inf: (samples,) estimate.
+
+    Returns:
+        The ratio, within [-100, 100]; nan where there are fewer samples than taps, or the reference
+        is such that the filter is not determined (silence).
+    """
+    import fast_bss_eval  # here, for it imports torch
+
+    if len(ref) < TAPS:
         return math.nan
     try:
-        return float(pesq(fs, ref, inf, "nb" if fs == NARROW_BAND else "wb"))
+        return float(
+            fast_bss_eval.sdr(ref[None], inf[None], filter_length=TAPS, clamp_db=MOST_SDR)[0]
+        )
+    except np.linalg.LinAlgError:
+        return math.nan
+
+
+def _pesq_and_composite(
+    ref: np.ndarray, inf: np.ndarray, fs: int, names: Collection[str]
+) -> Dict[str, float]:
+    rated = any(name in names for name in COMPOSITE)
+    bands = {name for name in ("PESQ_NB", "PESQ_WB") if name in names}
+    bands |= {pesq_band(fs)} if rated else set()
+    if bands and fs not in (NARROW_BAND, WIDE_BAND):
+        ref, inf = (soxr.resample(signal, fs, WIDE_BAND) for signal in (ref, inf))
+        fs = WIDE_BAND
+    found = {band: _pesq(ref, inf, fs, band) for band in bands}
+    return {**found, **(composite(ref, inf, fs, found[pesq_band(fs)]) if rated else {})}
+
+
+def _pesq(ref: np.ndarray, inf: np.ndarray, fs: int, band: str) -> float:
+    try:
+        return float(pesq(fs, ref, inf, "nb" if band == "PESQ_NB" else "wb"))
     except (NoUtterancesError, BufferTooShortError):
         return math.nan
 
 
 def _stoi(ref: np.ndarray, inf: np.ndarray, fs: int, extended: bool) -> float:
-    if not ref.any() or not inf.any():
-        return math.nan
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
         try:

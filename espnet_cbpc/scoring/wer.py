@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Union
 
 from espnet_cbpc.data.kaldi_dir import read_table
-from espnet_cbpc.scoring.error_counts import ErrorCounts, error_counts, tokens
+from espnet_cbpc.scoring.alignment import tokens
+from espnet_cbpc.scoring.error_counts import ErrorCounts, error_counts
 from espnet_cbpc.scoring.sclite import compare_with_sclite
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write

@@ -3,6 +3,7 @@
 import math
 import re
 
+import fast_bss_eval
 import numpy as np
 import pytest
 import soundfile
@@ -10,9 +11,14 @@ from pesq import pesq
 from pystoi import stoi
 
 from espnet_cbpc.bin import score_enh
-from espnet_cbpc.scoring.quality_metrics import si_sdr, speech_quality
+from espnet_cbpc.scoring import speech_quality as scoring
+from espnet_cbpc.scoring.measures import MEASURES, chosen_measures, made_with
+from espnet_cbpc.scoring.quality_metrics import sdr, si_sdr, speech_quality
+from espnet_cbpc.scoring.segmental_snr import segmental_snr
 from espnet_cbpc.scoring.speech_quality import mean_of_defined
 from espnet_cbpc.utils.cli import UserError
+
+DEFAULT_AT_ANY_RATE = {"CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR", "SDR", "SEGSNR"}
 
 
 def speech_like(seconds, fs, seed=0):
@@ -43,7 +49,7 @@ def test_values_are_those_of_the_libraries(fs, mode, name):
 def test_other_rates_are_scored_at_16_khz():
     ref = speech_like(2, 20000)
     scores = speech_quality(ref, noisy(ref, 0.02), 20000)
-    assert set(scores) == {"PESQ_WB", "CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR"}
+    assert set(scores) == {*DEFAULT_AT_ANY_RATE, "PESQ_WB"}
     assert 1 < scores["PESQ_WB"] < 4.65
 
 
@@ -55,13 +61,90 @@ def test_si_sdr_of_orthogonal_noise_in_closed_form():
 
 
 def test_si_sdr_agrees_with_fast_bss_eval():
-    fast_bss_eval = pytest.importorskip("fast_bss_eval")
     rng = np.random.default_rng(0)
     for length in (50, 400, 8000):
         ref = rng.standard_normal(length) + 0.3
         inf = 0.5 * ref + 0.2 * rng.standard_normal(length)
         expected = fast_bss_eval.si_sdr(ref[None], inf[None], zero_mean=True)[0]
         assert si_sdr(ref, inf) == pytest.approx(expected, abs=1e-5)
+
+
+def test_sdr_is_that_of_the_best_filter_by_least_squares():
+    rng = np.random.default_rng(0)
+    ref = rng.standard_normal(1500)
+    inf = np.convolve(ref, [1, 0.5, -0.3])[:1500] + 0.3 * rng.standard_normal(1500)
+    length = 1500 + 511
+    delayed = np.stack([np.pad(ref, (k, length - 1500 - k)) for k in range(512)], axis=1)
+    padded = np.pad(inf, (0, 511))
+    target = delayed @ np.linalg.lstsq(delayed, padded, rcond=None)[0]
+    expected = 10 * np.log10(np.sum(target**2) / np.sum((padded - target) ** 2))
+    assert sdr(ref, inf) == pytest.approx(expected, abs=1e-3)
+    assert sdr(ref, inf) > si_sdr(ref, inf) + 3  # to which the filter is a distortion
+
+
+def test_sdr_of_the_reference_itself_is_limited():
+    ref = np.random.default_rng(0).standard_normal(4000)
+    assert sdr(ref, 2 * ref) == pytest.approx(100, abs=1e-3)
+    assert math.isnan(sdr(np.zeros(4000), ref))
+
+
+def test_what_was_not_asked_for_is_not_computed(monkeypatch):
+    for name in ("pesq", "composite", "_stoi", "sdr", "dnsmos"):
+        monkeypatch.setattr(f"espnet_cbpc.scoring.quality_metrics.{name}", None)
+    ref = speech_like(1, 8000)
+    inf = noisy(ref, 0.02)
+    scores = speech_quality(ref, inf, 8000, ("SEGSNR", "SI_SDR"))
+    assert scores == {"SI_SDR": si_sdr(ref, inf), "SEGSNR": segmental_snr(ref, inf, 8000)}
+
+
+def test_narrow_band_pesq_at_16_khz():
+    ref = speech_like(2, 16000)
+    inf = noisy(ref, 0.02)
+    scores = speech_quality(ref, inf, 16000, ("PESQ_NB",))
+    assert scores == {"PESQ_NB": pytest.approx(pesq(16000, ref, inf, "nb"))}
+    both = speech_quality(ref, inf, 16000, ("PESQ_NB", "COVL"))
+    assert both["PESQ_NB"] == scores["PESQ_NB"]
+    assert both["COVL"] == speech_quality(ref, inf, 16000)["COVL"]  # by wide-band PESQ
+
+
+@pytest.mark.slow  # its imports
+def test_dnsmos_is_that_of_speechmos():
+    model = pytest.importorskip("speechmos.dnsmos", reason="SKIPPED: pip install speechmos")
+    ref = speech_like(2, 16000)
+    scores = speech_quality(ref, 20 * ref, 16000, chosen_measures(("DNSMOS",), 16000))
+    expected = model.run(ref / np.abs(ref).max(), 16000)
+    assert scores == {
+        "DNSMOS_OVRL": pytest.approx(expected["ovrl_mos"]),
+        "DNSMOS_SIG": pytest.approx(expected["sig_mos"]),
+        "DNSMOS_BAK": pytest.approx(expected["bak_mos"]),
+        "DNSMOS_P808": pytest.approx(expected["p808_mos"]),
+    }
+
+
+def test_choices_of_measures(monkeypatch):
+    default = chosen_measures(("default",), 8000)
+    assert set(default) == {*DEFAULT_AT_ANY_RATE, "PESQ_NB"}
+    assert chosen_measures(("SDR", "STOI", "SDR"), 8000) == ("STOI", "SDR")
+    without = set(default) | {"PESQ_WB"}
+    monkeypatch.setattr("espnet_cbpc.scoring.measures._installed", lambda p: p != "speechmos")
+    assert set(chosen_measures(("all",), 16000)) == without
+    assert set(chosen_measures(("all",), 8000)) == set(default)
+    monkeypatch.setattr("espnet_cbpc.scoring.measures._installed", lambda p: True)
+    assert chosen_measures(("all",), 16000) == tuple(MEASURES)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("PESQ", "no measure 'PESQ': there are default, all, DNSMOS, PESQ_NB, PESQ_WB, "),
+        ("PESQ_WB", "PESQ_WB is not defined for speech of 8000 Hz: ask for PESQ_NB"),
+        ("DNSMOS", "DNSMOS needs the package speechmos, which is not installed: pip install "),
+    ],
+)
+def test_measures_that_cannot_be_had(monkeypatch, name, message):
+    monkeypatch.setattr("espnet_cbpc.scoring.measures._installed", lambda p: p != "speechmos")
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        chosen_measures((name,), 8000)
 
 
 @pytest.mark.parametrize("silent", ["ref", "inf", "both"])
@@ -76,10 +159,11 @@ def test_a_signal_too_short_for_pesq_and_stoi_still_has_an_si_sdr():
     scores = speech_quality(ref, noisy(ref, 0.01), 8000)
     undefined = {name for name, value in scores.items() if math.isnan(value)}
     assert undefined == {"PESQ_NB", "CSIG", "CBAK", "COVL", "STOI", "ESTOI"}
+    assert math.isnan(sdr(ref[:511], ref[:511]))
 
 
-def test_mean_leaves_out_and_counts_nan():
-    assert mean_of_defined([1.0, math.nan, 3.0]) == (2.0, 2, 1)
+def test_mean_leaves_out_and_counts_what_is_not_finite():
+    assert mean_of_defined([1.0, math.nan, 3.0, math.inf]) == (2.0, 2, 2)
     mean, scored, undefined = mean_of_defined([math.nan])
     assert math.isnan(mean) and (scored, undefined) == (0, 1)
 
@@ -117,8 +201,11 @@ def test_score_files(files, tmp_path, nj):
         "CSIG_spk1",
         "ESTOI_spk1",
         "PESQ_NB_spk1",
+        "SDR_spk1",
+        "SEGSNR_spk1",
         "SI_SDR_spk1",
         "STOI_spk1",
+        "cache.jsonl",
         "result.txt",
     ]
     lines = [line.split() for line in (out / "PESQ_NB_spk1").read_text().splitlines()]
@@ -134,6 +221,73 @@ def test_score_files(files, tmp_path, nj):
     assert float(result["PESQ_NB"][0]) == pytest.approx(mean, abs=5e-5)
 
 
+def counted(monkeypatch):
+    """Return the list that the measures of each pair that is computed go to."""
+    computed = []
+
+    def count(ref, inf, fs, measures):
+        computed.append(measures)
+        return speech_quality(ref, inf, fs, measures)
+
+    monkeypatch.setattr(scoring, "speech_quality", count)
+    return computed
+
+
+def results(folder):
+    return {p.name: p.read_text() for p in folder.iterdir() if p.name != "cache.jsonl"}
+
+
+def test_nothing_is_computed_twice(files, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    computed = counted(monkeypatch)
+    score_enh.main([*files, "--nj=1", "--measures", "SI_SDR", "SEGSNR"])
+    first = results(tmp_path / "out")
+    assert computed == [("SI_SDR", "SEGSNR")] * 3
+    score_enh.main([*files, "--nj=1", "--measures", "SI_SDR", "SEGSNR"])
+    assert len(computed) == 3 and results(tmp_path / "out") == first
+    assert "3 of 3 utterances were scored before" in caplog.text
+    score_enh.main([*files, "--nj=1", "--measures", "SI_SDR", "STOI"])
+    assert computed[3:] == [("STOI",)] * 3
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"SI_SDR_spk1", "STOI_spk1", "result.txt", "cache.jsonl"}
+    score_enh.main([*files, "--nj=1", "--measures", "SI_SDR", "SEGSNR"])
+    assert len(computed) == 6 and results(tmp_path / "out") == first
+
+
+def test_what_changed_is_computed_again(files, tmp_path, monkeypatch):
+    computed = counted(monkeypatch)
+    options = [*files, "--nj=1", "--measures", "SI_SDR", "SDR"]
+    score_enh.main(options)
+    soundfile.write(tmp_path / "b_inf.wav", speech_like(1, 8000, 5), 8000, subtype="FLOAT")
+    score_enh.main(options)
+    assert computed[3:] == [("SI_SDR", "SDR")]
+    made_with.cache_clear()
+    monkeypatch.setattr("espnet_cbpc.scoring.measures.version", lambda package: "another")
+    score_enh.main(options)
+    made_with.cache_clear()
+    assert computed[4:] == [("SDR",)] * 3
+
+
+def test_a_killed_run_is_gone_on_with(files, tmp_path, monkeypatch):
+    computed = counted(monkeypatch)
+    options = [*files, "--nj=1", "--measures", "SI_SDR"]
+    score_enh.main(options)
+    expected = results(tmp_path / "out")
+    cache = tmp_path / "out" / "cache.jsonl"
+    lines = cache.read_text().splitlines()
+    cache.write_text(lines[0] + "\n" + lines[1][:-9])  # killed while it wrote the second
+    score_enh.main(options)
+    assert len(computed) == 3 + 2 and results(tmp_path / "out") == expected
+    score_enh.main(options)
+    assert len(computed) == 5
+
+
+def test_rates_of_a_set_must_agree(files, tmp_path):
+    for kind in ("ref", "inf"):
+        soundfile.write(tmp_path / f"b_{kind}.wav", speech_like(1, 16000), 16000)
+    refused(files, "spk1.scp: sampling rates differ (8000, 16000 Hz): use one")
+
+
 def refused(files, message):
     with pytest.raises(UserError, match=re.escape(message)):
         score_enh.main(files)
@@ -147,7 +301,7 @@ def test_lengths_and_rates_must_agree(files, tmp_path):
         "2 of 3 utterance(s) cannot be scored (a: 7999 samples, its reference 8000, "
         "b: 16000 Hz, its reference 8000 Hz): correct the files",
     )
-    assert not (tmp_path / "out").exists()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cache.jsonl"}
 
 
 def test_missing_utterances_are_named(files, tmp_path):

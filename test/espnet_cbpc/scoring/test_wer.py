@@ -1,6 +1,7 @@
 """Score folders: their files, their numbers, and the second opinion of sclite."""
 
 import re
+import shutil
 
 import pytest
 
@@ -32,7 +33,8 @@ def files(tmp_path):
     return [f"--{name}={tmp_path / name}" for name in tables] + [f"--outdir={tmp_path / 'out'}"]
 
 
-def test_score_folders(files, tmp_path, capsys):
+def test_score_folders(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no sclite
     score_asr.main(files)
     wer, cer = tmp_path / "out" / "score_wer", tmp_path / "out" / "score_cer"
     assert (wer / "ref.trn").read_text().splitlines()[1] == "four five (s1-s1-b)"
@@ -70,13 +72,15 @@ def test_refused_input_leaves_nothing(files, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["sclite", "sctk"])
 @pytest.mark.parametrize("sub, warned", [(2, False), (1, True)])
-def test_sclite_is_compared_with(files, tmp_path, monkeypatch, caplog, sub, warned):
-    program = tmp_path / "bin" / "sclite"
+def test_sclite_is_compared_with(files, tmp_path, monkeypatch, caplog, name, sub, warned):
+    program = tmp_path / "bin" / name
     program.parent.mkdir()
     program.write_text(SCLITE.replace("{sub}", str(sub)))
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    (program.parent / "cat").symlink_to(shutil.which("cat"))
+    monkeypatch.setenv("PATH", str(program.parent))
     score_asr.main(files)
     assert "Sum" in (tmp_path / "out/score_wer/result.sclite.txt").read_text()
     warnings = [m for m in caplog.messages if "score_wer: sclite DISAGREES" in m]
