@@ -755,6 +755,48 @@ stage16() {
         --seed "${seed}" --output "${results}" --header "data=${data_note}" \
         "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
+    map_embeddings
+    html_report "${systems[@]}"
+}
+
+# map_embeddings: where frames lie before and after joint training, as MAP; none without simulated
+# validation speech
+map_embeddings() {
+    local i exp digests=() joint=()
+    MAP=
+    if ! grep -q SIMU "${valid}/utt2category"; then return; fi
+    MAP=${expdir}/embedding_map.npz
+    for i in "${!SYSTEM_NAMES[@]}"; do
+        exp=${SYSTEM_DIRS[i]}
+        digests+=("${SYSTEM_NAMES[i]}" "$(system_digest "${i}")")
+        if [ "${i}" -gt 1 ]; then
+            joint+=("${SYSTEM_NAMES[i]}=${exp}/config.yaml,${exp}/${inference_enh_asr_model}")
+        fi
+    done
+    begin embedding_map "$(digest "${digests[@]}" "$(stamp "$(basename "${tokenizer_exp}")")" \
+        "$(stamp length_filter)" "${seed}")" "${MAP}" || return 0
+    run_job "${expdir}/embedding_map.log" python -m espnet_cbpc.bin.map_embeddings \
+        --asr_train_config "${asr_exp}/config.yaml" \
+        --asr_model_file "${asr_exp}/${inference_asr_model}" \
+        --enh_train_config "${enh_exp}/config.yaml" \
+        --enh_model_file "${enh_exp}/${inference_enh_model}" \
+        --joint "${joint[@]}" --tokenizer "${tokenizer_exp}/tokenizer.safetensors" \
+        --config "${tokenizer_conf}" --data_dir "${valid}" --fs "${fs_hz}" --seed "${seed}" \
+        --ngpu "${gpu_inference}" --output "${MAP}"
+    finish embedding_map
+}
+
+# html_report NAME=DIR...: the page on all systems
+html_report() {
+    local i experiments=("ASR on clean speech=${asr_exp}" "SE=${enh_exp}")
+    for i in "${!SYSTEM_NAMES[@]}"; do
+        if [ "${i}" -gt 1 ]; then experiments+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}"); fi
+    done
+    python -m espnet_cbpc.bin.html_report --results "$(dirname "${results}")/results.json" \
+        --systems "$@" --data_root "${raw}" --experiments "${experiments[@]}" \
+        --tokenizer "${tokenizer_exp}" ${MAP:+--embedding_map "${MAP}"} --seed "${seed}" \
+        --output "${expdir}/report.html"
+    log "report: ${expdir}/report.html"
 }
 
 # dirs_of_seeds DIR: where those of --report_seeds were decoded, joined by commas

@@ -1,0 +1,89 @@
+"""Make the report on an experiment as one HTML page: tables, plots, curves, clusters, examples.
+
+The page needs no network and no other file. Run it in the recipe's directory, as the paths in the
+data directories are relative to that.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+from espnet_cbpc.html_report.page import write_page
+from espnet_cbpc.utils.cli import UserError, run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--results", required=True, help="results.json of espnet_cbpc.bin.report")
+    parser.add_argument(
+        "--systems",
+        nargs="+",
+        required=True,
+        metavar="NAME=DIR[,DIR...]",
+        help="system of the results and its inference folder, or one for each training seed; the "
+        "last system is the one whose utterances are looked at",
+    )
+    parser.add_argument("--data_root", default="dump/raw", help="folder of the sets")
+    parser.add_argument(
+        "--experiments",
+        nargs="*",
+        default=[],
+        metavar="NAME=DIR[,DIR...]",
+        help="trainings whose curves to draw, each with its folder, or one for each seed",
+    )
+    parser.add_argument("--tokenizer", help="folder of the acoustic tokenizer (stage 11)")
+    parser.add_argument("--embedding_map", help="file made by espnet_cbpc.bin.map_embeddings")
+    parser.add_argument(
+        "--breakdowns",
+        nargs="*",
+        default=["utt2snr", "utt2noise", "utt2env"],
+        help="tables in the sets' folders to split WER by, where they are there",
+    )
+    parser.add_argument(
+        "--no_examples", dest="examples", action="store_false", help="leave out audio"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=8, help="of the tables of worst and best utterances"
+    )
+    parser.add_argument("--max_seconds", type=float, default=8.0, help="of an example's audio")
+    parser.add_argument("--seed", type=int, default=0, help="of intervals and draws")
+    parser.add_argument("--output", default="exp/report.html", help="the HTML file")
+    return parser
+
+
+def named_folders(option: str, items: Sequence[str]) -> Dict[str, List[Path]]:
+    """Parse ``NAME=DIR[,DIR...]`` arguments.
+
+    Raises:
+        UserError: an argument of another form, or a name that comes twice.
+    """
+    named: Dict[str, List[Path]] = {}
+    for item in items:
+        name, _, folders = item.partition("=")
+        if not name or not all(folders.split(",")):
+            raise UserError(f"{option} '{item}': write it as NAME=DIR or NAME=DIR,DIR")
+        if name in named:
+            raise UserError(f"{option}: '{name}' comes twice: names must differ")
+        named[name] = [Path(folder) for folder in folders.split(",")]
+    return named
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    args.systems = named_folders("--systems", args.systems)
+    args.experiments = named_folders("--experiments", args.experiments)
+    if args.rows < 1 or not args.max_seconds > 0:
+        raise UserError("--rows must be at least 1, and --max_seconds more than 0")
+    logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it tells of every file
+    write_page(**vars(args))
+    size = Path(args.output).stat().st_size / 1e6
+    print(f"wrote {args.output} ({size:.1f} MB)")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,121 @@
+"""Map encoder frames of noisy and enhanced speech among the clusters of clean speech.
+
+The clean ASR model listens to clean speech (whose frames give the pseudo-labels), to noisy speech
+and to what the separate SE model makes of it: speech before joint training. Each joint model
+listens to its own enhanced speech: after it. All frames are projected together.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from espnet_cbpc.data.audio import read_audio, sampling_rate
+from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.html_report.embedding_map import map_frames
+from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
+from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
+from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.progress import progress
+
+CLEAN, NOISY = "clean speech, clean ASR", "noisy speech, clean ASR"
+ENHANCED = "SE, then clean ASR"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--asr_train_config", required=True, help="config.yaml of the clean ASR model"
+    )
+    parser.add_argument("--asr_model_file", required=True, help="its checkpoint")
+    parser.add_argument(
+        "--enh_train_config", help="config.yaml of the SE model before joint training"
+    )
+    parser.add_argument("--enh_model_file", help="its checkpoint")
+    parser.add_argument(
+        "--joint", nargs="*", default=[], metavar="NAME=CONFIG,CHECKPOINT", help="joint models"
+    )
+    parser.add_argument("--tokenizer", required=True, help="tokenizer.safetensors")
+    parser.add_argument("--config", help="yaml of the tokenizer, which names the encoder layer")
+    parser.add_argument(
+        "--data_dir", required=True, help="formatted set; its speech of category SIMU is taken"
+    )
+    parser.add_argument("--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k")
+    parser.add_argument("--num_utterances", type=int, default=30, help="drawn at random")
+    parser.add_argument("--max_frames", type=int, default=800, help="of each system on the map")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws and the projection")
+    parser.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
+    parser.add_argument("--output", required=True, help="npz file to write")
+    return parser
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(cmd)
+    layer, _ = read_tokenizer_config(args.config)
+    tokenizer = KMeansTokenizer.load(args.tokenizer)
+    joint = dict(_joint(item) for item in args.joint)
+    pairs = _pairs(Path(args.data_dir), args.num_utterances, args.seed)
+    from espnet_cbpc.html_report.frame_embeddings import FrameEncoder  # slow to import
+
+    device = "cuda" if args.ngpu else "cpu"
+    asr = {"asr_train_config": args.asr_train_config, "asr_model_file": args.asr_model_file}
+    enh = {"enh_train_config": args.enh_train_config, "enh_model_file": args.enh_model_file}
+    clean = FrameEncoder(layer, args.fs, device, **asr)
+    fs = clean.fs
+    waves = [tuple(read_audio(path, fs)[0] for path in paths) for paths in pairs.values()]
+    frames: Dict[str, np.ndarray] = {
+        CLEAN: clean.frames([reference for _, reference in waves]),
+        NOISY: clean.frames([noisy for noisy, _ in waves]),
+    }
+    systems = {ENHANCED: {**asr, **enh}} if any(enh.values()) else {}
+    systems.update(
+        {
+            name: {"enh_asr_train_config": c, "enh_asr_model_file": m}
+            for name, (c, m) in joint.items()
+        }
+    )
+    for name, files in progress(systems.items(), "encode"):
+        encoder = FrameEncoder(layer, args.fs, device, **files)
+        frames[name] = encoder.frames([noisy for noisy, _ in waves])
+    labels = tokenizer.label(frames[CLEAN])
+    where = "the encoder's output" if layer is None else f"encoder block {layer}"
+    source = (
+        f"{len(labels)} frames of {len(pairs)} utterances of {Path(args.data_dir).name}, {where}"
+    )
+    found = map_frames(
+        frames, labels, tokenizer.centroids.numpy(), source, args.max_frames, args.seed
+    )
+    found.save(args.output)
+    for name, kept in zip(found.names, found.kept):
+        print(f"{name}: {100 * kept:.1f} % of frames nearest to the centroid of their clean frame")
+
+
+def _joint(item: str) -> Tuple[str, List[str]]:
+    name, _, files = item.partition("=")
+    if not name or files.count(",") != 1:
+        raise UserError(f"--joint '{item}': write it as NAME=CONFIG,CHECKPOINT")
+    return name, files.split(",")
+
+
+def _pairs(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str]]:
+    """Return noisy and clean file of some utterances."""
+    noisy, clean = (read_table(data_dir / name) for name in ("wav.scp", "spk1.scp"))
+    categories = read_table(data_dir / "utt2category")
+    simulated = [u for u in noisy if categories.get(u) == "SIMU" and u in clean]
+    if not simulated or count < 1:
+        raise UserError(
+            f"{data_dir}: {len(simulated)} utterance(s) of category SIMU, {count} asked for: take "
+            "a set of simulated noisy speech, and at least one utterance"
+        )
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(simulated), min(count, len(simulated)), replace=False)
+    return {u: (noisy[u], clean[u]) for u in sorted(simulated[i] for i in chosen)}
+
+
+if __name__ == "__main__":
+    run(main)

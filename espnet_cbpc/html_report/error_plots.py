@@ -1,0 +1,181 @@
+"""Plots and tables of WER by a property of the utterances: SNR, noise, environment, speaker."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from espnet_cbpc.html_report.decoded_set import DecodedSet, property_name, with_unit
+from espnet_cbpc.html_report.figures import Picture, draw, look
+from espnet_cbpc.html_report.tables import Table, percent, with_interval
+from espnet_cbpc.scoring.bootstrap import bootstrap_interval
+from espnet_cbpc.scoring.error_counts import ErrorCounts
+from espnet_cbpc.scoring.groups import group, number
+
+Rate = Tuple[Optional[float], Optional[Sequence[float]]]  # and its interval
+MOST_ROWS = 12  # of the plot by noise: as many as fit on a screen
+MOST_BANDS = 5  # systems whose intervals can be told apart
+
+
+@dataclass(frozen=True)
+class ByProperty:
+    """WER of every system for every value of a property, on one set.
+
+    Attributes:
+        set_name: the set.
+        breakdown: the ``utt2*`` table.
+        rates: system to value to WER and its interval; every system has the same values.
+    """
+
+    set_name: str
+    breakdown: str
+    rates: Dict[str, Dict[str, Rate]]
+
+    @property
+    def values(self) -> List[str]:
+        """The values, as in the results: numbers first, in ascending order."""
+        return list(next(iter(self.rates.values())))
+
+    @property
+    def title(self) -> str:
+        """Set and property."""
+        return f"{self.set_name}: WER by {property_name(self.breakdown)}"
+
+    def table(self) -> Table:
+        """Return all numbers."""
+        head = ["system", *(with_unit(self.breakdown, value) for value in self.values)]
+        rows = [
+            [system, *(with_interval(*rate) for rate in of_values.values())]
+            for system, of_values in self.rates.items()
+        ]
+        return Table(f"{self.title} (%), in brackets the interval", head, rows)
+
+    def hardest(self) -> List[str]:
+        """Return up to ``MOST_ROWS`` values, those of the highest mean WER, the highest first."""
+
+        def mean(value: str) -> float:
+            rates = [of_values[value][0] for of_values in self.rates.values()]
+            return float(np.mean([rate for rate in rates if rate is not None] or [0.0]))
+
+        return sorted(self.values, key=mean, reverse=True)[:MOST_ROWS]
+
+
+def from_results(results: Dict[str, Any], set_name: str) -> Optional[ByProperty]:
+    """Return what results.json tells of a set; None where it is of one value or none."""
+    rates = {}
+    for system in results["systems"]:
+        groups = results["wer"][system][set_name]["groups"]
+        rates[system] = {v: (e["rate"], e.get("interval")) for v, e in groups.items()}
+    found = ByProperty(set_name, results["breakdown"], rates)
+    return found if len(found.values) > 1 else None
+
+
+def from_counts(decoded: DecodedSet, breakdown: str, seed: int) -> Optional[ByProperty]:
+    """Return WER by another property than that of the results, with bootstrap intervals.
+
+    Args:
+        decoded: the set.
+        breakdown: name of a ``utt2*`` table.
+        seed: of the bootstrap.
+
+    Returns:
+        None where the set has no such table, or one value in it.
+    """
+    groups = group(decoded.ref, decoded.properties.get(breakdown, {}))
+    if len(groups) < 2:
+        return None
+    rates = {
+        system: {
+            value: _rate([counts[utterance] for utterance in utterances], seed)
+            for value, utterances in groups.items()
+        }
+        for system, counts in decoded.counts.items()
+    }
+    return ByProperty(decoded.name, breakdown, rates)
+
+
+def plot(found: ByProperty) -> Picture:
+    """Draw lines over numbers (SNRs), else a row of points for each value."""
+    numbers = [number(value) for value in found.values]
+    legend = 0.16 * sum(len(_wrapped(system).splitlines()) for system in found.rates)
+    if any(n is None for n in numbers):
+        rows = len(found.hardest())
+        height = 1.0 + rows * (0.16 + 0.07 * len(found.rates)) + legend
+        return draw(lambda figure: _rows(figure, found), _alt_of_rows(found), height=height)
+    return draw(lambda figure: _lines(figure, found), _alt_of_lines(found), height=2.7 + legend)
+
+
+def _lines(figure: Figure, found: ByProperty) -> None:
+    axes = figure.add_subplot()
+    x = [float(value) for value in found.values]
+    for i, (system, of_values) in enumerate(found.rates.items()):
+        rates = [_per_cent(rate) for rate, _ in of_values.values()]
+        axes.plot(x, rates, label=_wrapped(system), markersize=5, linewidth=1.4, **look(i))
+        intervals = [interval for _, interval in of_values.values()]
+        if len(found.rates) <= MOST_BANDS and all(intervals):
+            low, high = 100 * np.array(intervals).T
+            axes.fill_between(x, low, high, color=look(i)["color"], alpha=0.18, linewidth=0)
+    axes.set_xticks(x, [with_unit(found.breakdown, value) for value in found.values])
+    axes.set(xlabel=property_name(found.breakdown), ylabel="WER (%)")
+    axes.set_ylim(bottom=0)
+    _finish(figure, axes)
+
+
+def _rows(figure: Figure, found: ByProperty) -> None:
+    axes = figure.add_subplot()
+    shown = found.hardest()
+    step = 0.7 / len(found.rates)
+    for i, (system, of_values) in enumerate(found.rates.items()):
+        y = np.arange(len(shown)) - 0.35 + step * (i + 0.5)
+        rates = np.array([_per_cent(of_values[value][0]) for value in shown])
+        style = {**look(i), "linestyle": "none"}
+        axes.plot(rates, y, label=_wrapped(system), markersize=4.5, **style)
+        for height, value in zip(y, shown):
+            interval = of_values[value][1]
+            if interval:
+                ends = 100 * np.array(interval)
+                axes.plot(ends, [height] * 2, color=style["color"], linewidth=1, alpha=0.6)
+    axes.set_yticks(range(len(shown)), [with_unit(found.breakdown, value) for value in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set(xlabel="WER (%)")
+    _finish(figure, axes)
+
+
+def _finish(figure: Figure, axes) -> None:
+    axes.grid(True)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", fontsize=8)
+
+
+def _alt_of_lines(found: ByProperty) -> str:
+    first, last = (with_unit(found.breakdown, found.values[i]) for i in (0, -1))
+    lines = [
+        f"{system}: {percent(rates[found.values[0]][0])} % at {first}, "
+        f"{percent(rates[found.values[-1]][0])} % at {last}"
+        for system, rates in found.rates.items()
+    ]
+    return f"Line plot, {found.title}. {'; '.join(lines)}. All numbers are in the table below."
+
+
+def _alt_of_rows(found: ByProperty) -> str:
+    hardest = found.hardest()[0]
+    rates = [f"{s} {percent(of_values[hardest][0])} %" for s, of_values in found.rates.items()]
+    return (
+        f"Dot plot, {found.title}. Highest on average: {with_unit(found.breakdown, hardest)} "
+        f"({'; '.join(rates)}). All numbers are in the table below."
+    )
+
+
+def _rate(counts: List[ErrorCounts], seed: int) -> Rate:
+    total = sum(counts, ErrorCounts())
+    return (total.rate, bootstrap_interval(counts, seed=seed)) if total.words else (None, None)
+
+
+def _per_cent(rate: Optional[float]) -> float:
+    return float("nan") if rate is None else 100 * rate
+
+
+def _wrapped(name: str) -> str:
+    return textwrap.fill(name, 58)

@@ -1,0 +1,211 @@
+"""The report on an experiment as one HTML file that needs nothing else."""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from espnet_cbpc.html_report import error_plots, summary, tokenizer_plots, training_curves
+from espnet_cbpc.html_report.clips import scale_picture
+from espnet_cbpc.html_report.decoded_set import DecodedSet
+from espnet_cbpc.html_report.embedding_map import EmbeddingMap
+from espnet_cbpc.html_report.examples import make_example, utterance_table
+from espnet_cbpc.html_report.figures import Picture, data_uri
+from espnet_cbpc.html_report.selection import choose, worst_and_best
+from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import atomic_write
+
+PathLike = Union[str, Path]
+Folders = Mapping[str, Sequence[Path]]
+PACKAGE = "espnet_cbpc.html_report"
+PARTS = ("sets", "systems", "wer", "mean_over", "bootstrap", "breakdown", "header")
+
+
+def write_page(
+    results: PathLike,
+    output: PathLike,
+    systems: Folders,
+    data_root: PathLike,
+    experiments: Optional[Folders] = None,
+    tokenizer: Optional[PathLike] = None,
+    embedding_map: Optional[PathLike] = None,
+    breakdowns: Sequence[str] = (),
+    examples: bool = True,
+    rows: int = 8,
+    max_seconds: float = 8.0,
+    seed: int = 0,
+) -> None:
+    """Write the page.
+
+    Args:
+        results: the ``results.json`` of :func:`espnet_cbpc.scoring.report.write_report`.
+        output: the HTML file.
+        systems: some or all of the results' systems, each with its inference folders (one a
+            training seed). The last one is the one whose utterances are looked at.
+        data_root: folder of the sets.
+        experiments: name of each training to its folders (one a seed), whose curves are drawn.
+        tokenizer: folder of stage 11.
+        embedding_map: file of :mod:`espnet_cbpc.bin.map_embeddings`.
+        breakdowns: ``utt2*`` tables to split WER by where a set has them, beside the results' own.
+        examples: whether audio is read for examples.
+        rows: of the tables of the worst and the best utterances.
+        max_seconds: of the audio of an example.
+        seed: of bootstrap and draws.
+
+    Raises:
+        UserError: a file or folder that is named is missing or malformed.
+    """
+    found = read_results(results, systems)
+    _check_there(found["sets"], systems, Path(data_root), experiments or {})
+    utt2 = list(dict.fromkeys([found["breakdown"], *breakdowns]))
+    sets = [DecodedSet.read(Path(data_root) / s, systems, utt2) for s in found["sets"]]
+    focus = list(systems)[-1]
+    worst, best = worst_and_best(sets, focus, rows)
+    chosen = choose(sets, focus, seed) if examples else []
+    page = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            results=found,
+            summary=summary,
+            splits=_splits(found, sets, breakdowns, seed),
+            trainings=[Training.read(name, dirs) for name, dirs in (experiments or {}).items()],
+            tokenizer=None if tokenizer is None else TokenizerPart.read(Path(tokenizer)),
+            embedding_map=None if embedding_map is None else MapPart.read(Path(embedding_map)),
+            examples=[make_example(choice, systems, utt2, max_seconds) for choice in chosen],
+            examples_wanted=examples,
+            scale=scale_picture(),
+            focus=focus,
+            several_seeds=[name for name, folders in systems.items() if len(folders) > 1],
+            worst=utterance_table(f"Highest WER of {focus}", worst, focus, utt2),
+            best=utterance_table(f"Lowest WER of {focus}", best, focus, utt2),
+            style=_style(),
+        )
+    )
+    with atomic_write(output) as f:
+        f.write(page)
+
+
+def read_results(path: PathLike, systems: Folders) -> Dict[str, Any]:
+    """Return what results.json holds.
+
+    Raises:
+        UserError: it is missing or something else, or lacks one of the systems.
+    """
+    remedy = "make it with stage 16, or espnet_cbpc.bin.report"
+    try:
+        results = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise UserError(f"{path}: cannot be read as JSON ({e}): {remedy}") from e
+    missing = [part for part in PARTS if not isinstance(results, dict) or part not in results]
+    if missing:
+        raise UserError(f"{path}: lacks {listed(missing)}: {remedy}")
+    unknown = [name for name in systems if name not in results["systems"]]
+    if unknown or not systems:
+        raise UserError(
+            f"{path}: has no results of {len(unknown)} of the systems ({listed(unknown)}): it has "
+            f"{listed(results['systems'])}: give these names"
+        )
+    return results
+
+
+@dataclass(frozen=True)
+class Training:
+    """Curves of a training: those to see first, and the others."""
+
+    name: str
+    main: List[Picture]
+    others: List[Picture]
+
+    @classmethod
+    def read(cls, name: str, folders: Sequence[Path]) -> "Training":
+        """Read and draw all curves; there are none of a model that was brought."""
+        runs = [training_curves.read_curves(folder) for folder in folders]
+        quantities = sorted({quantity for run in runs for quantity in run})
+        pictures: Dict[bool, List[Picture]] = {True: [], False: []}
+        for quantity in quantities:
+            curves = [run[quantity] for run in runs if quantity in run]
+            picture = training_curves.plot(name, quantity, curves)
+            pictures[training_curves.is_main(quantity)].append(picture)
+        return cls(name, pictures[True], pictures[False])
+
+
+@dataclass(frozen=True)
+class TokenizerPart:
+    """What stage 11 found out about the clusters; ``overview`` is its own large picture."""
+
+    table: Table
+    pictures: List[Picture]
+    overview: Optional[str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "TokenizerPart":
+        """Read and draw."""
+        quality = tokenizer_plots.read_quality(folder)
+        pictures = [tokenizer_plots.plot_sizes(quality)]
+        if quality.get("noise_stability") is not None:
+            pictures.append(tokenizer_plots.plot_stability(quality))
+        png = folder / "quality.png"
+        overview = data_uri("image/png", png.read_bytes()) if png.exists() else None
+        return cls(tokenizer_plots.quality_table(quality), pictures, overview)
+
+
+@dataclass(frozen=True)
+class MapPart:
+    """The map of frames: its panels by name, the numbers, and what the frames are of."""
+
+    panels: List[Tuple[str, Picture]]
+    table: Table
+    source: str
+
+    @classmethod
+    def read(cls, path: Path) -> "MapPart":
+        """Read and draw."""
+        found = EmbeddingMap.load(path)
+        return cls(
+            tokenizer_plots.map_panels(found), tokenizer_plots.map_table(found), found.source
+        )
+
+
+def _splits(
+    results: Dict[str, Any], sets: Sequence[DecodedSet], breakdowns: Sequence[str], seed: int
+) -> List[Tuple[error_plots.ByProperty, Picture]]:
+    found = [error_plots.from_results(results, decoded.name) for decoded in sets]
+    for breakdown in breakdowns:
+        if breakdown != results["breakdown"]:
+            found += [error_plots.from_counts(decoded, breakdown, seed) for decoded in sets]
+    return [(split, error_plots.plot(split)) for split in found if split is not None]
+
+
+def _check_there(
+    sets: Sequence[str], systems: Folders, data_root: Path, experiments: Folders
+) -> None:
+    """Name all that is missing at once."""
+    wanted = [data_root / name / "text" for name in sets]
+    for folders in systems.values():
+        wanted += [folder / name / "text" for folder in folders for name in sets]
+    wanted += [folder for folders in experiments.values() for folder in folders]
+    missing = [path for path in wanted if not path.exists()]
+    if missing:
+        raise UserError(
+            f"{len(missing)} file(s) or folder(s) missing ({listed(missing)}): give the recipe's "
+            "folders, from its directory, after stage 15"
+        )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _style() -> str:
+    return (files(PACKAGE) / "templates" / "style.css").read_text(encoding="utf-8")
