@@ -7,9 +7,10 @@ data directories are relative to that.
 import argparse
 import logging
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Optional, Sequence
 
 from espnet_cbpc.html_report.page import write_page
+from espnet_cbpc.scoring.options import named_folders
 from espnet_cbpc.utils.cli import UserError, run
 
 
@@ -55,28 +56,12 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def named_folders(option: str, items: Sequence[str]) -> Dict[str, List[Path]]:
-    """Parse ``NAME=DIR[,DIR...]`` arguments.
-
-    Raises:
-        UserError: an argument of another form, or a name that comes twice.
-    """
-    named: Dict[str, List[Path]] = {}
-    for item in items:
-        name, _, folders = item.partition("=")
-        if not name or not all(folders.split(",")):
-            raise UserError(f"{option} '{item}': write it as NAME=DIR or NAME=DIR,DIR")
-        if name in named:
-            raise UserError(f"{option}: '{name}' comes twice: names must differ")
-        named[name] = [Path(folder) for folder in folders.split(",")]
-    return named
-
-
 def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(cmd)
-    args.systems = named_folders("--systems", args.systems)
-    args.experiments = named_folders("--experiments", args.experiments)
+    for option in ("systems", "experiments"):
+        named = named_folders(f"--{option}", getattr(args, option))
+        setattr(args, option, {name: [Path(f) for f in given] for name, given in named.items()})
     if args.rows < 1 or not args.max_seconds > 0:
         raise UserError("--rows must be at least 1, and --max_seconds more than 0")
     logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it tells of every file

@@ -8,8 +8,8 @@ from espnet_cbpc.scoring.measures import MEASURES
 MISSING = "–"
 Report = Dict[str, Any]
 TESTS = (
-    "Difference: the first system less the second, with the interval, WER and CER in points. p: "
-    "two-sided, not corrected for the number of comparisons."
+    "The system less the one it is tested against, with the interval, WER in points. p: two-sided, "
+    "not corrected for the number of comparisons. The tests of CER are in results.json."
 )
 
 
@@ -30,7 +30,7 @@ def render(report: Report) -> str:
                 ]
     parts.append(_note(report))
     if report["tests"]:
-        parts += ["## Paired tests", _tests(report), TESTS]
+        parts += ["## Paired tests", TESTS, *_tests(report)]
     for kind, unit in (("wer", "words"), ("cer", "characters")):
         parts += [f"## {kind.upper()}: counts of {unit}", _counts(report, kind, unit)]
     for set_name, quality in report["quality"].items():
@@ -150,19 +150,40 @@ def _note(report: Report) -> str:
     return note + ("; " if len(parts) > 1 else "").join(parts) + "."
 
 
-def _tests(report: Report) -> str:
-    head = ["set", "measure", "system", "against", "difference", "p", "p, matched pairs"]
-    rows = []
-    for test in report["tests"]:
-        if test["measure"] in ("WER", "CER"):
-            cell = _rate_in(test["difference"], test["interval"])
-        else:
-            digits = MEASURES[test["measure"]].digits
-            cell = _signed(test["difference"], digits)
-            cell += _interval(test["interval"], lambda end, d=digits: _signed(end, d))
-        p_values = (_p(test["p"]), _p(test["p_matched_pairs"]))
-        rows.append([test["set"], _title(test["measure"]), test["a"], test["b"], cell, *p_values])
-    return _table(head, rows, texts=4)
+def _tests(report: Report) -> List[str]:
+    """Return headings and tables: for each baseline, WER by set, then speech quality by measure."""
+    parts = []
+    for baseline in dict.fromkeys(test["b"] for test in report["tests"]):
+        tests = [test for test in report["tests"] if test["b"] == baseline]
+        parts.append(f"### Against {baseline}")
+        wer = [test for test in tests if test["measure"] == "WER"]
+        parts.append(_test_table(wer, "set", "WER: system"))
+        for set_name in report["quality"]:
+            measured = [t for t in tests if t["set"] == set_name and t["measure"] in MEASURES]
+            if measured:
+                parts.append(_test_table(measured, "measure", f"{set_name}: system"))
+    return parts
+
+
+def _test_table(tests: Sequence[Dict[str, Any]], column: str, corner: str) -> str:
+    columns = list(dict.fromkeys(test[column] for test in tests))
+    cells: Dict[str, Dict[str, str]] = {}
+    for test in tests:
+        cells.setdefault(test["a"], {})[test[column]] = _test_cell(test)
+    rows = [[name, *(row.get(key, MISSING) for key in columns)] for name, row in cells.items()]
+    return _table([corner, *(_title(key) for key in columns)], rows)
+
+
+def _test_cell(test: Dict[str, Any]) -> str:
+    if test["measure"] == "WER":
+        cell = _rate_in(test["difference"], test["interval"])
+    else:
+        digits = MEASURES[test["measure"]].digits
+        cell = _signed(test["difference"], digits)
+        cell += _interval(test["interval"], lambda end: _signed(end, digits))
+    cell += f", p {_p(test['p'])}"
+    matched = test["p_matched_pairs"]
+    return cell + (f" (matched pairs {_p(matched)})" if matched is not None else "")
 
 
 def _title(measure: str) -> str:
@@ -170,7 +191,7 @@ def _title(measure: str) -> str:
 
 
 def _p(p: Optional[float]) -> str:
-    return MISSING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return MISSING if p is None else "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def _counts(report: Report, kind: str, unit: str) -> str:

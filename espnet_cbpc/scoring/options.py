@@ -41,6 +41,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
+    parser.add_argument("--notes", help="Markdown file to end the report with")
     parser.add_argument(
         "--header", nargs="*", default=[], metavar="KEY=VALUE", help="facts to put on top"
     )
@@ -65,12 +66,11 @@ def report_arguments(args: argparse.Namespace) -> Dict[str, Any]:
     """
     if args.resamples < 1:
         raise UserError(f"--resamples {args.resamples}: must be at least 1")
-    systems = named("--systems", args.systems)
     return {
-        "systems": {name: _folders(name, value) for name, value in systems.items()},
+        "systems": named_folders("--systems", args.systems),
         "header": named("--header", args.header),
         **{key: getattr(args, key) for key in ("data_root", "sets", "breakdown", "block")},
-        **{key: getattr(args, key) for key in ("compare_with", "resamples", "seed")},
+        **{key: getattr(args, key) for key in ("compare_with", "resamples", "seed", "notes")},
     }
 
 
@@ -91,8 +91,16 @@ def named(option: str, items: Sequence[str]) -> Dict[str, str]:
     return found
 
 
-def _folders(name: str, value: str) -> List[str]:
-    folders = [folder for folder in value.split(",") if folder]
-    if len(set(folders)) < len(folders) or not folders:
-        raise UserError(f"--systems '{name}={value}': give each seed's folder once")
-    return folders
+def named_folders(option: str, items: Sequence[str]) -> Dict[str, List[str]]:
+    """Return the folders, one for each training seed, that ``NAME=DIR[,DIR...]`` items name.
+
+    Raises:
+        UserError: an item of another form, or a name or folder that comes twice.
+    """
+    found = {}
+    for name, value in named(option, items).items():
+        folders = [folder for folder in value.split(",") if folder]
+        if len(set(folders)) < len(folders) or not folders:
+            raise UserError(f"{option} '{name}={value}': give each seed's folder once")
+        found[name] = folders
+    return found

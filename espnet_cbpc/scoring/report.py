@@ -49,6 +49,7 @@ def write_report(
     block: Optional[str] = None,
     compare_with: Optional[Sequence[str]] = None,
     resamples: int = 1000,
+    notes: Optional[PathLike] = None,
 ) -> Dict[str, Any]:
     """Write a Markdown report, and the numbers that it is made from as ``results.json`` beside it.
 
@@ -68,6 +69,7 @@ def write_report(
             intervals and tests take them as one.
         compare_with: systems that all others are tested against; None: the first.
         resamples: draws of the bootstrap.
+        notes: Markdown file to end the report with.
 
     Returns:
         What is in ``results.json``.
@@ -79,6 +81,8 @@ def write_report(
         name: [given] if isinstance(given, (str, Path)) else list(given)
         for name, given in systems.items()
     }
+    if notes is not None and not Path(notes).is_file():
+        raise UserError(f"{notes}: no such file (--notes names it)")
     tables = [breakdown] if isinstance(breakdown, str) else list(breakdown)
     pairs = pairs_to_test(folders, compare_with, NOISY)
     how = Resampling(resamples=resamples, seed=seed)
@@ -111,6 +115,8 @@ def write_report(
         f.write("\n")
     with atomic_write(output) as f:
         f.write(render(report))
+        if notes is not None:
+            f.write("\n" + Path(notes).read_text(encoding="utf-8"))
     return report
 
 

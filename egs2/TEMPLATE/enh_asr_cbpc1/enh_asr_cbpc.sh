@@ -64,7 +64,10 @@ stats_nj=1            # jobs of collecting statistics
 
 # Inference and scoring
 quality_sets=         # test sets whose speech quality is measured; empty: all, none: of none
-breakdown=utt2snr     # table in the data directories by whose values the report splits results
+breakdown=utt2snr     # tables in the data directories by whose values the report splits results
+block=                # table in the data directories: utterances of one value count as one in intervals
+compare_with=         # names of joint trainings that the other systems are tested against; empty: the last
+report_notes=         # Markdown file to end the report with
 inference_config=conf/decode.yaml
 inference_asr_model=valid.loss.ave.pth
 inference_enh_model=valid.loss.ave.pth
@@ -750,13 +753,28 @@ stage16() {
     for i in "${!SYSTEM_NAMES[@]}"; do
         systems+=("${SYSTEM_NAMES[i]}=$(dirs_of_seeds "${SYSTEM_DIRS[i]}")")
     done
+    tested_against
+    # shellcheck disable=SC2086  # a list
     python -m espnet_cbpc.bin.report --systems "${systems[@]}" --data_root "${raw}" \
-        --sets "${sets[@]}" "${noisy[@]}" --breakdown "${breakdown}" \
-        --seed "${seed}" --output "${results}" --header "data=${data_note}" \
-        "seeds of the trainings=$(training_seeds)"
+        --sets "${sets[@]}" "${noisy[@]}" --breakdown ${breakdown} ${block:+--block "${block}"} \
+        --compare_with "${TESTED_AGAINST[@]}" --seed "${seed}" --output "${results}" \
+        ${report_notes:+--notes "${report_notes}"} \
+        --header "data=${data_note}" "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
     map_embeddings
     html_report "${systems[@]}"
+}
+
+# tested_against: systems that the others are compared with, as TESTED_AGAINST
+tested_against() {
+    local tag i
+    TESTED_AGAINST=()
+    for tag in ${compare_with:-${enh_asr_tag%"${seed_suffix}"}}; do
+        for i in "${!SYSTEM_NAMES[@]}"; do
+            if [[ ${SYSTEM_NAMES[i]} = *" (${tag})" ]]; then TESTED_AGAINST+=("${SYSTEM_NAMES[i]}"); fi
+        done
+    done
+    [ "${#TESTED_AGAINST[@]}" -gt 0 ] || fail "--compare_with ${compare_with}: no joint training of that name"
 }
 
 # map_embeddings: where frames lie before and after joint training, as MAP; none without simulated
@@ -769,8 +787,8 @@ map_embeddings() {
     for i in "${!SYSTEM_NAMES[@]}"; do
         exp=${SYSTEM_DIRS[i]}
         digests+=("${SYSTEM_NAMES[i]}" "$(system_digest "${i}")")
-        if [ "${i}" -gt 1 ]; then
-            joint+=("${SYSTEM_NAMES[i]}=${exp}/config.yaml,${exp}/${inference_enh_asr_model}")
+        if [ "${SYSTEM_KINDS[i]}" = joint ]; then
+            joint+=("${SYSTEM_NAMES[i]}=${exp}/config.yaml,${exp}/$(joint_checkpoint "${exp}")")
         fi
     done
     begin embedding_map "$(digest "${digests[@]}" "$(stamp "$(basename "${tokenizer_exp}")")" \
@@ -790,7 +808,9 @@ map_embeddings() {
 html_report() {
     local i experiments=("ASR on clean speech=${asr_exp}" "SE=${enh_exp}")
     for i in "${!SYSTEM_NAMES[@]}"; do
-        if [ "${i}" -gt 1 ]; then experiments+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}"); fi
+        case ${SYSTEM_KINDS[i]} in
+            multicondition | joint) experiments+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}") ;;
+        esac
     done
     python -m espnet_cbpc.bin.html_report --results "$(dirname "${results}")/results.json" \
         --systems "$@" --data_root "${raw}" --experiments "${experiments[@]}" \

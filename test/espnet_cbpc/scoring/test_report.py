@@ -184,8 +184,22 @@ def without_intervals(tables):
     return {
         title: [[re.sub(r" \[\S+, \S+\]", "", cell) for cell in row] for row in rows]
         for title, rows in tables.items()
-        if title != "Paired tests"
+        if not title.startswith("Against ")
     }
+
+
+def test_notes_end_the_report(files, tmp_path):
+    (tmp_path / "notes.md").write_text("## What was tried\n\nThis and that.\n")
+    report.main([*files, "--notes", str(tmp_path / "notes.md")])
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.endswith("|\n\n## What was tried\n\nThis and that.\n")
+
+
+def test_missing_notes_stop_before_anything_is_written(files, tmp_path):
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="no.md: no such file"):
+        report.main([*files, "--notes", "no.md"])
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()} == before
 
 
 def test_seed_changes_intervals_only(files, tables, tmp_path):
@@ -323,11 +337,12 @@ def test_tests_over_seeds(seeds, tmp_path):
     assert found["p"] == pytest.approx(expected.p)
     assert found["p_bootstrap"] < 0.05
     assert found["seeds"] == 3 and found["p_matched_pairs"] is None
-    row = sections((tmp_path / "RESULTS.md").read_text())["Paired tests"][3]
-    assert row[:4] == ["test_seen", "WER", "worse", "base"]
+    head, row = sections((tmp_path / "RESULTS.md").read_text())["Against base"]
+    assert head == ["WER: system", "test_clean", "test_seen"] and row[0] == "worse"
+    cell, p = row[2].split(", p ")
     shown = [found["difference"], *found["interval"]]
-    assert list(parsed(row[4])) == pytest.approx([100 * x for x in shown], abs=0.051)
-    assert row[6] == "–"
+    assert list(parsed(cell)) == pytest.approx([100 * x for x in shown], abs=0.051)
+    assert p == ("< 0.001" if found["p"] < 0.001 else f"= {found['p']:.3f}")
 
 
 def test_tests_of_one_seed(files, tables, tmp_path):
