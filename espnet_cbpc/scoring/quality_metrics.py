@@ -4,7 +4,6 @@ import math
 import warnings
 from typing import Collection, Dict, Optional
 
-import fast_bss_eval
 import numpy as np
 import soxr
 from pesq import BufferTooShortError, NoUtterancesError, pesq
@@ -101,6 +100,8 @@ def sdr(ref: np.ndarray, inf: np.ndarray) -> float:
         The ratio, within [-100, 100]; nan where there are fewer samples than taps, or the reference
         is such that the filter is not determined (silence).
     """
+    import fast_bss_eval  # here, for it imports torch
+
     if len(ref) < TAPS:
         return math.nan
     try:
