@@ -12,14 +12,16 @@ Pair = Tuple[str, str]
 
 
 def pairs_to_test(
-    systems: Mapping[str, Sequence[Any]], baselines: Optional[Sequence[str]], other: str
+    systems: Mapping[str, Sequence[Any]],
+    baselines: Optional[Sequence[str]],
+    others: Sequence[str] = (),
 ) -> List[Pair]:
     """Return which system is compared with which.
 
     Args:
         systems: name of each system to its folders, one a seed.
         baselines: each is compared with all other systems; None: the first system is it.
-        other: a name that may be a baseline though it is no system (noisy speech).
+        others: names that may be baselines though they are no systems (noisy speech).
 
     Returns:
         Pairs (system, baseline), none of them twice.
@@ -29,9 +31,12 @@ def pairs_to_test(
     """
     if baselines is None:
         baselines = list(systems)[:1]
-    strangers = [name for name in baselines if name not in systems and name != other]
+    known = [*systems, *others]
+    strangers = [name for name in baselines if name not in known]
     if strangers:
-        raise UserError(f"--compare_with {listed(strangers)}: there are {listed(systems)}")
+        raise UserError(
+            f"--compare_with {listed(strangers)}: there are {listed(known, len(known))}"
+        )
     pairs: List[Pair] = []
     for baseline in baselines:
         for name in systems:

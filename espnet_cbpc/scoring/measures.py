@@ -1,8 +1,9 @@
 """The measures of speech quality: their names, how tables show them, and a choice of them."""
 
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
-from typing import Dict, Iterable, NamedTuple, Optional, Tuple
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import espnet_cbpc
 from espnet_cbpc.scoring.composite import COMPOSITE
@@ -26,6 +27,7 @@ DNSMOS = {
     "DNSMOS_BAK": Measure("DNSMOS BAK", 2, "speechmos"),
     "DNSMOS_P808": Measure("DNSMOS P.808", 2, "speechmos"),
 }
+DNSMOS_NEEDS = ("speechmos", "onnxruntime", "librosa")  # the first imports the others
 MEASURES: Dict[str, Measure] = {
     "PESQ_NB": Measure("PESQ (narrow band)", 2, "pesq"),
     "PESQ_WB": Measure("PESQ (wide band)", 2, "pesq"),
@@ -81,8 +83,8 @@ def made_with(name: str) -> str:
 
 def _computable(fs: int, everything: bool) -> set:
     names = set(MEASURES) - set(DNSMOS)
-    if everything:
-        names |= {name for name, measure in DNSMOS.items() if _installed(measure.package)}
+    if everything and not _missing():
+        names |= set(DNSMOS)
     without = {"PESQ_WB" if fs == NARROW_BAND else "PESQ_NB"}
     return names - (without if not everything or fs == NARROW_BAND else set())
 
@@ -93,17 +95,14 @@ def _check(name: str, first: str, fs: int) -> None:
         raise UserError(f"no measure '{name}': there are {known}")
     if first == "PESQ_WB" and fs == NARROW_BAND:
         raise UserError(f"PESQ_WB is not defined for speech of {fs} Hz: ask for PESQ_NB")
-    package = MEASURES[first].package
-    if package and not _installed(package):
+    missing = _missing() if first in DNSMOS else []
+    if missing:
         raise UserError(
-            f"{name} needs the package {package}, which is not installed: "
+            f"{name} needs what is not installed ({', '.join(missing)}): "
             "pip install 'espnet-cbpc[dnsmos]', or leave the measure out"
         )
 
 
-def _installed(package: str) -> bool:
-    try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
+def _missing() -> List[str]:
+    """Return which packages DNSMOS lacks."""
+    return [package for package in DNSMOS_NEEDS if find_spec(package) is None]

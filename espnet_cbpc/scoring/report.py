@@ -80,7 +80,8 @@ def write_report(
         for name, given in systems.items()
     }
     tables = [breakdown] if isinstance(breakdown, str) else list(breakdown)
-    pairs = pairs_to_test(folders, compare_with, NOISY)
+    noisy = {} if noisy_scores is None else {NOISY: [noisy_scores]}
+    pairs = pairs_to_test(folders, compare_with, list(noisy))
     how = Resampling(resamples=resamples, seed=seed)
     report: Dict[str, Any] = {
         "header": {**provenance(), **(header or {})},
@@ -96,7 +97,6 @@ def write_report(
         "quality": {},
         "tests": [],
     }
-    noisy = {} if noisy_scores is None else {NOISY: [noisy_scores]}
     for set_name in sets:
         split = read_split(data_root, set_name, tables, block)
         report["tests"] += _rates(report, folders, data_root, split, pairs, how)

@@ -1,5 +1,6 @@
 """Error rates and speech quality of several systems on one set, in total and by groups."""
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -20,6 +21,7 @@ from espnet_cbpc.scoring.utterance_scores import PathLike, Recognition, Scores
 from espnet_cbpc.utils.cli import UserError, listed
 
 MEAN_OVER = (0.0, 5.0, 10.0)  # dB
+FEW_BLOCKS = 10
 Result = Dict[str, Any]
 Place = Tuple[str, ...]  # where a part's numbers stand in a result
 
@@ -179,4 +181,12 @@ def _blocks(folder: Path, block: Optional[str], utterances: Sequence[str]) -> Bl
             f"{folder / block}: {len(without)} of {len(utterances)} utterance(s) missing "
             f"({listed(without)}): give each a block, or leave --block out"
         )
-    return [table[utterance] for utterance in utterances]
+    labels = [table[utterance] for utterance in utterances]
+    count = len(set(labels))
+    if count < FEW_BLOCKS:
+        logging.warning(
+            "%s: %d block(s) are few: intervals by bootstrap are too narrow, of one there is none",
+            folder / block,
+            count,
+        )
+    return labels

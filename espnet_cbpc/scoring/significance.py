@@ -84,8 +84,9 @@ def matched_pairs(
     """Compare the word errors of two systems segment by segment (MAPSSWE).
 
     Source: L. Gillick and S. J. Cox, "Some statistical issues in the comparison of speech
-    recognition algorithms", ICASSP 1989; segments as in NIST's ``sc_stats -t mapsswe``. Segments
-    count as independent of one another, so the test has no place for blocks.
+    recognition algorithms", ICASSP 1989; segments as in NIST's ``sc_stats -t mapsswe``, of our
+    alignments, where sclite's may differ. Segments count as independent of one another, so the test
+    has no place for blocks.
 
     Args:
         ref: reference by utterance.

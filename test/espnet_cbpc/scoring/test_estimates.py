@@ -63,9 +63,9 @@ def test_balanced_groups_give_the_mean_of_their_rates(rows):
 
 def test_pairs_to_test():
     systems = {"a": [1], "b": [1, 2, 3], "c": [1, 2, 3]}
-    assert pairs_to_test(systems, None, "noisy") == [("b", "a"), ("c", "a")]
-    assert pairs_to_test(systems, ["c", "b"], "noisy") == [("a", "c"), ("b", "c"), ("a", "b")]
-    assert pairs_to_test(systems, ["noisy"], "noisy") == [(s, "noisy") for s in systems]
-    assert pairs_to_test({"a": [1]}, None, "noisy") == []
+    assert pairs_to_test(systems, None) == [("b", "a"), ("c", "a")]
+    assert pairs_to_test(systems, ["c", "b"]) == [("a", "c"), ("b", "c"), ("a", "b")]
+    assert pairs_to_test(systems, ["noisy"], ["noisy"]) == [(s, "noisy") for s in systems]
+    assert pairs_to_test({"a": [1]}, None) == []
     with pytest.raises(UserError, match="'b' has 2 seeds, 'a' has 3"):
-        pairs_to_test({"a": [1, 2, 3], "b": [1, 2]}, None, "noisy")
+        pairs_to_test({"a": [1, 2, 3], "b": [1, 2]}, None)

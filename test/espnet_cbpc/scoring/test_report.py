@@ -354,7 +354,7 @@ def test_quality_is_tested_against_noisy_speech(files, tmp_path):
     assert tests[1]["p"] == pytest.approx(ttest_1samp(differences, 0).pvalue, abs=0.1)
 
 
-def test_blocks_widen_intervals(files, tmp_path):
+def test_blocks_widen_intervals(files, tmp_path, caplog):
     keys = read(tmp_path / "raw/test_seen/text")
     for set_name in ("test_clean", "test_seen"):
         write(tmp_path / "raw" / set_name / "utt2spk", {key: int(key[1:]) // 10 for key in keys})
@@ -371,6 +371,7 @@ def test_blocks_widen_intervals(files, tmp_path):
         assert (tested["p_matched_pairs"] is None) == (block is not None)
     assert np.diff(found["utt2spk"]) > 1.5 * np.diff(found[None])
     assert "bootstrap over blocks of utterances (utt2spk)" in (tmp_path / "RESULTS.md").read_text()
+    assert "test_clean/utt2spk: 2 block(s) are few" in caplog.text
     (tmp_path / "raw/test_seen/utt2spk").write_text("u00 a\n")
     with pytest.raises(
         UserError, match=r"utt2spk: 39 of 40 utterance\(s\) missing \(u01, .*--block"
@@ -406,7 +407,9 @@ def test_seeds_must_fit_and_names_be_known(seeds, files):
     fewer = ["--systems", *given, last.rpartition(",")[0], *seeds[3:]]
     with pytest.raises(UserError, match="'worse' has 2 seeds, 'base' has 3: to be compared, give"):
         report.main(fewer)
-    with pytest.raises(UserError, match="--compare_with other: there are ASR alone, SE|ASR"):
+    with pytest.raises(
+        UserError, match=r"--compare_with other: there are ASR alone, SE\|ASR, noisy speech$"
+    ):
         report.main([*files, "--compare_with", "other"])
     report.main(["--systems", given[0], last.split(",")[0], *seeds[3:]])  # one seed is as it is
 
