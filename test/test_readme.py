@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from espnet_cbpc.enh_asr.comparison import read_comparison
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -23,11 +25,19 @@ def test_python_example_of_the_losses_runs():
 
 
 def test_training_options_build_a_model(tiny_model):
-    (text,) = blocks("yaml")
+    (text,) = [b for b in blocks("yaml") if "tokenizer_init" in b]
     options = yaml.safe_load(text)
     options.pop("tokenizer_init")
     model = tiny_model(**options)
     assert model.criterion_names == ["cbpc", "infonce"] and model.alpha == 0.1
+
+
+def test_comparison_example_is_understood(tmp_path, monkeypatch):
+    (text,) = [b for b in blocks("yaml") if "systems:" in b]
+    (tmp_path / "comparison.yaml").write_text(text)
+    monkeypatch.chdir(ROOT)
+    (system,) = read_comparison(tmp_path / "comparison.yaml", "conf/tokenizer_kmeans.yaml")
+    assert [c["name"] for c in system.config["contrastive_criterions"]] == ["cbpc"]
 
 
 @pytest.mark.parametrize(
