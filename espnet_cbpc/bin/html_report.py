@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 from espnet_cbpc.html_report.page import write_page
+from espnet_cbpc.scoring.options import named
 from espnet_cbpc.utils.cli import UserError, run
 
 
@@ -24,8 +25,8 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="NAME=DIR[,DIR...]",
-        help="system of the results and its inference folder, or one for each training seed; the "
-        "last system is the one whose utterances are looked at",
+        help="system of the results to plot, and its inference folder, or one for each training "
+        "seed; the last system is the one whose utterances are looked at",
     )
     parser.add_argument("--data_root", default="dump/raw", help="folder of the sets")
     parser.add_argument(
@@ -50,39 +51,26 @@ def get_parser() -> argparse.ArgumentParser:
         "--rows", type=int, default=8, help="of the tables of worst and best utterances"
     )
     parser.add_argument("--max_seconds", type=float, default=8.0, help="of an example's audio")
-    parser.add_argument("--seed", type=int, default=0, help="of intervals and draws")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of examples")
     parser.add_argument("--output", default="exp/report.html", help="the HTML file")
     return parser
-
-
-def named_folders(option: str, items: Sequence[str]) -> Dict[str, List[Path]]:
-    """Parse ``NAME=DIR[,DIR...]`` arguments.
-
-    Raises:
-        UserError: an argument of another form, or a name that comes twice.
-    """
-    named: Dict[str, List[Path]] = {}
-    for item in items:
-        name, _, folders = item.partition("=")
-        if not name or not all(folders.split(",")):
-            raise UserError(f"{option} '{item}': write it as NAME=DIR or NAME=DIR,DIR")
-        if name in named:
-            raise UserError(f"{option}: '{name}' comes twice: names must differ")
-        named[name] = [Path(folder) for folder in folders.split(",")]
-    return named
 
 
 def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(cmd)
-    args.systems = named_folders("--systems", args.systems)
-    args.experiments = named_folders("--experiments", args.experiments)
+    args.systems = _folders("--systems", args.systems)
+    args.experiments = _folders("--experiments", args.experiments)
     if args.rows < 1 or not args.max_seconds > 0:
         raise UserError("--rows must be at least 1, and --max_seconds more than 0")
     logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it tells of every file
     write_page(**vars(args))
     size = Path(args.output).stat().st_size / 1e6
     print(f"wrote {args.output} ({size:.1f} MB)")
+
+
+def _folders(option: str, items: Sequence[str]) -> Dict[str, List[Path]]:
+    return {name: [Path(f) for f in v.split(",")] for name, v in named(option, items).items()}
 
 
 if __name__ == "__main__":
