@@ -25,8 +25,8 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="NAME=DIR[,DIR...]",
-        help="system of the results and its inference folder, or one for each training seed; the "
-        "last system is the one whose utterances are looked at",
+        help="system of the results to plot, and its inference folder, or one for each training "
+        "seed; the last system is the one whose utterances are looked at",
     )
     parser.add_argument("--data_root", default="dump/raw", help="folder of the sets")
     parser.add_argument(
@@ -51,7 +51,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--rows", type=int, default=8, help="of the tables of worst and best utterances"
     )
     parser.add_argument("--max_seconds", type=float, default=8.0, help="of an example's audio")
-    parser.add_argument("--seed", type=int, default=0, help="of intervals and draws")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of examples")
     parser.add_argument("--output", default="exp/report.html", help="the HTML file")
     return parser
 

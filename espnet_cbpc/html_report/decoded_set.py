@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence
 
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.data.table import Table
-from espnet_cbpc.scoring.error_counts import ErrorCounts, error_counts
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.scoring.error_counts import ErrorCounts
+from espnet_cbpc.scoring.groups import lowest
+from espnet_cbpc.scoring.utterance_scores import Scores, read_recognition
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,8 @@ class DecodedSet:
         ref: reference text by utterance.
         hyp: system to hypothesis by utterance, of its first folder.
         counts: system to word errors by utterance, summed over its folders.
-        properties: ``utt2*`` table by name, ``utt2category`` and the breakdowns that are there.
+        scores: system to errors and words, for each folder.
+        properties: ``utt2*`` table by name, those that are there.
     """
 
     name: str
@@ -28,42 +30,33 @@ class DecodedSet:
     ref: Table
     hyp: Dict[str, Table]
     counts: Dict[str, Dict[str, ErrorCounts]]
+    scores: Dict[str, Scores]
     properties: Dict[str, Table]
 
     @classmethod
     def read(
-        cls,
-        directory: Path,
-        systems: Mapping[str, Sequence[Path]],
-        breakdowns: Sequence[str],
+        cls, directory: Path, systems: Mapping[str, Sequence[Path]], tables: Sequence[str]
     ) -> "DecodedSet":
         """Read a set.
 
         Args:
             directory: formatted data directory with ``text``.
             systems: system to its inference folders, one a training seed.
-            breakdowns: names of ``utt2*`` tables to read where they are there.
+            tables: names of ``utt2*`` tables to read where they are there.
 
         Raises:
             UserError: a file is missing or malformed, or utterances differ.
         """
         ref = read_table(directory / "text")
-        hyp: Dict[str, Table] = {}
-        counts: Dict[str, Dict[str, ErrorCounts]] = {}
+        hyp, counts, scores = {}, {}, {}
         for system, folders in systems.items():
-            runs: List[Dict[str, ErrorCounts]] = []
-            for folder in folders:
-                path = folder / directory.name / "text"
-                texts = read_table(path, allow_empty=True)
-                hyp.setdefault(system, texts)
-                try:
-                    runs.append(error_counts(ref, texts, "word"))
-                except UserError as e:
-                    raise UserError(f"{system} ({path}): {e}") from e
-            counts[system] = {key: sum((run[key] for run in runs), ErrorCounts()) for key in ref}
-        names = ["utt2category", *breakdowns]
+            found = read_recognition(folders, directory.parent, directory.name)
+            sums = (sum(of_seeds, ErrorCounts()) for of_seeds in zip(*found.counts))
+            hyp[system], counts[system] = found.hyp[0], dict(zip(ref, sums))
+            scores[system] = found.scores
+        names = ["utt2category", *tables]
         properties = {n: read_table(directory / n) for n in names if (directory / n).exists()}
-        return cls(directory.name, directory, ref, hyp, counts, properties)
+        return cls(directory.name, directory, ref, hyp, counts, scores, properties)
 
     def value(self, breakdown: str, utterance: str) -> Optional[str]:
         """Return an utterance's value in a ``utt2*`` table, None where it has none."""
@@ -82,10 +75,5 @@ def property_name(breakdown: str) -> str:
 
 
 def with_unit(breakdown: str, value: str) -> str:
-    """Return a value of a ``utt2*`` table as one reads it: SNRs in dB."""
-    if breakdown != "utt2snr":
-        return value
-    try:
-        return f"{float(value):g} dB"
-    except ValueError:
-        return value
+    """Return a value, or a stretch of values, of a ``utt2*`` table as one reads it: SNRs in dB."""
+    return f"{value} dB" if breakdown == "utt2snr" and lowest(value) is not None else value

@@ -2,7 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from espnet_cbpc.html_report.decoded_set import DecodedSet, property_name, with_unit
 from espnet_cbpc.html_report.figures import Picture, draw, look
 from espnet_cbpc.html_report.tables import Table, percent, with_interval
-from espnet_cbpc.scoring.bootstrap import bootstrap_interval
-from espnet_cbpc.scoring.error_counts import ErrorCounts
-from espnet_cbpc.scoring.groups import group, number
+from espnet_cbpc.scoring.estimates import Resampling, intervals
+from espnet_cbpc.scoring.groups import group, lowest
 
-Rate = Tuple[Optional[float], Optional[Sequence[float]]]  # and its interval
+Rate = Tuple[Optional[float], Sequence[Optional[float]]]  # and its interval
 MOST_ROWS = 12  # of the plot by noise: as many as fit on a screen
 MOST_BANDS = 5  # systems whose intervals can be told apart
 
@@ -62,23 +61,30 @@ class ByProperty:
         return sorted(self.values, key=mean, reverse=True)[:MOST_ROWS]
 
 
-def from_results(results: Dict[str, Any], set_name: str) -> Optional[ByProperty]:
-    """Return what results.json tells of a set; None where it is of one value or none."""
+def from_results(
+    results: Dict[str, Any], systems: Iterable[str], set_name: str, breakdown: str
+) -> Optional[ByProperty]:
+    """Return what results.json tells of a set; None where it has no two values of the property."""
     rates = {}
-    for system in results["systems"]:
-        groups = results["wer"][system][set_name]["groups"]
-        rates[system] = {v: (e["rate"], e.get("interval")) for v, e in groups.items()}
-    found = ByProperty(set_name, results["breakdown"], rates)
+    for system in systems:
+        entry = results["wer"][system][set_name]
+        first = breakdown == results["breakdown"]
+        groups = entry["groups"] if first else entry.get("further", {}).get(breakdown, {})
+        rates[system] = {value: (part["rate"], part["interval"]) for value, part in groups.items()}
+    found = ByProperty(set_name, breakdown, rates)
     return found if len(found.values) > 1 else None
 
 
-def from_counts(decoded: DecodedSet, breakdown: str, seed: int) -> Optional[ByProperty]:
-    """Return WER by another property than that of the results, with bootstrap intervals.
+def from_scores(
+    decoded: DecodedSet, breakdown: str, block: Optional[str], how: Resampling
+) -> Optional[ByProperty]:
+    """Return WER by a property that results.json does not have, or that has many values.
 
     Args:
         decoded: the set.
         breakdown: name of a ``utt2*`` table.
-        seed: of the bootstrap.
+        block: name of the table by whose values utterances depend on one another; None: none do.
+        how: intervals are made.
 
     Returns:
         None where the set has no such table, or one value in it.
@@ -86,19 +92,21 @@ def from_counts(decoded: DecodedSet, breakdown: str, seed: int) -> Optional[ByPr
     groups = group(decoded.ref, decoded.properties.get(breakdown, {}))
     if len(groups) < 2:
         return None
-    rates = {
-        system: {
-            value: _rate([counts[utterance] for utterance in utterances], seed)
-            for value, utterances in groups.items()
-        }
-        for system, counts in decoded.counts.items()
-    }
+    index = {utterance: i for i, utterance in enumerate(decoded.ref)}
+    labels = None if block is None else np.array([decoded.value(block, u) for u in decoded.ref])
+    rates: Dict[str, Dict[str, Rate]] = {system: {} for system in decoded.scores}
+    for value, utterances in groups.items():
+        members = [index[utterance] for utterance in utterances]
+        rows = [scores.at(members) for scores in decoded.scores.values()]
+        found = intervals(rows, None if labels is None else labels[members], how)
+        for system, row, interval in zip(rates, rows, found):
+            rates[system][value] = (_number(row.rate), [_number(end) for end in interval])
     return ByProperty(decoded.name, breakdown, rates)
 
 
 def plot(found: ByProperty) -> Picture:
     """Draw lines over numbers (SNRs), else a row of points for each value."""
-    numbers = [number(value) for value in found.values]
+    numbers = [lowest(value) for value in found.values]
     legend = 0.16 * sum(len(_wrapped(system).splitlines()) for system in found.rates)
     if any(n is None for n in numbers):
         rows = len(found.hardest())
@@ -109,13 +117,13 @@ def plot(found: ByProperty) -> Picture:
 
 def _lines(figure: Figure, found: ByProperty) -> None:
     axes = figure.add_subplot()
-    x = [float(value) for value in found.values]
+    x = [lowest(value) for value in found.values]
     for i, (system, of_values) in enumerate(found.rates.items()):
         rates = [_per_cent(rate) for rate, _ in of_values.values()]
         axes.plot(x, rates, label=_wrapped(system), markersize=5, linewidth=1.4, **look(i))
-        intervals = [interval for _, interval in of_values.values()]
-        if len(found.rates) <= MOST_BANDS and all(intervals):
-            low, high = 100 * np.array(intervals).T
+        if len(found.rates) <= MOST_BANDS:
+            bands = [[_per_cent(end) for end in interval] for _, interval in of_values.values()]
+            low, high = np.array(bands).T
             axes.fill_between(x, low, high, color=look(i)["color"], alpha=0.18, linewidth=0)
     axes.set_xticks(x, [with_unit(found.breakdown, value) for value in found.values])
     axes.set(xlabel=property_name(found.breakdown), ylabel="WER (%)")
@@ -133,10 +141,8 @@ def _rows(figure: Figure, found: ByProperty) -> None:
         style = {**look(i), "linestyle": "none"}
         axes.plot(rates, y, label=_wrapped(system), markersize=4.5, **style)
         for height, value in zip(y, shown):
-            interval = of_values[value][1]
-            if interval:
-                ends = 100 * np.array(interval)
-                axes.plot(ends, [height] * 2, color=style["color"], linewidth=1, alpha=0.6)
+            ends = [_per_cent(end) for end in of_values[value][1]]
+            axes.plot(ends, [height] * 2, color=style["color"], linewidth=1, alpha=0.6)
     axes.set_yticks(range(len(shown)), [with_unit(found.breakdown, value) for value in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(left=0)
@@ -168,9 +174,8 @@ def _alt_of_rows(found: ByProperty) -> str:
     )
 
 
-def _rate(counts: List[ErrorCounts], seed: int) -> Rate:
-    total = sum(counts, ErrorCounts())
-    return (total.rate, bootstrap_interval(counts, seed=seed)) if total.words else (None, None)
+def _number(value: float) -> Optional[float]:
+    return None if np.isnan(value) else float(value)
 
 
 def _per_cent(rate: Optional[float]) -> float:

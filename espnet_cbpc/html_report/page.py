@@ -16,13 +16,17 @@ from espnet_cbpc.html_report.examples import make_example, utterance_table
 from espnet_cbpc.html_report.figures import Picture, data_uri
 from espnet_cbpc.html_report.selection import choose, worst_and_best
 from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.scoring.estimates import Resampling
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
 PathLike = Union[str, Path]
 Folders = Mapping[str, Sequence[Path]]
 PACKAGE = "espnet_cbpc.html_report"
-PARTS = ("sets", "systems", "wer", "mean_over", "bootstrap", "breakdown", "header")
+PARTS = (  # of results.json
+    "sets", "systems", "seeds", "header", "wer", "quality", "tests", "mean_over", "bootstrap",
+    "breakdown", "breakdowns",
+)  # fmt: skip
 
 
 def write_page(
@@ -45,24 +49,28 @@ def write_page(
         results: the ``results.json`` of :func:`espnet_cbpc.scoring.report.write_report`.
         output: the HTML file.
         systems: some or all of the results' systems, each with its inference folders (one a
-            training seed). The last one is the one whose utterances are looked at.
+            training seed): those that are plotted. The last one is the one whose utterances are
+            looked at.
         data_root: folder of the sets.
         experiments: name of each training to its folders (one a seed), whose curves are drawn.
         tokenizer: folder of stage 11.
         embedding_map: file of :mod:`espnet_cbpc.bin.map_embeddings`.
-        breakdowns: ``utt2*`` tables to split WER by where a set has them, beside the results' own.
+        breakdowns: ``utt2*`` tables to split WER by where a set has them, beside those of the
+            results.
         examples: whether audio is read for examples.
         rows: of the tables of the worst and the best utterances.
         max_seconds: of the audio of an example.
-        seed: of bootstrap and draws.
+        seed: of the choice of examples.
 
     Raises:
         UserError: a file or folder that is named is missing or malformed.
     """
     found = read_results(results, systems)
     _check_there(found["sets"], systems, Path(data_root), experiments or {})
-    utt2 = list(dict.fromkeys([found["breakdown"], *breakdowns]))
-    sets = [DecodedSet.read(Path(data_root) / s, systems, utt2) for s in found["sets"]]
+    utt2 = list(dict.fromkeys([*found["breakdowns"], *breakdowns]))
+    block = found["bootstrap"]["block"]
+    tables = utt2 if block is None else [*utt2, block]
+    sets = [DecodedSet.read(Path(data_root) / s, systems, tables) for s in found["sets"]]
     focus = list(systems)[-1]
     worst, best = worst_and_best(sets, focus, rows)
     chosen = choose(sets, focus, seed) if examples else []
@@ -72,7 +80,7 @@ def write_page(
         .render(
             results=found,
             summary=summary,
-            splits=_splits(found, sets, breakdowns, seed),
+            splits=_splits(found, sets, utt2),
             trainings=[Training.read(name, dirs) for name, dirs in (experiments or {}).items()],
             tokenizer=None if tokenizer is None else TokenizerPart.read(Path(tokenizer)),
             embedding_map=None if embedding_map is None else MapPart.read(Path(embedding_map)),
@@ -172,13 +180,17 @@ class MapPart:
 
 
 def _splits(
-    results: Dict[str, Any], sets: Sequence[DecodedSet], breakdowns: Sequence[str], seed: int
+    results: Dict[str, Any], sets: Sequence[DecodedSet], tables: Sequence[str]
 ) -> List[Tuple[error_plots.ByProperty, Picture]]:
-    found = [error_plots.from_results(results, decoded.name) for decoded in sets]
-    for breakdown in breakdowns:
-        if breakdown != results["breakdown"]:
-            found += [error_plots.from_counts(decoded, breakdown, seed) for decoded in sets]
-    return [(split, error_plots.plot(split)) for split in found if split is not None]
+    how = dict(results["bootstrap"])
+    block = how.pop("block")
+    found = []
+    for table in tables:
+        for decoded in sets:
+            known = error_plots.from_results(results, decoded.scores, decoded.name, table)
+            made = known or error_plots.from_scores(decoded, table, block, Resampling(**how))
+            found += [made] if made else []
+    return [(split, error_plots.plot(split)) for split in found]
 
 
 def _check_there(

@@ -1,12 +1,13 @@
 """The tables on top of the page: errors, paired tests, speech quality."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from espnet_cbpc.html_report.decoded_set import property_name, with_unit
 from espnet_cbpc.html_report.tables import MISSING, Table, percent, with_interval
-from espnet_cbpc.scoring.markdown import DIGITS, NAMES
+from espnet_cbpc.scoring.measures import MEASURES
 
 Results = Dict[str, Any]
+RATES = ("WER", "CER")  # measures that are shown in percent
 
 
 def error_table(results: Results) -> Table:
@@ -18,63 +19,82 @@ def error_table(results: Results) -> Table:
         entries = [wer[system][name] for system in systems]
         head.append(name)
         for row, entry in zip(rows, entries):
-            row.append(_cell(entry["total"]))
+            row.append(with_interval(entry["total"]["rate"], entry["total"]["interval"]))
         if any(entry["mean"] is not None for entry in entries):
             head.append(f"{name}, mean of {snrs} dB")
             for row, entry in zip(rows, entries):
-                row.append(_cell(entry["mean"]))
+                row.append(with_interval(entry["mean"], entry["mean_interval"]))
     level = 100 * results["bootstrap"]["level"]
     return Table(f"WER (%), in brackets {level:.0f} % interval", head, rows)
 
 
+def how_intervals_are_made(results: Results) -> str:
+    """Return a sentence."""
+    how, counts = results["bootstrap"], results["seeds"].values()
+    unit = f"blocks of utterances ({how['block']})" if how["block"] else "utterances"
+    ways = []
+    if any(count == 1 for count in counts):
+        ways.append(f"bootstrap over {unit} ({how['resamples']} resamples, seed {how['seed']})")
+    if any(count > 1 for count in counts):
+        ways.append(f"of systems of several seeds over seeds and {unit}")
+    return f"Intervals: {'; '.join(ways)}."
+
+
 def seed_table(results: Results) -> Optional[Table]:
     """Return the WER of each training seed; None where no system has several."""
-    rows = []
-    for system in results["systems"]:
-        for name in results["sets"]:
-            rates = results["wer"][system][name]["total"].get("seeds") or []
-            rates = list(rates.values()) if isinstance(rates, dict) else rates
-            if len(rates) > 1:
-                rows.append([system, name, ", ".join(percent(rate) for rate in rates)])
-    return (
-        Table("WER (%) of each training seed", ["system", "set", "WER (%)"], rows, 2)
-        if rows
-        else None
-    )
+    rows = [
+        [system, name, *(percent(rate) for rate in results["wer"][system][name]["total"]["seeds"])]
+        for system, count in results["seeds"].items()
+        for name in results["sets"]
+        if count > 1
+    ]
+    most = max(map(len, rows), default=2)
+    padded = [[*row, *[MISSING] * (most - len(row))] for row in rows]
+    head = ["system", "set", *(f"run {i + 1}" for i in range(most - 2))]
+    return Table("WER (%) of each training seed", head, padded, 2) if rows else None
 
 
-def paired_tests(results: Results) -> Optional[Table]:
-    """Return the paired tests between systems; None where there are none."""
+def paired_tests(results: Results, of_wer: bool) -> Optional[Table]:
+    """Return the paired tests between systems by WER, or by all else; None where there are none."""
     rows = [
         [
             test["set"],
-            test["measure"],
+            _title(test["measure"]),
             test["a"],
             test["b"],
             _difference(test),
-            MISSING if test.get("p") is None else f"{test['p']:.3g}",
+            _p(test["p"]),
+            _p(test["p_matched_pairs"]),
         ]
-        for test in results.get("tests") or []
+        for test in results["tests"]
+        if (test["measure"] == "WER") == of_wer
     ]
-    head = ["set", "measure", "A", "B", "difference A - B", "p"]
-    return Table("Paired tests between systems", head, rows, 4) if rows else None
+    head = ["set", "measure", "A", "B", "A less B", "p", "p, matched pairs"]
+    caption = f"Paired tests by {'WER (in points)' if of_wer else 'other measures'}"
+    return Table(caption, head, rows, 4) if rows else None
 
 
 def quality_tables(results: Results) -> List[Table]:
     """Return a table of speech quality for each set that has references, over all its speech."""
     return [
-        Table(f"{name}: mean of each measure", ["system", *_names(scores)], _rows(scores))
-        for name, scores in results.get("quality", {}).items()
+        Table(
+            f"{name}: mean of each measure, in brackets its interval",
+            ["system", *_names(scores)],
+            [[system, *_means(of_system["total"])] for system, of_system in scores.items()],
+        )
+        for name, scores in results["quality"].items()
     ]
 
 
 def quality_by_group(results: Results) -> List[Table]:
-    """Return the same for each value of the breakdown, where there are several."""
+    """Return the same for each value of the first breakdown, where there are several."""
     breakdown, tables = results["breakdown"], []
-    for name, scores in results.get("quality", {}).items():
+    for name, scores in results["quality"].items():
         groups = list(next(iter(scores.values()))["groups"])
         rows = [
-            [with_unit(breakdown, value), *row] for value in groups for row in _rows(scores, value)
+            [with_unit(breakdown, value), system, *_means(of_system["groups"][value], False)]
+            for value in groups
+            for system, of_system in scores.items()
         ]
         head = [property_name(breakdown), "system", *_names(scores)]
         if len(groups) > 1:
@@ -82,41 +102,41 @@ def quality_by_group(results: Results) -> List[Table]:
     return tables
 
 
-def _difference(test: Results) -> str:
-    """Of error rates in percent, of other measures as it is."""
-    numbers = [test["difference"], *(test.get("interval") or [])]
-    rate = test["measure"].lower() in ("wer", "cer")
-    first, *ends = (percent(n) if rate else f"{n:.3f}" for n in numbers)
-    return f"{first} [{', '.join(ends)}]" if ends else first
+def _names(scores: Mapping[str, Any]) -> List[str]:
+    return [_title(measure) for measure in next(iter(scores.values()))["total"]]
 
 
-def _cell(errors: Any) -> str:
-    """Of ``{rate, interval}``, or of a mean that is a bare number."""
-    if isinstance(errors, dict):
-        return with_interval(errors["rate"], errors.get("interval"))
-    return percent(errors)
+def _title(measure: str) -> str:
+    return MEASURES[measure].title if measure in MEASURES else measure
 
 
-def _metrics(scores: Dict[str, Any]) -> Sequence[str]:
-    return list(next(iter(scores.values()))["total"])
+def _means(means: Mapping[str, Any], intervals: bool = True) -> List[str]:
+    """Return the cells of all measures."""
+    cells = []
+    for measure, mean in means.items():
+        if mean["mean"] is None:
+            cell = MISSING
+        else:
+            cell = _value(measure, mean["mean"], mean["interval"] if intervals else None)
+        cells.append(cell + (f" ({mean['undefined']} undefined)" if mean["undefined"] else ""))
+    return cells
 
 
-def _names(scores: Dict[str, Any]) -> List[str]:
-    return [NAMES.get(metric, metric) for metric in _metrics(scores)]
+def _difference(test: Mapping[str, Any]) -> str:
+    if test["measure"] in RATES:
+        return with_interval(test["difference"], test["interval"])
+    return _value(test["measure"], test["difference"], test["interval"])
 
 
-def _rows(scores: Dict[str, Any], value: Optional[str] = None) -> List[List[str]]:
-    rows = []
-    for system, of_system in scores.items():
-        means = of_system["total"] if value is None else of_system["groups"][value]
-        rows.append([system, *(_mean(metric, means[metric]) for metric in _metrics(scores))])
-    return rows
+def _value(measure: str, value: float, interval: Optional[Sequence[Optional[float]]]) -> str:
+    digits = MEASURES[measure].digits
+    first, *ends = (
+        f"{round(number, digits) + 0.0:.{digits}f}"  # adding 0 makes of -0.0 a 0.0
+        for number in (value, *(interval or ()))
+        if number is not None
+    )
+    return f"{first} [{', '.join(ends)}]" if len(ends) == 2 else first
 
 
-def _mean(metric: str, means: Dict[str, Any]) -> str:
-    if means["mean"] is None:
-        return MISSING
-    digits = DIGITS.get(metric, 2)
-    # adding 0 makes of -0.0 a 0.0
-    value = f"{round(means['mean'], digits) + 0.0:.{digits}f}"
-    return value + (f" ({means['undefined']} undefined)" if means["undefined"] else "")
+def _p(p: Optional[float]) -> str:
+    return MISSING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"

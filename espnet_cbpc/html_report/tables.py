@@ -1,7 +1,7 @@
 """What a table of the page holds."""
 
 from dataclasses import dataclass
-from typing import List, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 from markupsafe import Markup
 
@@ -26,13 +26,13 @@ class Table:
     texts: int = 1
 
 
-def percent(rate) -> str:
+def percent(rate: Optional[float]) -> str:
     """Return a share of 1 in percent, a dash for None."""
     return MISSING if rate is None else f"{100 * rate:.1f}"
 
 
-def with_interval(rate, interval=None) -> str:
-    """Return a rate and its interval in percent; either may be None."""
-    if rate is None or not interval:
+def with_interval(rate: Optional[float], interval: Optional[Sequence[Optional[float]]]) -> str:
+    """Return a rate and its interval in percent; what is None is left out."""
+    if rate is None or not interval or None in interval:
         return percent(rate)
     return f"{percent(rate)} [{percent(interval[0])}, {percent(interval[1])}]"

@@ -15,6 +15,7 @@ import soundfile
 from espnet_cbpc.bin import html_report
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.scoring.error_counts import ErrorCounts
+from espnet_cbpc.scoring.report import write_report
 from espnet_cbpc.utils.cli import UserError
 
 VOID = {"meta", "link", "img", "br"}
@@ -188,9 +189,11 @@ def test_wer_by_noise_is_what_jiwer_says(outline, experiment):
 
 def test_quality_is_that_of_the_results(outline, experiment):
     results = json.loads((experiment / "results.json").read_text())
-    for system, value in outline.tables["test_seen: mean of each measure"][1:]:
-        mean = results["quality"]["test_seen"][system]["total"]["SI_SDR"]["mean"]
-        assert value == f"{mean:.2f}"
+    for system, value in outline.tables[
+        "test_seen: mean of each measure, in brackets its interval"
+    ][1:]:
+        found = results["quality"]["test_seen"][system]["total"]["SI_SDR"]
+        assert value == "{:.2f} [{:.2f}, {:.2f}]".format(found["mean"], *found["interval"])
     rows = outline.tables["test_seen: by SNR"]
     assert [row[0] for row in rows[1::2]] == ["-5 dB", "0 dB", "5 dB", "10 dB"]
 
@@ -245,7 +248,7 @@ def test_what_is_not_there_is_said(command, tmp_path):
     text = make(few, tmp_path, "--no_examples").all("main")[0]["text"]
     for sentence in (
         "No tokenizer was named", "No map was given", "No trainings were named",
-        "Examples were not asked for", "The results hold no paired tests",
+        "Examples were not asked for",
     ):  # fmt: skip
         assert sentence in text
 
@@ -265,22 +268,75 @@ def test_real_recordings_have_no_clean_speech(copy, tmp_path):
     assert "clean speech" not in labels and labels.count("noisy speech") == 5
 
 
-def test_paired_tests_and_seeds_of_the_results(copy, tmp_path):
+def test_paired_tests_are_those_of_the_results(outline, experiment):
+    tests = json.loads((experiment / "results.json").read_text())["tests"]
+    rows = outline.tables["Paired tests by WER (in points)"][1:]
+    expected = [test for test in tests if test["measure"] == "WER"]
+    assert len(rows) == len(expected) == 4  # two sets, two systems against the first
+    for row, test in zip(rows, expected):
+        assert row[:4] == [test["set"], "WER", test["a"], test["b"]]
+        numbers = (100 * x for x in (test["difference"], *test["interval"]))
+        assert row[4] == "{:.1f} [{:.1f}, {:.1f}]".format(*numbers)
+        for cell, p in zip(row[5:], (test["p"], test["p_matched_pairs"])):
+            assert cell == ("< 0.001" if p < 0.001 else f"{p:.3f}")
+    others = outline.tables["Paired tests by other measures"][1:]
+    assert len(others) == sum(test["measure"] != "WER" for test in tests)
+
+
+def test_what_has_no_interval_or_p_is_shown_without(copy, tmp_path):
     root, command = copy
     results = json.loads((root / "results.json").read_text())
-    test = {"set": "test_seen", "measure": "wer", "a": OURS, "b": made.SYSTEMS[0]}
+    test = {"set": "test_seen", "a": OURS, "b": "noisy speech", "p_matched_pairs": None}
     results["tests"] = [
-        {**test, "difference": -0.123, "interval": [-0.2, -0.05], "p": 0.00123},
-        {**test, "measure": "STOI", "difference": 0.0123, "interval": None, "p": None},
+        {**test, "measure": "WER", "difference": -0.5, "interval": [None, None], "p": 0.0002},
+        {**test, "measure": "STOI", "difference": -0.0001, "interval": [-0.1, 0.1], "p": None},
     ]
-    results["wer"][OURS]["test_seen"]["total"]["seeds"] = {"0": 0.1, "1": 0.125}
+    results["wer"][OURS]["test_clean"]["total"]["interval"] = [None, None]
     (root / "results.json").write_text(json.dumps(results))
     tables = make(command, tmp_path).tables
-    assert [row[4:] for row in tables["Paired tests between systems"][1:]] == [
-        ["-12.3 [-20.0, -5.0]", "0.00123"],
-        ["0.012", "–"],
-    ]
-    assert tables["WER (%) of each training seed"][1:] == [[OURS, "test_seen", "10.0, 12.5"]]
+    assert tables["Paired tests by WER (in points)"][1][4:] == ["-50.0", "< 0.001", "–"]
+    assert tables["Paired tests by other measures"][1][4:] == ["0.000 [-0.100, 0.100]", "–", "–"]
+    assert "[" not in tables["WER (%), in brackets 95 % interval"][-1][1]
+
+
+@pytest.fixture
+def seeds(experiment, tmp_path):
+    """Results and command of a system of two seeds beside one of one, by SNR and by noise."""
+    one, two = made.SYSTEMS[0], "of two seeds"
+    folders = {one: [experiment / "sys0"], two: [experiment / "sys1", experiment / "sys2"]}
+    write_report(
+        folders, experiment / "raw", ["test_seen"], tmp_path / "RESULTS.md",
+        breakdown=["utt2snr", "utt2noise"],
+    )  # fmt: skip
+    return [
+        f"--results={tmp_path / 'results.json'}", f"--data_root={experiment / 'raw'}",
+        "--systems", *(f"{n}={','.join(map(str, given))}" for n, given in folders.items()),
+    ]  # fmt: skip
+
+
+def test_seeds(seeds, experiment, tmp_path):
+    outline = make(seeds, tmp_path)
+    row = outline.tables["WER (%) of each training seed"][1]
+    assert row[:2] == ["of two seeds", "test_seen"]
+    ref = read(experiment / "raw/test_seen/text")
+    for cell, i in zip(row[2:], (1, 2)):
+        hyp = read(experiment / f"sys{i}/test_seen/text")
+        assert cell == f"{100 * jiwer.wer(list(ref.values()), [hyp[key] for key in ref]):.1f}"
+    text = " ".join(outline.all("main")[0]["text"].split())
+    assert "of systems of several seeds over seeds and utterances." in text
+    assert "Texts and enhanced speech are of the first seed, WER is over all seeds." in text
+
+
+def test_a_property_is_split_as_the_results_do_it(seeds, experiment, tmp_path):
+    caption = "test_seen: WER by noise (%), in brackets the interval"
+    theirs = make(seeds, tmp_path, "--breakdowns").tables[caption]
+    results = json.loads((tmp_path / "results.json").read_text())
+    results["breakdowns"] = ["utt2snr"]
+    for system in results["systems"]:
+        del results["wer"][system]["test_seen"]["further"]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert make(seeds, tmp_path, "--breakdowns", "utt2noise").tables[caption] == theirs
+    assert caption not in make(seeds, tmp_path, "--breakdowns").tables
 
 
 def test_errors_of_several_seeds_are_summed(experiment):
@@ -325,9 +381,8 @@ def test_options_are_checked(command, tmp_path):
     others = without(command, "--systems")
     for options, message in (
         (["--systems", "nobody=x"], "has no results of 1 of the systems .nobody.: it has ASR"),
-        (["--systems", "ASR alone"], "--systems 'ASR alone': write it as NAME=DIR"),
+        (["--systems", "ASR alone"], "--systems 'ASR alone': write it as NAME=VALUE"),
         (["--systems", "a=x", "a=y"], "--systems: 'a' comes twice"),
-        (["--systems", "a=x,"], "--systems 'a=x,': write it"),
         (["--systems", "a=x", "--rows=0"], "--rows must be at least 1"),
     ):
         with pytest.raises(UserError, match=message):

@@ -29,7 +29,7 @@ def decoded(table=TABLE, category="SIMU"):
         "utt2category": dict.fromkeys(table, category),
     }
     ref = dict.fromkeys(table, "word " * WORDS)
-    return DecodedSet("set", Path("set"), ref, {}, counts, properties)
+    return DecodedSet("set", Path("set"), ref, {}, counts, {}, properties)
 
 
 def utterances(places):
