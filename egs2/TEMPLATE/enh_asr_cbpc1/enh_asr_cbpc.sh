@@ -777,17 +777,19 @@ tested_against() {
     [ "${#TESTED_AGAINST[@]}" -gt 0 ] || fail "--compare_with ${compare_with}: no joint training of that name"
 }
 
-# map_embeddings: where frames lie before and after joint training, as MAP; none without simulated
-# validation speech
+# map_embeddings: where frames lie before joint training and after it, of the first one and of those in
+# TESTED_AGAINST, as MAP; none without simulated validation speech
 map_embeddings() {
-    local i exp digests=() joint=()
+    local i exp shown=false digests=() joint=()
     MAP=
     if ! grep -q SIMU "${valid}/utt2category"; then return; fi
     MAP=${expdir}/embedding_map.npz
     for i in "${!SYSTEM_NAMES[@]}"; do
         exp=${SYSTEM_DIRS[i]}
         digests+=("${SYSTEM_NAMES[i]}" "$(system_digest "${i}")")
-        if [ "${SYSTEM_KINDS[i]}" = joint ]; then
+        [ "${SYSTEM_KINDS[i]}" = joint ] || continue
+        if ! ${shown} || [[ " ${TESTED_AGAINST[*]} " = *" ${SYSTEM_NAMES[i]} "* ]]; then
+            shown=true
             joint+=("${SYSTEM_NAMES[i]}=${exp}/config.yaml,${exp}/$(joint_checkpoint "${exp}")")
         fi
     done
