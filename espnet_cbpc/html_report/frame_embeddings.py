@@ -49,7 +49,7 @@ class FrameEncoder:
             if system.asr_fs != system.fs:
                 speech = resample(speech, system.fs, system.asr_fs)
                 lengths = torch.tensor([speech.shape[1]])
-            with tap_encoder(system.s2t_model, self.layer) as output:
+            with tap_encoder(system.s2t_model, [self.layer]) as output:
                 system.s2t_model.encode(speech, lengths.to(speech.device))
-            frames.append(output.h[0, : int(output.lengths[0])].cpu().numpy())
+            frames.append(output.frames[self.layer][0, : int(output.lengths[0])].cpu().numpy())
         return np.concatenate(frames)

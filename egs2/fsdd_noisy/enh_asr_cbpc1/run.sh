@@ -14,5 +14,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --stats_nj 2 \
     --speed_perturb_factors "0.9 1.0 1.1" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
+    --block text \
     --data_note "FSDD digits in Hu's 100 Nonspeech Sounds, 8 kHz" \
     "$@"

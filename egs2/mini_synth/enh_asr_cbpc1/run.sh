@@ -12,5 +12,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --train_nj 2 \
     --local_data_opts "--num_test 60" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
+    --block text \
     --data_note "eSpeak NG commands in generated noises, 8 kHz" \
     "$@"
