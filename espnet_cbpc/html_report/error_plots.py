@@ -14,7 +14,7 @@ from espnet_cbpc.scoring.estimates import Resampling, intervals
 from espnet_cbpc.scoring.groups import group, lowest
 
 Rate = Tuple[Optional[float], Sequence[Optional[float]]]  # and its interval
-MOST_ROWS = 12  # of the plot by noise: as many as fit on a screen
+MOST_POINTS = 48  # of the plot by noise: as many as fit on a screen
 MOST_BANDS = 5  # systems whose intervals can be told apart
 
 
@@ -52,13 +52,14 @@ class ByProperty:
         return Table(f"{self.title} (%), in brackets the interval", head, rows)
 
     def hardest(self) -> List[str]:
-        """Return up to ``MOST_ROWS`` values, those of the highest mean WER, the highest first."""
+        """Return the values of the highest mean WER, the highest first, as many as are drawn."""
 
         def mean(value: str) -> float:
             rates = [of_values[value][0] for of_values in self.rates.values()]
             return float(np.mean([rate for rate in rates if rate is not None] or [0.0]))
 
-        return sorted(self.values, key=mean, reverse=True)[:MOST_ROWS]
+        most = max(2, MOST_POINTS // len(self.rates))
+        return sorted(self.values, key=mean, reverse=True)[:most]
 
 
 def from_results(

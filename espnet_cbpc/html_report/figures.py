@@ -1,16 +1,20 @@
 """Plots as images that stand in the page itself and follow its light or dark colours."""
 
 import base64
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Callable, Dict
+from urllib.parse import quote
 
 import matplotlib
 from matplotlib.figure import Figure  # without pyplot: no display, no state that outlives the call
+from PIL import Image  # which matplotlib needs
 
 INK = "#123456"  # stands for the page's text colour until the plot is an SVG
 STYLE = {
     "font.size": 9,
+    "font.sans-serif": ["DejaVu Sans"],  # each text of an SVG names all that are here
     "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -58,7 +62,10 @@ def data_uri(media_type: str, content: bytes) -> str:
 
 
 def draw(
-    paint: Callable[[Figure], None], alt: str, width: float = 4.2, height: float = 2.9
+    paint: Callable[[Figure], None],
+    alt: str,
+    width: float = 4.2,
+    height: float = 2.9,
 ) -> Picture:
     """Return a plot as an SVG image.
 
@@ -69,16 +76,27 @@ def draw(
             it is; wider ones are shrunk there, text and all.
         height: in inches.
     """
+    stream = BytesIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure)
-        stream = BytesIO()
-        figure.savefig(stream, format="svg", transparent=True, dpi=150, metadata={"Date": None})
+        figure.savefig(stream, format="svg", transparent=True, dpi=150, metadata=nothing)
     svg = stream.getvalue().decode()
     start = svg.index(">", svg.index("<svg")) + 1
     svg = svg[:start] + THEME + svg[start:].replace(INK, "currentColor")
-    uri = data_uri("image/svg+xml", svg.encode())
+    svg = re.sub('(?<="data:image/png;base64,)[^"]+', _with_fewer_colours, svg)
+    # Percent-encoded: as base64, images in the SVG would be in base64 twice.
+    uri = "data:image/svg+xml," + quote(svg, safe=" /:;,=+()!*~@$?")
     return Picture(uri, alt, round(96 * width), round(96 * height))
+
+
+def _with_fewer_colours(found: "re.Match[str]") -> str:
+    """Return a PNG in base64 with a palette, a third of the size."""
+    image = Image.open(BytesIO(base64.b64decode(found[0])))
+    stream = BytesIO()
+    image.quantize(256, Image.Quantize.FASTOCTREE).save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def look(index: int) -> Dict[str, str]:
