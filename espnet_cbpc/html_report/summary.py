@@ -58,10 +58,10 @@ def paired_tests(results: Results, of_wer: bool) -> Optional[Table]:
     """Return the paired tests between systems by WER, or by all else; None where there are none."""
     rows = [
         [
-            test["set"],
-            _title(test["measure"]),
             test["a"],
             test["b"],
+            test["set"],
+            *([] if of_wer else [_title(test["measure"])]),
             _difference(test),
             _p(test["p"]),
             _p(test["p_matched_pairs"]),
@@ -69,9 +69,10 @@ def paired_tests(results: Results, of_wer: bool) -> Optional[Table]:
         for test in results["tests"]
         if (test["measure"] == "WER") == of_wer
     ]
-    head = ["set", "measure", "A", "B", "A less B", "p", "p, matched pairs"]
+    texts = ["A", "B", "set", *([] if of_wer else ["measure"])]
     caption = f"Paired tests by {'WER (in points)' if of_wer else 'other measures'}"
-    return Table(caption, head, rows, 4) if rows else None
+    head = [*texts, "A less B", "p", "p, matched pairs"]
+    return Table(caption, head, rows, len(texts)) if rows else None
 
 
 def quality_tables(results: Results) -> List[Table]:

@@ -275,10 +275,10 @@ def test_paired_tests_are_those_of_the_results(outline, experiment):
     expected = [test for test in tests if test["measure"] == "WER"]
     assert len(rows) == len(expected) == 4  # two sets, two systems against the first
     for row, test in zip(rows, expected):
-        assert row[:4] == [test["set"], "WER", test["a"], test["b"]]
+        assert row[:3] == [test["a"], test["b"], test["set"]]
         numbers = (100 * x for x in (test["difference"], *test["interval"]))
-        assert row[4] == "{:.1f} [{:.1f}, {:.1f}]".format(*numbers)
-        for cell, p in zip(row[5:], (test["p"], test["p_matched_pairs"])):
+        assert row[3] == "{:.1f} [{:.1f}, {:.1f}]".format(*numbers)
+        for cell, p in zip(row[4:], (test["p"], test["p_matched_pairs"])):
             assert cell == ("< 0.001" if p < 0.001 else f"{p:.3f}")
     others = outline.tables["Paired tests by other measures"][1:]
     assert len(others) == sum(test["measure"] != "WER" for test in tests)
@@ -295,7 +295,7 @@ def test_what_has_no_interval_or_p_is_shown_without(copy, tmp_path):
     results["wer"][OURS]["test_clean"]["total"]["interval"] = [None, None]
     (root / "results.json").write_text(json.dumps(results))
     tables = make(command, tmp_path).tables
-    assert tables["Paired tests by WER (in points)"][1][4:] == ["-50.0", "< 0.001", "–"]
+    assert tables["Paired tests by WER (in points)"][1][3:] == ["-50.0", "< 0.001", "–"]
     assert tables["Paired tests by other measures"][1][4:] == ["0.000 [-0.100, 0.100]", "–", "–"]
     assert "[" not in tables["WER (%), in brackets 95 % interval"][-1][1]
 
