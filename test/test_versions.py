@@ -132,6 +132,7 @@ def test_whatever_the_package_imports_is_required(repository, metadata):
     packages = {
         "espnet2": "espnet",
         "espnetez": "espnet",
+        "PIL": "pillow",
         "faiss": "faiss-cpu",
         "sklearn": "scikit-learn",
         "yaml": "pyyaml",

@@ -184,6 +184,16 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return force_gatherable((loss, stats, batch_size), loss.device)
 
     @property
+    def needs_clean_frames(self) -> bool:
+        """Whether anything but the pseudo-labels of clean speech is needed."""
+        centres_on_them = self.center and any(layer != self.layer for layer in self.loss_layers)
+        return (
+            any(criterion.needs_clean for criterion in self.criterions)
+            or self.within_cluster_norm is not None
+            or centres_on_them
+        )
+
+    @property
     def computes_enh_loss(self) -> bool:
         """Whether the SE loss takes part at all."""
         return self.calc_enh_loss and self.alpha > 0.0
@@ -259,7 +269,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         has_clean = (category == SIMU) | (category == CLEAN)  # (B,)
         labels = self.dumped_labels(encoded, has_clean, batch)
         target = None
-        if labels is None or any(criterion.needs_clean for criterion in self.criterions):
+        if labels is None or self.needs_clean_frames:
             clean = self.clean_speech(speech, category, batch)
             clean, clean_lengths = self.at_asr_rate(clean, lengths)
             target = self.teacher(self.s2t_model, clean, clean_lengths, self.tapped)
@@ -303,7 +313,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             Enhanced and clean embeddings (B, T, D), and the tokenizer's centroids (K, D).
         """
         h, centroids = encoded.frames[layer], self.tokenizer.centroids
-        c = h.detach() if target is None else target.frames[layer]  # or no criterion looks at it
+        c = h.detach() if target is None else target.frames[layer]  # or nothing looks at it
         if self.center:
             own = layer == self.layer
             mean = self.tokenizer.mean if own else mean_frame(c, labels >= 0, ranks)

@@ -86,6 +86,7 @@ def test_results_by_snr_with_every_measure_of_quality(recipe):
     assert results["sets"] == ["test_clean", "test_seen", "test_unseen"]
     assert set(results["quality"]) == {"test_seen", "test_unseen"}
     measures = {"PESQ_WB", "CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR"}
+    measures |= {"SDR", "SEGSNR"}
     for quality in results["quality"].values():
         for scores in quality.values():
             assert set(scores["total"]) == measures
@@ -98,4 +99,4 @@ def test_running_again_does_nothing_but_the_report(recipe, corpora):
     again = run(recipe, corpora)
     assert again.returncode == 0, again.stdout[-3000:]
     assert "log:" not in again.stdout
-    assert again.stdout.count("already done, skipped") == 18
+    assert again.stdout.count("already done, skipped") == 19

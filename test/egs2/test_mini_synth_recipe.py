@@ -158,7 +158,7 @@ def test_running_again_does_nothing_but_the_report(recipe):
     start = time.time()
     again = run(recipe)
     assert again.returncode == 0, again.stdout[-3000:]
-    assert again.stdout.count("already done, skipped") == 23
+    assert again.stdout.count("already done, skipped") == 24
     assert "log:" not in again.stdout
     trained = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "1epoch.pth"
     assert trained.stat().st_mtime < start
@@ -173,7 +173,7 @@ def test_changed_tokenizer_options_re_run_what_depends_on_them(recipe):
     finally:
         config.write_text(before, encoding="utf-8")
     assert changed.returncode == 0, changed.stdout[-3000:]
-    assert "joint_statistics: already done" in changed.stdout
+    assert "joint_statistics_train_asr_word: already done" in changed.stdout
     assert "enh_asr_train_enh_asr_cbpc was made with other options" in changed.stdout
     exp = inference(recipe).parent
     weights = torch.load(exp / "latest.pth", weights_only=True)
@@ -295,7 +295,7 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     again = run(recipe, *options, "--stop_stage", "10")
     assert again.stdout.count("already done, skipped") == 2, again.stdout
     assert not list(new.glob("asr_*/train.log"))
-    assert (new / "enh_asr_stats_word" / "train" / "speech_shape").is_file()
+    assert (new / "enh_asr_stats_asr" / "train" / "speech_shape").is_file()
 
     (tokenizer,) = new.glob("tokenizer_*")
     for split in ("train", "dev"):
@@ -335,7 +335,7 @@ def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, t
     assert any(not torch.equal(v, adapted[f"enh_model.{k}"]) for k, v in before.items())
     losses = (exp / "train.log").read_text(encoding="utf-8")
     assert "loss_cbpc=" in losses and "loss_asr=" not in losses
-    assert not list((new / "enh_asr_stats_word" / "train").glob("text*"))
+    assert not list((new / "enh_asr_stats_asr" / "train").glob("text*"))
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert results["sets"] == ["test_unseen"]  # the other one has no transcripts to score against
     assert (exp / "decode" / "test_seen" / "text").is_file()

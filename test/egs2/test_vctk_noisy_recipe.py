@@ -67,6 +67,7 @@ def test_results_are_those_that_the_benchmark_asks_for(recipe):
     results = json.loads((recipe / "results.json").read_text(encoding="utf-8"))
     assert results["sets"] == ["test_clean", "test"] and list(results["quality"]) == ["test"]
     measures = ["PESQ_WB", "CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR"]
+    measures += ["SDR", "SEGSNR"]
     for scores in results["quality"]["test"].values():
         assert list(scores["total"]) == measures
         assert list(scores["groups"]) == ["2.5", "7.5", "12.5", "17.5"]

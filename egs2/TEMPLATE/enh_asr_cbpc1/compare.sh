@@ -65,4 +65,4 @@ for seed in ${seeds}; do
         all+=(${configs})
     done <<<"${groups}"
 done
-run "${seeds%% *}" "${tokenizer_conf}" "${all[@]}" -- --stage 16 --stop_stage 16 --report_seeds "${seeds}"
+run "${seeds%% *}" "${groups%% *}" "${all[@]}" -- --stage 16 --stop_stage 16 --report_seeds "${seeds}"

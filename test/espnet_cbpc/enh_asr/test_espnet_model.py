@@ -80,6 +80,18 @@ def test_frames_of_another_layer_are_centred_on_the_clean_frames_of_the_batch(
     torch.testing.assert_close(h - c, encoded.frames[1] - target.frames[1])
 
 
+@pytest.mark.parametrize(
+    "joint_conf, needed",
+    [({}, False), ({"within_cluster_norm": 0.1}, True), ({"loss_layers": [1, None]}, True)],
+)
+def test_clean_speech_is_encoded_where_more_than_its_labels_is_needed(
+    tiny_model, joint_conf, needed
+):
+    criterions = [{"name": "cbpc", "conf": {"pairs": "enhanced"}}]
+    model = tiny_model(contrastive_criterions=criterions, joint_conf=joint_conf)
+    assert model.needs_clean_frames == needed
+
+
 def test_within_cluster_norm_follows_in_training_alone(tiny_model, tiny_batch):
     model = tiny_model(joint_conf={"within_cluster_norm": 0.1})
     norm = model.within_cluster_norm
