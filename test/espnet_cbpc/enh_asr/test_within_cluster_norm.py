@@ -49,6 +49,18 @@ def test_first_batch_counts_fully():
     torch.testing.assert_close(few.transform, many.transform, atol=0.1, rtol=0)
 
 
+def test_resumed_training_goes_on_as_it_would_have():
+    whole = fitted(0.1, batches=EVERY + 3)
+    half = fitted(0.1, batches=EVERY // 2)
+    resumed = WithinClusterNorm(4, 0.1)
+    resumed.load_state_dict(half.state_dict())
+    for seed in range(EVERY // 2, EVERY + 3):
+        frames, labels, centroids = clusters(seed)
+        resumed.follow(frames, labels, centroids, Ranks(1, frames.device))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
 def test_shrinkage_out_of_range():
     with pytest.raises(ValueError, match=r"shrinkage must be in \[0, 1\], but is 1.5"):
         WithinClusterNorm(4, 1.5)
