@@ -1,8 +1,6 @@
 """Distance of enhanced frames to the clean frames of the same time: the rival without negatives."""
 
-import torch
-
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result, unit_length
 from espnet_cbpc.loss.infonce import similarity_stats
 
 DISTANCES = ("cosine", "mse")
@@ -34,29 +32,18 @@ class FeatureMatchingLoss(AbsContrastiveLoss):
         """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
         a, c = frames.enhanced, frames.clean
         weight = 1.0 / max(1, frames.ranks.total_count)
+        unit_a, unit_c = unit_length(a), unit_length(c)
+        cosines = (unit_a * unit_c).sum(1)  # (N,)
         if self.distance == "cosine":
-            distances = 1.0 - (a * c).sum(1)  # (N,)
+            distances = 1.0 - cosines
             grad_a, grad_c = -weight * c, -weight * a
         else:
             distances = (a - c).square().mean(1)
             grad_a = 2 * weight / a.shape[1] * (a - c)
             grad_c = -grad_a
-        cosines = torch.nn.functional.cosine_similarity(a, c)
         return Result(
             weight * distances.sum(),
             grad_a if frames.wants_enhanced else None,
             grad_c if frames.wants_clean else None,
-            similarity_stats(a, c, cosines) if self.normalizes else anchors_only(cosines),
+            similarity_stats(unit_a, unit_c, cosines),
         )
-
-
-def anchors_only(cosines: torch.Tensor) -> dict:
-    """Return the statistics of pairs that were not compared with others."""
-    nan = cosines.new_tensor(float("nan"))
-    n = len(cosines)
-    return {
-        "anchors": cosines.new_tensor(float(n)),
-        "positives": cosines.new_tensor(1.0),
-        "sim_pos": cosines.sum() / n if n else nan,
-        "sim_neg": nan,
-    }
