@@ -169,8 +169,10 @@ def recipe(tmp_path):
     (tmp_path / "run.sh").write_text('#!/bin/sh\nprintf "<%s>" "$@" >>calls\necho >>calls\n')
     (tmp_path / "run.sh").chmod(0o755)
     (tmp_path / "conf" / "train.yaml").write_text("max_epoch: 1\n")
+    (tmp_path / "conf" / "train_asr_multicondition.yaml").write_text("max_epoch: 9\n")
     (tmp_path / "conf" / "tokenizer_kmeans.yaml").write_text("n_clusters: 50\n")
     (tmp_path / "conf" / "comparison.yaml").write_text(
+        "changes: {max_epoch: 2}\n"
         "systems:\n"
         "    a: {title: A, config: conf/train.yaml}\n"
         "    b: {title: B, config: conf/train.yaml}\n"
@@ -200,10 +202,12 @@ def test_comparison_runs_each_seed_and_tokenizer_and_makes_one_report(recipe):
     expected = (
         f"<--tokenizer_conf><{conf}/tokenizer_kmeans_n_clusters50.yaml>"
         f"<--baseline_configs><{conf}/a.yaml><--enh_asr_config><{conf}/b.yaml>"
-        "<--multicondition_asr_config><conf/train_asr_multicondition.yaml>"
+        f"<--multicondition_asr_config><{conf}/train_asr_multicondition.yaml>"
         "<--observation_adding><><--nj><3><--stop_stage><15>"
     )
     assert calls[0].endswith(expected) and calls[2].endswith(expected)
+    for name in ("a", "train_asr_multicondition"):
+        assert (recipe / conf / f"{name}.yaml").read_text().endswith("max_epoch: 2\n")
     assert f"n_clusters8.yaml><--baseline_configs><><--enh_asr_config><{conf}/c.yaml>" in calls[3]
     assert (
         f"<--baseline_configs><{conf}/a.yaml {conf}/b.yaml><--enh_asr_config><{conf}/c.yaml>"

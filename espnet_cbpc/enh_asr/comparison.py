@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import read_yaml
@@ -43,18 +43,43 @@ def read_comparison(
     Raises:
         UserError: a file or key that does not exist, or no such system.
     """
-    content = read_yaml(path)
-    systems = content.get("systems")
-    if not isinstance(systems, dict) or set(content) - {"changes", "systems"}:
-        raise UserError(f"{path}: must hold systems, and else only changes")
+    systems, common = _parts(path)
     unknown = [name for name in names or [] if name not in systems]
     if unknown:
         raise UserError(f"{path}: no system {listed(unknown)}; there are {', '.join(systems)}")
     tokenizer = read_yaml(tokenizer_config)
-    common = content.get("changes") or {}
     return [
         _system(path, name, systems[name], common, tokenizer) for name in names or list(systems)
     ]
+
+
+def read_multicondition_asr(
+    path: Union[str, Path], asr_config: Union[str, Path]
+) -> Dict[str, Any]:
+    """Read the training of the ASR model that has no SE, for as long as that of the systems.
+
+    Args:
+        path: YAML of a comparison.
+        asr_config: file of the ASR training.
+
+    Returns:
+        The latter, with those of the comparison's common ``changes`` whose keys it has.
+
+    Raises:
+        UserError: a file that does not exist or is no comparison.
+    """
+    config = read_yaml(asr_config)
+    _, common = _parts(path)
+    return merged(config, {key: value for key, value in common.items() if key in config})
+
+
+def _parts(path: Union[str, Path]) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """Return the systems of a comparison and the changes common to them."""
+    content = read_yaml(path)
+    systems = content.get("systems")
+    if not isinstance(systems, dict) or set(content) - {"changes", "systems"}:
+        raise UserError(f"{path}: must hold systems, and else only changes")
+    return systems, content.get("changes") or {}
 
 
 def _system(path, name: str, entry: Any, common: Mapping, tokenizer: Mapping) -> System:

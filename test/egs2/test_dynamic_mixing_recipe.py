@@ -96,7 +96,7 @@ def recipe(tmp_path_factory, shared_data):
 
 def test_both_trainings_have_all_clean_utterances_and_mix_them(recipe):
     ids = read_table(recipe / "data" / "train" / "text").keys()
-    for exp, stats in (("enh_train_enh/stats", "speech_mix"), ("enh_asr_stats_train_asr_word", "speech")):
+    for exp, stats in (("enh_stats_train_enh", "speech_mix"), ("enh_asr_stats_train_asr_word", "speech")):
         shapes = read_table(recipe / "exp" / exp / "train" / f"{stats}_shape")
         assert shapes.keys() == ids
     for exp in ("enh_train_enh", "enh_asr_train_enh_asr_cbpc"):

@@ -173,7 +173,7 @@ def test_changed_tokenizer_options_re_run_what_depends_on_them(recipe):
     finally:
         config.write_text(before, encoding="utf-8")
     assert changed.returncode == 0, changed.stdout[-3000:]
-    assert "joint_statistics_train_asr_word: already done" in changed.stdout
+    assert "enh_asr_stats_train_asr_word: already done" in changed.stdout
     assert "enh_asr_train_enh_asr_cbpc was made with other options" in changed.stdout
     exp = inference(recipe).parent
     weights = torch.load(exp / "latest.pth", weights_only=True)

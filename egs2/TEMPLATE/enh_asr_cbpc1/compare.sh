@@ -39,7 +39,11 @@ done
 confdir=${expdir}/$(basename "${comparison}" .yaml)_conf
 # shellcheck disable=SC2086  # a list
 groups=$(python -m espnet_cbpc.bin.expand_comparison --comparison "${comparison}" \
-    --tokenizer_conf "${tokenizer_conf}" --systems ${systems} --outdir "${confdir}")
+    --tokenizer_conf "${tokenizer_conf}" --systems ${systems} --outdir "${confdir}" \
+    ${multicondition_asr_config:+--multicondition_asr_config "${multicondition_asr_config}"})
+if [ -n "${multicondition_asr_config}" ]; then
+    multicondition_asr_config=${confdir}/$(basename "${multicondition_asr_config}")
+fi
 
 # run SEED TOKENIZER CONFIG... -- OPTION...
 run() {

@@ -170,11 +170,10 @@ if [ -n "${enh_model}" ]; then
     inference_enh_model=model.pth
 fi
 seed_suffix=${train_seed:+_seed${train_seed}}
-if [ -n "${train_seed}" ]; then
-    asr_args+=" --seed ${train_seed}"
-    enh_args+=" --seed ${train_seed}"
-    enh_asr_args+=" --seed ${train_seed}"
-fi
+# stats_of NAME: the folder of statistics, which do not depend on the seed
+stats_of() { echo "${expdir}/${1%"${seed_suffix}"}"; }
+seed_opts=()
+if [ -n "${train_seed}" ]; then seed_opts=(--seed "${train_seed}"); fi
 asr_tag=${asr_tag:-$(name_of "${asr_config}")_${token_type}${seed_suffix}}
 enh_tag=${enh_tag:-$(name_of "${enh_config}")${seed_suffix}}
 asr_exp=${expdir}/asr_${asr_tag}
@@ -182,7 +181,7 @@ multicondition_exp=${expdir}/asr_$(name_of "${multicondition_asr_config}")_${asr
 enh_exp=${expdir}/enh_${enh_tag}
 lm_exp=${expdir}/lm_${token_type}
 tokenizer_exp=${expdir}/tokenizer_$(name_of "${tokenizer_conf}")_${asr_tag}
-joint_stats=${expdir}/enh_asr_stats_${asr_tag}
+joint_stats=$(stats_of "enh_asr_stats_${asr_tag}")
 joint_suffix=$(if ! ${asr_update}; then echo _frozen_asr; fi)
 joint_suffix+=$(if ! ${use_transcripts}; then echo _no_transcripts; fi)
 joint_suffix+=${seed_suffix}
@@ -250,11 +249,13 @@ train_model() {
     fi
 }
 
+# begin_stats STATS DIGEST: begin, for collect_stats
+begin_stats() { begin "$(basename "$1")" "$2" "$1"; }
+
 # collect_stats MODULE STATS OPTION...: lengths (and feature statistics) of the utterances.
 collect_stats() {
     local module=$1 stats=$2 split dir job lists category parts=()
     shift 2
-    if [ -f "${stats}/.complete" ]; then return; fi
     rm -rf "${stats}"
     mkdir -p "${stats}/logdir"
     for split in train valid; do
@@ -278,7 +279,7 @@ collect_stats() {
     for job in $(seq "${stats_nj}"); do parts+=(--input_dir "${stats}/logdir/stats.${job}"); done
     run_job "${stats}/logdir/aggregate.log" \
         python -m espnet2.bin.aggregate_stats_dirs "${parts[@]}" --output_dir "${stats}"
-    touch "${stats}/.complete"
+    finish "$(basename "${stats}")"
 }
 
 # need_model FOLDER CHECKPOINT OPTION: fails where there is no such model
@@ -422,29 +423,34 @@ stage9() {
 }
 
 train_asr() {
-    local opts
-    begin "asr_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
-        "$(digest_of "${asr_config}")" "${asr_args}")" "${asr_exp}" || return 0
+    local inputs stats opts
+    inputs=$(digest "$(stamp length_filter)" "$(stamp token_list)" "$(digest_of "${asr_config}")" \
+        "${asr_args}")
+    stats=$(stats_of "asr_stats_${asr_tag}")
+    begin "asr_${asr_tag}" "$(digest "${inputs}" "${seed_opts[@]}")" "${asr_exp}" || return 0
     # spk1.scp has a line for every utterance; but for real recordings it is that of clean.scp
     DATA=("spk1.scp,speech,sound" "text,text,text")
     CATEGORY="SIMU CLEAN"
     # shellcheck disable=SC2206  # options, split at blanks
     opts=(--config "${asr_config}" --use_preprocessor true "${token_opts[@]}"
         --frontend_conf "fs=${fs_hz}" ${asr_args})
-    collect_stats espnet2.bin.asr_train "${asr_exp}/stats" "${opts[@]}"
-    train_model espnet2.bin.asr_train "${asr_exp}/stats" "${asr_exp}" "speech_shape text_shape" \
-        "${opts[@]}"
+    if begin_stats "${stats}" "${inputs}"; then
+        collect_stats espnet2.bin.asr_train "${stats}" "${opts[@]}"
+    fi
+    train_model espnet2.bin.asr_train "${stats}" "${asr_exp}" "speech_shape text_shape" \
+        "${opts[@]}" "${seed_opts[@]}"
     finish "asr_${asr_tag}"
 }
 
 # From the ASR model on clean speech, as the joint trainings start too, but on noisy speech
 train_multicondition_asr() {
-    local name opts
+    local name inputs stats opts
     name=$(basename "${multicondition_exp}")
-    begin "${name}" "$(digest "$(stamp length_filter)" \
-        "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
-        "$(digest_of "${multicondition_asr_config}")" "${asr_args}")" "${multicondition_exp}" \
-        || return 0
+    inputs=$(digest "$(lengths_digest)" "$(digest_of "${multicondition_asr_config}")" "${asr_args}")
+    stats=$(stats_of "asr_stats_${name#asr_}")
+    begin "${name}" "$(digest "${inputs}" "${seed_opts[@]}" \
+        "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")")" \
+        "${multicondition_exp}" || return 0
     DATA=("wav.scp,speech,sound" "text,text,text")
     CATEGORY=
     mkdir -p "${multicondition_exp}"
@@ -452,27 +458,33 @@ train_multicondition_asr() {
         --asr_train_config "${asr_exp}/config.yaml" --output "${multicondition_exp}/asr.yaml"
     # shellcheck disable=SC2206  # options, split at blanks
     opts=(--config "${multicondition_exp}/asr.yaml" ${asr_args})
-    collect_stats espnet2.bin.asr_train "${multicondition_exp}/stats" "${opts[@]}"
-    train_model espnet2.bin.asr_train "${multicondition_exp}/stats" "${multicondition_exp}" \
-        "speech_shape text_shape" "${opts[@]}" --init_param "${asr_exp}/${inference_asr_model}"
+    if begin_stats "${stats}" "${inputs}"; then
+        collect_stats espnet2.bin.asr_train "${stats}" "${opts[@]}"
+    fi
+    train_model espnet2.bin.asr_train "${stats}" "${multicondition_exp}" "speech_shape text_shape" \
+        "${opts[@]}" "${seed_opts[@]}" --init_param "${asr_exp}/${inference_asr_model}"
     finish "${name}"
 }
 
 stage10() {
-    local opts
+    local inputs stats opts
     if [ -n "${enh_model}" ]; then
         bring_model enh "${enh_model}" "${enh_exp}" "${enh_checkpoint}"
         return
     fi
-    begin "enh_${enh_tag}" "$(digest "$(stamp length_filter)" "$(digest_of "${enh_config}")" \
-        "${enh_args}" "${mixing_digest[@]}")" "${enh_exp}" || return 0
+    inputs=$(digest "$(stamp length_filter)" "$(digest_of "${enh_config}")" "${enh_args}" \
+        "${mixing_digest[@]}")
+    stats=$(stats_of "enh_stats_${enh_tag}")
+    begin "enh_${enh_tag}" "$(digest "${inputs}" "${seed_opts[@]}")" "${enh_exp}" || return 0
     DATA=("wav.scp,speech_mix,sound" "spk1.scp,speech_ref1,sound")
     CATEGORY=SIMU
     # shellcheck disable=SC2206  # options, split at blanks
     opts=(--config "${enh_config}" "${mixing_opts[@]}" ${enh_args})
-    collect_stats espnet_cbpc.bin.enh_train "${enh_exp}/stats" "${opts[@]}"
-    train_model espnet_cbpc.bin.enh_train "${enh_exp}/stats" "${enh_exp}" \
-        "speech_mix_shape speech_ref1_shape" "${opts[@]}"
+    if begin_stats "${stats}" "${inputs}"; then
+        collect_stats espnet_cbpc.bin.enh_train "${stats}" "${opts[@]}"
+    fi
+    train_model espnet_cbpc.bin.enh_train "${stats}" "${enh_exp}" \
+        "speech_mix_shape speech_ref1_shape" "${opts[@]}" "${seed_opts[@]}"
     finish "enh_${enh_tag}"
 }
 
@@ -544,19 +556,25 @@ joint_data() {
     CATEGORY=
 }
 
+# lengths_digest: what the lengths of noisy speech and of its tokens depend on
+lengths_digest() {
+    local model
+    model=$(stamp "$(basename "$(stats_of "asr_stats_${asr_tag}")")")
+    if [ "${model}" = none ]; then
+        model=$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")
+    fi
+    digest "$(stamp length_filter)" "$(stamp token_list)" "${model}"
+}
+
 stage12() {
-    local config
+    local config=${joint_stats}.yaml
     need_models
     # Lengths do not depend on the SE model, nor on how the model is trained: one set serves all
     # joint trainings with an ASR model.
-    begin "joint_statistics_${asr_tag}" "$(digest "$(stamp length_filter)" "$(stamp token_list)" \
-        "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
-        "${use_transcripts}")" "${joint_stats}" || return 0
-    config=${joint_stats}.yaml
+    begin_stats "${joint_stats}" "$(digest "$(lengths_digest)" "${use_transcripts}")" || return 0
     joint_config "${enh_asr_config}" "${config}"
     joint_data
     collect_stats espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" --config "${config}"
-    finish "joint_statistics_${asr_tag}"
 }
 
 # joint_config CONFIG OUTPUT: the architectures of both models and the user's training options
@@ -575,11 +593,12 @@ stage13() {
     for i in "${!joint_tags[@]}"; do
         tag=${joint_tags[i]}
         exp=${expdir}/enh_asr_${tag}
-        begin "enh_asr_${tag}" "$(digest "$(stamp "joint_statistics_${asr_tag}")" \
+        begin "enh_asr_${tag}" "$(digest "$(stamp "$(basename "${joint_stats}")")" \
+            "$(model_digest "${asr_exp}" "asr_${asr_tag}" "${inference_asr_model}")" \
             "$(model_digest "${enh_exp}" "enh_${enh_tag}" "${inference_enh_model}")" \
             "$(stamp "$(basename "${tokenizer_exp}")")" "$(digest_of "${joint_configs[i]}")" \
-            "${enh_asr_args}" "${asr_update}" "${use_transcripts}" "${mixing_digest[@]}")" "${exp}" \
-            || continue
+            "${enh_asr_args}" "${seed_opts[@]}" "${asr_update}" "${use_transcripts}" \
+            "${mixing_digest[@]}")" "${exp}" || continue
         start train_joint "${tag}" "${exp}" "${joint_configs[i]}"
     done
     wait_started
@@ -595,7 +614,7 @@ train_joint() {
     fi
     # shellcheck disable=SC2086  # options, split at blanks
     train_model espnet_cbpc.bin.enh_asr_cbpc_train "${joint_stats}" "${exp}" \
-        "${joint_shapes}" --config "${exp}/joint.yaml" \
+        "${joint_shapes}" --config "${exp}/joint.yaml" "${seed_opts[@]}" \
         --init_param "${asr_exp}/${inference_asr_model}::s2t_model" \
         "${enh_exp}/${inference_enh_model}::enh_model" "${mixing_opts[@]}" ${enh_asr_args}
     finish "enh_asr_${tag}"

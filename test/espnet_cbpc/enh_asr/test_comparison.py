@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from espnet_cbpc.bin import expand_comparison
-from espnet_cbpc.enh_asr.comparison import merged, read_comparison
+from espnet_cbpc.enh_asr.comparison import merged, read_comparison, read_multicondition_asr
 from espnet_cbpc.utils.cli import UserError
 
 TRAIN = {"max_epoch": 12, "joint_conf": {"alpha": 0.1, "teacher": "frozen"}, "criteria": [1, 2]}
@@ -42,6 +42,13 @@ def test_systems_are_the_base_with_changes(files):
     }
     assert both.tokenizer == {"n_clusters": 50, "seed": 0}
     assert coarse.tokenizer == {"n_clusters": 8, "seed": 0}
+
+
+def test_common_changes_reach_the_asr_model_without_se_where_it_has_such_a_key(files):
+    (files / "asr.yaml").write_text("max_epoch: 12\nseed: 3\n")
+    changes = {"max_epoch": 4, "joint_conf": {"alpha": 1}}
+    (files / "comparison.yaml").write_text(yaml.safe_dump({**SYSTEMS, "changes": changes}))
+    assert read_multicondition_asr("comparison.yaml", "asr.yaml") == {"max_epoch": 4, "seed": 3}
 
 
 def test_merging_leaves_both_as_they_were():
