@@ -1,6 +1,7 @@
 """compare.sh on mini_synth with tiny data and models: every kind of system, two seeds, one report."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -30,9 +31,9 @@ OPTIONS = [
 ]
 
 
-def compare(recipe):
+def compare(recipe, *more):
     return subprocess.run(
-        [str(recipe / "compare.sh"), *OPTIONS],
+        [str(recipe / "compare.sh"), *OPTIONS, *more],
         cwd=recipe,
         text=True,
         stdout=subprocess.PIPE,
@@ -96,3 +97,22 @@ def test_again_it_does_nothing_anew(recipe):
     assert done.returncode == 0, done.stdout[-3000:]
     assert {p: p.stat().st_mtime_ns for p in made} == before
     assert " started" not in done.stdout
+
+
+def test_texts_and_scores_without_models_make_the_same_tables(recipe, results):
+    for found in (recipe / "exp").glob("*/decode/*/*"):
+        there = recipe / "exp_brought" / found.relative_to(recipe / "exp")
+        if found.name == "text":
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(found, there)
+        elif found.name == "score_enh":
+            shutil.copytree(found, there)
+    shutil.copytree(recipe / "exp" / "noisy_scores", recipe / "exp_brought" / "noisy_scores")
+    brought = ("--expdir", "exp_brought", "--results", "exp_brought/compared.md", "--stage", "16")
+    done = compare(recipe, *brought)
+    assert done.returncode == 0, done.stdout[-3000:]
+    again = json.loads((recipe / "exp_brought" / "results.json").read_text())
+    for part in ("systems", "seeds", "wer", "quality", "tests"):
+        assert again[part] == results[part], part
+    assert "no exp_brought/report.html: exp_brought/asr_train_asr_word_seed1" in done.stdout
+    assert not (recipe / "exp_brought" / "report.html").exists()

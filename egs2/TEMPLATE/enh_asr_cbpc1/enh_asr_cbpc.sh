@@ -780,8 +780,13 @@ stage16() {
         ${report_notes:+--notes "${report_notes}"} \
         --header "data=${data_note}" "seeds of the trainings=$(training_seeds)"
     log "results: ${results}"
-    map_embeddings
-    html_report "${systems[@]}"
+    # of results that were brought, without the models, there are tables alone
+    if [ -e "${asr_exp}/${inference_asr_model}" ]; then
+        map_embeddings
+        html_report "${systems[@]}"
+    else
+        log "no ${expdir}/report.html: ${asr_exp} has no model"
+    fi
 }
 
 # tested_against: systems that the others are compared with, as TESTED_AGAINST
