@@ -52,6 +52,9 @@ def test_commands_name_what_is_there(command):
         path = ROOT / words[0]
         assert path.stat().st_mode & 0o111, f"{path} is not executable"
     assert path.is_file()
+    for option, value in zip(words, words[1:]):
+        if option == "--comparison":
+            assert (path.parent / value).is_file(), value
 
 
 def test_links_and_folders_that_are_named_exist():
