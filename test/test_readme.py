@@ -61,3 +61,11 @@ def test_links_and_folders_that_are_named_exist():
     for name in re.findall(r"`((?:egs2|tools|conf)/[\w./-]+)`", README):
         if name not in ("tools/venv",):
             assert (ROOT / name).exists(), name
+
+
+def test_results_and_their_intervals_are_those_of_the_results_file():
+    found = (ROOT / "egs2" / "fsdd_noisy" / "enh_asr_cbpc1" / "RESULTS.md").read_text(encoding="utf-8")
+    results = README.partition("## Results")[2].partition("The synthetic")[0]
+    figures = re.findall(r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\](?:, p = 0\.\d+)?", results)
+    assert len(figures) > 60
+    assert [figure for figure in figures if figure not in found] == []
