@@ -7,7 +7,6 @@ from typing import Dict, Mapping, Optional, Sequence
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.data.table import Table
 from espnet_cbpc.scoring.error_counts import ErrorCounts
-from espnet_cbpc.scoring.groups import lowest
 from espnet_cbpc.scoring.utterance_scores import Scores, read_recognition
 
 
@@ -65,15 +64,3 @@ class DecodedSet:
     def category(self, utterance: str) -> str:
         """Return SIMU, REAL or CLEAN; REAL where it is not known."""
         return self.value("utt2category", utterance) or "REAL"
-
-
-def property_name(breakdown: str) -> str:
-    """Return what a ``utt2*`` table tells, as ``SNR`` or ``noise``."""
-    if breakdown == "utt2snr":
-        return "SNR"
-    return breakdown[4:] if breakdown.startswith("utt2") else breakdown
-
-
-def with_unit(breakdown: str, value: str) -> str:
-    """Return a value, or a stretch of values, of a ``utt2*`` table as one reads it: SNRs in dB."""
-    return f"{value} dB" if breakdown == "utt2snr" and lowest(value) is not None else value

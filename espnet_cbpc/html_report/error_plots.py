@@ -7,11 +7,12 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from espnet_cbpc.html_report.decoded_set import DecodedSet, property_name, with_unit
+from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.figures import Picture, draw, look
-from espnet_cbpc.html_report.tables import Table, percent, with_interval
+from espnet_cbpc.html_report.tables import Table
 from espnet_cbpc.scoring.estimates import Resampling, intervals
 from espnet_cbpc.scoring.groups import group, lowest
+from espnet_cbpc.scoring.wording import percent, percent_with_interval, property_name, with_unit
 
 Rate = Tuple[Optional[float], Sequence[Optional[float]]]  # and its interval
 MOST_POINTS = 48  # of the plot by noise: as many as fit on a screen
@@ -46,7 +47,7 @@ class ByProperty:
         """Return all numbers."""
         head = ["system", *(with_unit(self.breakdown, value) for value in self.values)]
         rows = [
-            [system, *(with_interval(*rate) for rate in of_values.values())]
+            [system, *(percent_with_interval(*rate) for rate in of_values.values())]
             for system, of_values in self.rates.items()
         ]
         return Table(f"{self.title} (%), in brackets the interval", head, rows)

@@ -11,10 +11,10 @@ from espnet_cbpc.data.audio import read_audio, read_header
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.html_report.alignment_html import aligned
 from espnet_cbpc.html_report.clips import audio_uri, spectrogram_pictures, without_clipping
-from espnet_cbpc.html_report.decoded_set import property_name, with_unit
 from espnet_cbpc.html_report.figures import Picture
 from espnet_cbpc.html_report.selection import Choice, Place, rate
-from espnet_cbpc.html_report.tables import Table, percent
+from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.scoring.wording import percent, property_name, with_unit
 
 NOISY, CLEAN = "noisy speech", "clean speech"
 

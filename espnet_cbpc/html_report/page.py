@@ -17,6 +17,7 @@ from espnet_cbpc.html_report.figures import Picture, data_uri
 from espnet_cbpc.html_report.selection import choose, worst_and_best
 from espnet_cbpc.html_report.tables import Table
 from espnet_cbpc.scoring.estimates import Resampling
+from espnet_cbpc.scoring.paired_tables import EXPLANATION
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
@@ -80,6 +81,7 @@ def write_page(
         .render(
             results=found,
             summary=summary,
+            explanation=EXPLANATION,
             splits=_splits(found, sets, utt2),
             trainings=[Training.read(name, dirs) for name, dirs in (experiments or {}).items()],
             tokenizer=None if tokenizer is None else TokenizerPart.read(Path(tokenizer)),

@@ -1,13 +1,21 @@
 """The tables on top of the page: errors, paired tests, speech quality."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional
 
-from espnet_cbpc.html_report.decoded_set import property_name, with_unit
-from espnet_cbpc.html_report.tables import MISSING, Table, percent, with_interval
-from espnet_cbpc.scoring.measures import MEASURES
+from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.scoring.paired_tables import paired_tables
+from espnet_cbpc.scoring.wording import (
+    MISSING,
+    mean_of,
+    origin_of_intervals,
+    percent,
+    percent_with_interval,
+    property_name,
+    title,
+    with_unit,
+)
 
 Results = Dict[str, Any]
-RATES = ("WER", "CER")  # measures that are shown in percent
 
 
 def error_table(results: Results) -> Table:
@@ -19,25 +27,18 @@ def error_table(results: Results) -> Table:
         entries = [wer[system][name] for system in systems]
         head.append(name)
         for row, entry in zip(rows, entries):
-            row.append(with_interval(entry["total"]["rate"], entry["total"]["interval"]))
+            row.append(percent_with_interval(entry["total"]["rate"], entry["total"]["interval"]))
         if any(entry["mean"] is not None for entry in entries):
             head.append(f"{name}, mean of {snrs} dB")
             for row, entry in zip(rows, entries):
-                row.append(with_interval(entry["mean"], entry["mean_interval"]))
+                row.append(percent_with_interval(entry["mean"], entry["mean_interval"]))
     level = 100 * results["bootstrap"]["level"]
     return Table(f"WER (%), in brackets {level:.0f} % interval", head, rows)
 
 
 def how_intervals_are_made(results: Results) -> str:
     """Return a sentence."""
-    how, counts = results["bootstrap"], results["seeds"].values()
-    unit = f"blocks of utterances ({how['block']})" if how["block"] else "utterances"
-    ways = []
-    if any(count == 1 for count in counts):
-        ways.append(f"bootstrap over {unit} ({how['resamples']} resamples, seed {how['seed']})")
-    if any(count > 1 for count in counts):
-        ways.append(f"of systems of several seeds over seeds and {unit}")
-    return f"Intervals: {'; '.join(ways)}."
+    return f"Intervals: {origin_of_intervals(results)}."
 
 
 def seed_table(results: Results) -> Optional[Table]:
@@ -54,25 +55,17 @@ def seed_table(results: Results) -> Optional[Table]:
     return Table("WER (%) of each training seed", head, padded, 2) if rows else None
 
 
-def paired_tests(results: Results, of_wer: bool) -> Optional[Table]:
-    """Return the paired tests between systems by WER, or by all else; None where there are none."""
-    rows = [
-        [
-            test["a"],
-            test["b"],
-            test["set"],
-            *([] if of_wer else [_title(test["measure"])]),
-            _difference(test),
-            _p(test["p"]),
-            _p(test["p_matched_pairs"]),
-        ]
-        for test in results["tests"]
-        if (test["measure"] == "WER") == of_wer
+def paired_tests(results: Results, of_wer: bool) -> List[Table]:
+    """Return the paired tests by WER, or by speech quality: a table for each baseline (and set)."""
+    return [
+        Table(
+            f"Against {found.baseline}: {'WER (in points)' if of_wer else found.what}",
+            ["system", *found.columns],
+            found.rows,
+        )
+        for found in paired_tables(results)
+        if found.of_wer == of_wer
     ]
-    texts = ["A", "B", "set", *([] if of_wer else ["measure"])]
-    caption = f"Paired tests by {'WER (in points)' if of_wer else 'other measures'}"
-    head = [*texts, "A less B", "p", "p, matched pairs"]
-    return Table(caption, head, rows, len(texts)) if rows else None
 
 
 def quality_tables(results: Results) -> List[Table]:
@@ -104,40 +97,9 @@ def quality_by_group(results: Results) -> List[Table]:
 
 
 def _names(scores: Mapping[str, Any]) -> List[str]:
-    return [_title(measure) for measure in next(iter(scores.values()))["total"]]
-
-
-def _title(measure: str) -> str:
-    return MEASURES[measure].title if measure in MEASURES else measure
+    return [title(measure) for measure in next(iter(scores.values()))["total"]]
 
 
 def _means(means: Mapping[str, Any], intervals: bool = True) -> List[str]:
     """Return the cells of all measures."""
-    cells = []
-    for measure, mean in means.items():
-        if mean["mean"] is None:
-            cell = MISSING
-        else:
-            cell = _value(measure, mean["mean"], mean["interval"] if intervals else None)
-        cells.append(cell + (f" ({mean['undefined']} undefined)" if mean["undefined"] else ""))
-    return cells
-
-
-def _difference(test: Mapping[str, Any]) -> str:
-    if test["measure"] in RATES:
-        return with_interval(test["difference"], test["interval"])
-    return _value(test["measure"], test["difference"], test["interval"])
-
-
-def _value(measure: str, value: float, interval: Optional[Sequence[Optional[float]]]) -> str:
-    digits = MEASURES[measure].digits
-    first, *ends = (
-        f"{round(number, digits) + 0.0:.{digits}f}"  # adding 0 makes of -0.0 a 0.0
-        for number in (value, *(interval or ()))
-        if number is not None
-    )
-    return f"{first} [{', '.join(ends)}]" if len(ends) == 2 else first
-
-
-def _p(p: Optional[float]) -> str:
-    return MISSING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return [mean_of(measure, mean, intervals) for measure, mean in means.items()]

@@ -2,15 +2,20 @@
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
-from espnet_cbpc.scoring.groups import lowest
 from espnet_cbpc.scoring.measures import MEASURES
-
-MISSING = "–"
-Report = Dict[str, Any]
-TESTS = (
-    "The system less the one it is tested against, with the interval, WER in points. p: two-sided, "
-    "not corrected for the number of comparisons. The tests of CER are in results.json."
+from espnet_cbpc.scoring.paired_tables import EXPLANATION, paired_tables
+from espnet_cbpc.scoring.wording import (
+    MISSING,
+    mean_of,
+    origin_of_intervals,
+    percent,
+    percent_with_interval,
+    property_name,
+    title,
+    with_unit,
 )
+
+Report = Dict[str, Any]
 
 
 def render(report: Report) -> str:
@@ -25,12 +30,12 @@ def render(report: Report) -> str:
         for table in report["breakdowns"]:
             if _groups(report, report["wer"][report["systems"][0]][set_name], table):
                 parts += [
-                    f"### {set_name}: WER (%) by {_property(table)}",
+                    f"### {set_name}: WER (%) by {property_name(table)}",
                     _by_group(report, set_name, table),
                 ]
     parts.append(_note(report))
     if report["tests"]:
-        parts += ["## Paired tests", TESTS, *_tests(report)]
+        parts += ["## Paired tests", EXPLANATION, *_tests(report)]
     for kind, unit in (("wer", "words"), ("cer", "characters")):
         parts += [f"## {kind.upper()}: counts of {unit}", _counts(report, kind, unit)]
     for set_name, quality in report["quality"].items():
@@ -39,7 +44,7 @@ def render(report: Report) -> str:
         for table in report["breakdowns"][1:]:
             if _groups(report, next(iter(quality.values())), table):
                 parts += [
-                    f"### Speech quality: {set_name} by {_property(table)}",
+                    f"### Speech quality: {set_name} by {property_name(table)}",
                     _quality(report, quality, table, with_total=False),
                 ]
     return "\n\n".join(parts) + "\n"
@@ -58,18 +63,10 @@ def system_scores(report: Report, system: str) -> str:
     for set_name in report["sets"]:
         total = report["wer"][system][set_name]["total"]
         means = report["quality"].get(set_name, {}).get(system, {}).get("total", {})
-        scores = [_mean(m, means[m]) if m in means else MISSING for m in metrics]
+        scores = [mean_of(m, means[m], False) if m in means else MISSING for m in metrics]
         rows.append([set_name, str(total["sentences"]), _with_interval(total), *scores])
     head = ["set", "utterances", "WER (%) [95 % interval]"]
-    return _table([*head, *(MEASURES[metric].title for metric in metrics)], rows)
-
-
-def _property(table: str) -> str:
-    return "SNR" if table == "utt2snr" else table[4:] if table.startswith("utt2") else table
-
-
-def _group_name(table: str, value: str) -> str:
-    return f"{value} dB" if table == "utt2snr" and lowest(value) is not None else value
+    return _table([*head, *(title(metric) for metric in metrics)], rows)
 
 
 def _groups(report: Report, result: Dict[str, Any], table: str) -> Dict[str, Any]:
@@ -90,21 +87,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -
     return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
-def _rate(rate: Optional[float]) -> str:
-    return MISSING if rate is None else f"{100 * rate:.1f}"
-
-
 def _with_interval(errors: Optional[Dict[str, Any]]) -> str:
-    return MISSING if errors is None else _rate_in(errors["rate"], errors["interval"])
-
-
-def _rate_in(rate: Optional[float], interval: Sequence[Optional[float]]) -> str:
-    return _rate(rate) + _interval(interval, lambda end: f"{100 * end:.1f}")
-
-
-def _interval(interval: Sequence[Optional[float]], show: Any) -> str:
-    low, high = interval
-    return "" if low is None or high is None else f" [{show(low)}, {show(high)}]"
+    if errors is None:
+        return MISSING
+    return percent_with_interval(errors["rate"], errors["interval"])
 
 
 def _summary(report: Report) -> str:
@@ -122,7 +108,7 @@ def _summary(report: Report) -> str:
             result = wer[system][set_name]
             row.append(_with_interval(result["total"]))
             if set_name in averaged:
-                row.append(_rate_in(result["mean"], result["mean_interval"]))
+                row.append(percent_with_interval(result["mean"], result["mean_interval"]))
     return _table(head, rows.values())
 
 
@@ -134,64 +120,23 @@ def _by_group(report: Report, set_name: str, table: str) -> str:
         + [_with_interval(result["total"])]
         for system, result in results.items()
     ]
-    return _table(["system", *(_group_name(table, v) for v in values), "all"], rows)
+    return _table(["system", *(with_unit(table, v) for v in values), "all"], rows)
 
 
 def _note(report: Report) -> str:
-    boot = report["bootstrap"]
-    block = boot["block"]
-    unit = f"blocks of utterances ({block})" if block else "utterances"
-    note = f"In brackets: {100 * boot['level']:.0f} % interval, "
-    parts = []
-    if any(count == 1 for count in report["seeds"].values()):
-        parts.append(f"bootstrap over {unit} ({boot['resamples']} resamples, seed {boot['seed']})")
-    if any(count > 1 for count in report["seeds"].values()):
-        parts.append(f"of systems of several seeds over seeds and {unit}")
-    return note + ("; " if len(parts) > 1 else "").join(parts) + "."
+    level = 100 * report["bootstrap"]["level"]
+    return f"In brackets: {level:.0f} % interval, {origin_of_intervals(report)}."
 
 
 def _tests(report: Report) -> List[str]:
-    """Return headings and tables: for each baseline, WER by set, then speech quality by measure."""
-    parts = []
-    for baseline in dict.fromkeys(test["b"] for test in report["tests"]):
-        tests = [test for test in report["tests"] if test["b"] == baseline]
-        parts.append(f"### Against {baseline}")
-        wer = [test for test in tests if test["measure"] == "WER"]
-        parts.append(_test_table(wer, "set", "WER: system"))
-        for set_name in report["quality"]:
-            measured = [t for t in tests if t["set"] == set_name and t["measure"] in MEASURES]
-            if measured:
-                parts.append(_test_table(measured, "measure", f"{set_name}: system"))
+    """Return the tables of paired tests, with a heading for each baseline."""
+    parts: List[str] = []
+    for table in paired_tables(report):
+        heading = f"### Against {table.baseline}"
+        if heading not in parts:
+            parts.append(heading)
+        parts.append(_table([f"{table.what}: system", *table.columns], table.rows))
     return parts
-
-
-def _test_table(tests: Sequence[Dict[str, Any]], column: str, corner: str) -> str:
-    columns = list(dict.fromkeys(test[column] for test in tests))
-    cells: Dict[str, Dict[str, str]] = {}
-    for test in tests:
-        cells.setdefault(test["a"], {})[test[column]] = _test_cell(test)
-    rows = [[name, *(row.get(key, MISSING) for key in columns)] for name, row in cells.items()]
-    return _table([corner, *(_title(key) for key in columns)], rows)
-
-
-def _test_cell(test: Dict[str, Any]) -> str:
-    if test["measure"] == "WER":
-        cell = _rate_in(test["difference"], test["interval"])
-    else:
-        digits = MEASURES[test["measure"]].digits
-        cell = _signed(test["difference"], digits)
-        cell += _interval(test["interval"], lambda end: _signed(end, digits))
-    cell += f", p {_p(test['p'])}"
-    matched = test["p_matched_pairs"]
-    return cell + (f" (matched pairs {_p(matched)})" if matched is not None else "")
-
-
-def _title(measure: str) -> str:
-    return MEASURES[measure].title if measure in MEASURES else measure
-
-
-def _p(p: Optional[float]) -> str:
-    return MISSING if p is None else "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def _counts(report: Report, kind: str, unit: str) -> str:
@@ -202,7 +147,7 @@ def _counts(report: Report, kind: str, unit: str) -> str:
         for set_name in report["sets"]:
             total = report[kind][system][set_name]["total"]
             counts = [str(total[key]) for key in ("sentences", *keys)]
-            rows.append([system, set_name, *counts, _rate(total["rate"])])
+            rows.append([system, set_name, *counts, percent(total["rate"])])
     return _table([*head, f"{kind.upper()} (%)"], rows, texts=2)
 
 
@@ -213,24 +158,11 @@ def _quality(report: Report, quality: Dict[str, Any], table: str, with_total: bo
     for value in _groups(report, first, table):
         for system, result in quality.items():
             means = _groups(report, result, table)[value]
-            cells = (_mean(metric, means[metric]) for metric in metrics)
-            rows.append([_group_name(table, value), system, *cells])
+            cells = (mean_of(metric, means[metric], False) for metric in metrics)
+            rows.append([with_unit(table, value), system, *cells])
     for system, result in quality.items() if with_total else ():
         means = result["total"]
-        cells = (_mean(m, means[m], means[m]["interval"]) for m in metrics)
+        cells = (mean_of(m, means[m], True) for m in metrics)
         rows.append(["all", system, *cells])
-    head = [_property(table), "system", *(MEASURES[metric].title for metric in metrics)]
+    head = [property_name(table), "system", *(title(metric) for metric in metrics)]
     return _table(head, rows, texts=2)
-
-
-def _mean(
-    metric: str, mean: Dict[str, Any], interval: Sequence[Optional[float]] = (None, None)
-) -> str:
-    digits = MEASURES[metric].digits
-    value = MISSING if mean["mean"] is None else _signed(mean["mean"], digits)
-    value += _interval(interval, lambda end: _signed(end, digits))
-    return value + (f" ({mean['undefined']} undefined)" if mean["undefined"] else "")
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 makes of -0.0 a 0.0

@@ -271,17 +271,21 @@ def test_real_recordings_have_no_clean_speech(copy, tmp_path):
 
 def test_paired_tests_are_those_of_the_results(outline, experiment):
     tests = json.loads((experiment / "results.json").read_text())["tests"]
-    rows = outline.tables["Paired tests by WER (in points)"][1:]
     expected = [test for test in tests if test["measure"] == "WER"]
-    assert len(rows) == len(expected) == 4  # two sets, two systems against the first
-    for row, test in zip(rows, expected):
-        assert row[:3] == [test["a"], test["b"], test["set"]]
+    (baseline,) = {test["b"] for test in expected}
+    head, *rows = outline.tables[f"Against {baseline}: WER (in points)"]
+    assert head == ["system", "test_clean", "test_seen"] and len(rows) == 2
+    cells = {(row[0], name): cell for row in rows for name, cell in zip(head[1:], row[1:])}
+    assert len(cells) == len(expected)
+    for test in expected:
         numbers = (100 * x for x in (test["difference"], *test["interval"]))
-        assert row[3] == "{:.1f} [{:.1f}, {:.1f}]".format(*numbers)
-        for cell, p in zip(row[4:], (test["p"], test["p_matched_pairs"])):
-            assert cell == ("< 0.001" if p < 0.001 else f"{p:.3f}")
-    others = outline.tables["Paired tests by other measures"][1:]
-    assert len(others) == sum(test["measure"] != "WER" for test in tests)
+        ps = (test["p"], test["p_matched_pairs"])
+        p, matched = ("< 0.001" if p < 0.001 else f"{p:.3f}" for p in ps)
+        told = "{:.1f} [{:.1f}, {:.1f}]".format(*numbers) + f", p {'' if '<' in p else '= '}{p}"
+        assert cells[test["a"], test["set"]] == f"{told} (matched pairs {matched})"
+    quality = [t for name, t in outline.tables.items() if name == f"Against {baseline}: test_seen"]
+    measured = {test["measure"] for test in tests if test["set"] == "test_seen"} - {"WER", "CER"}
+    assert len(quality) == bool(measured) and all(len(t[0]) == 1 + len(measured) for t in quality)
 
 
 def test_what_has_no_interval_or_p_is_shown_without(copy, tmp_path):
@@ -295,8 +299,8 @@ def test_what_has_no_interval_or_p_is_shown_without(copy, tmp_path):
     results["wer"][OURS]["test_clean"]["total"]["interval"] = [None, None]
     (root / "results.json").write_text(json.dumps(results))
     tables = make(command, tmp_path).tables
-    assert tables["Paired tests by WER (in points)"][1][3:] == ["-50.0", "< 0.001", "–"]
-    assert tables["Paired tests by other measures"][1][4:] == ["0.000 [-0.100, 0.100]", "–", "–"]
+    assert tables["Against noisy speech: WER (in points)"][1][1:] == ["-50.0, p < 0.001"]
+    assert tables["Against noisy speech: test_seen"][1][1:] == ["0.000 [-0.100, 0.100], p = –"]
     assert "[" not in tables["WER (%), in brackets 95 % interval"][-1][1]
 
 
