@@ -8,9 +8,9 @@ from espnet_cbpc.scoring.wording import MISSING, difference, p_value, title
 
 Test = Mapping[str, Any]
 EXPLANATION = (
-    "The system less the one it is tested against, with the interval, WER in points: below 0, the system "
-    "has fewer errors. p: two-sided, not corrected for the number of comparisons. The tests of CER are "
-    "in results.json."
+    "The system less the one it is tested against, with the interval, WER in points: below 0, the "
+    "system has fewer errors. p: two-sided, not corrected for the number of comparisons. The tests "
+    "of CER are in results.json."
 )
 
 

@@ -38,10 +38,17 @@ def test_p_value(p, expected):
     assert wording.p_value(p) == expected
 
 
-def test_values_of_a_table():
-    assert wording.property_name("utt2snr") == "SNR" and wording.with_unit("utt2snr", "-5") == "-5 dB"
-    assert wording.with_unit("utt2snr", "-5 to 0") == "-5 to 0 dB"
-    assert wording.property_name("utt2noise") == "noise" and wording.with_unit("utt2noise", "5") == "5"
+@pytest.mark.parametrize(
+    "table, name, value, read",
+    [
+        ("utt2snr", "SNR", "-5", "-5 dB"),
+        ("utt2snr", "SNR", "-5 to 0", "-5 to 0 dB"),
+        ("utt2snr", "SNR", "none", "none"),
+        ("utt2noise", "noise", "5", "5"),
+    ],
+)
+def test_a_table_and_its_values(table, name, value, read):
+    assert wording.property_name(table) == name and wording.with_unit(table, value) == read
 
 
 def test_intervals_of_one_seed_and_of_several_are_told_apart():
