@@ -1,9 +1,14 @@
 """The page in a browser: it fits a phone, fetches nothing, plays its audio."""
 
+import contextlib
+import functools
+import http.server
 import json
+import queue
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -12,12 +17,6 @@ REFUSED = "Content Security Policy directive"  # the console, of what the page's
 # Without scripts of its own, the page is asked from outside: by the one that has it in a frame.
 ASKING = """<!DOCTYPE html><body><iframe src="page.html" width="{width}" height="800"></iframe>
 <script>
-const answer = (found) => {{
-  const pre = document.createElement("pre");
-  pre.id = "answer";
-  pre.textContent = JSON.stringify(found);
-  document.body.append(pre);
-}};
 onload = async () => {{
   const page = document.querySelector("iframe").contentWindow, root = page.document;
   root.querySelectorAll("details").forEach((e) => (e.open = true));
@@ -29,13 +28,13 @@ onload = async () => {{
     clip.load();
   }}));
   const durations = await Promise.all(loaded);
-  answer({{
+  fetch("answer", {{method: "POST", body: JSON.stringify({{
     width: page.innerWidth,
     content: root.documentElement.scrollWidth,
     broken: [...root.images].filter((e) => !e.naturalWidth).length,
     images: root.images.length,
     durations,
-  }});
+  }})}});
 }};
 </script>"""
 
@@ -48,21 +47,49 @@ def browser():
     return found
 
 
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Hands out the pages, and takes the answer: it comes when the browser has it, however late."""
+
+    def do_POST(self):
+        size = int(self.headers["Content-Length"])
+        self.server.answers.put(json.loads(self.rfile.read(size)))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def serve(folder):
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.answers = queue.Queue()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 def ask(browser, folder, page, width):
     """Return what the browser finds in a page that is so many pixels wide."""
     (folder / "page.html").write_text(page, encoding="utf-8")
     (folder / "asking.html").write_text(ASKING.format(width=width), encoding="utf-8")
-    command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000", "--dump-dom",
-        "--enable-logging=stderr",
-        (folder / "asking.html").as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    answer = re.search(r'<pre id="answer">(.*)</pre>', done.stdout)
-    assert answer, done.stdout[-500:] + done.stderr[-2000:]
-    found = json.loads(answer[1].replace("&amp;", "&"))
-    found["refused"] = done.stderr.count(REFUSED)
+    log = folder / "browser.log"
+    with serve(folder) as server, log.open("w") as output:
+        command = [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0",
+            f"http://127.0.0.1:{server.server_port}/asking.html",
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            found = server.answers.get(timeout=300)
+        except queue.Empty:
+            pytest.fail(f"no answer from the browser: {log.read_text()[-2000:]}")
+        finally:
+            process.terminate()
+            process.wait()
+    found["refused"] = log.read_text().count(REFUSED)
     return found
 
 
