@@ -87,7 +87,7 @@ def ask(browser, folder, page, width):
         except queue.Empty:
             pytest.fail(f"no answer from the browser: {log.read_text()[-2000:]}")
         finally:
-            process.terminate()
+            process.kill()  # asked to end, Chromium may take five minutes over it
             process.wait()
     found["refused"] = log.read_text().count(REFUSED)
     return found
