@@ -1,0 +1,5 @@
+"""The commands."""
+
+from espnet_cbpc.utils.lazy_typechecks import install
+
+install()  # before a command imports ESPnet: it then starts in a third of the time
