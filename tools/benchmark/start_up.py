@@ -1,0 +1,54 @@
+#!/usr/bin/env python
+"""Time in which a command has loaded ESPnet and can begin, against stock ESPnet's command.
+
+Both print their help, for which they import all that they need. Prints a Markdown table: median seconds of
+processors (which another load on the machine changes less than those of the clock), and the ratio.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+
+from common import machine, table
+
+PAIRS = {
+    "joint training": ("espnet2.bin.enh_s2t_train", "espnet_cbpc.bin.enh_asr_cbpc_train"),
+    "SE training": ("espnet2.bin.enh_train", "espnet_cbpc.bin.enh_train"),
+}
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="processes, of which the median")
+    return parser
+
+
+def processor_seconds(module: str) -> float:
+    """Run a command for its help; return the seconds of processors that it took."""
+    before = os.times()
+    subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=True)
+    after = os.times()
+    return (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+
+
+def main(cmd=None) -> None:
+    """Run all commands in turn and print the table."""
+    args = get_parser().parse_args(cmd)
+    rows = []
+    for name, modules in PAIRS.items():
+        turns = [[processor_seconds(m) for m in modules] for _ in range(args.repeats)]
+        stock, ours = (statistics.median(times) for times in zip(*turns))
+        rows.append([name, f"{stock:.1f}", f"{ours:.1f}", f"{ours / stock:.2f}"])
+    print(f"{machine('cpu')}; median of {args.repeats}\n")
+    print(table(("command", "stock", "ours", "ratio"), rows))
+
+
+if __name__ == "__main__":
+    main()
