@@ -55,7 +55,8 @@ def intervals(rows: Sequence[Scores], blocks: Blocks, how: Resampling) -> List[T
         how: confidence and draws.
 
     Returns:
-        One interval a system; nan where there are not two blocks of weight.
+        One interval a system, none of it below what is possible; nan where there are not two blocks
+        of weight.
     """
     drawn = [row for row in rows if len(row.values) == 1]
     by_draws = iter(())
@@ -70,8 +71,8 @@ def intervals(rows: Sequence[Scores], blocks: Blocks, how: Resampling) -> List[T
         if _blocks_of_weight(row.weights, blocks) < 2:
             interval = (np.nan, np.nan)
         elif interval is None:
-            interval = mean_over_seeds(*row, blocks, how.level).interval
-        found.append((interval[0], interval[1]))
+            interval = mean_over_seeds(row.values, row.weights, blocks, how.level).interval
+        found.append((float(np.maximum(interval[0], row.least)), interval[1]))
     return found
 
 
@@ -111,7 +112,7 @@ def balanced(scores: Scores, groups: Sequence[Sequence[int]]) -> Scores:
     for members in groups:
         share = scores.weights.sum() / len(groups)
         scale[list(members)] = share / scores.weights[list(members)].sum()
-    return Scores(scores.values * scale, scores.weights * scale)
+    return Scores(scores.values * scale, scores.weights * scale, scores.least)
 
 
 def _blocks_of_weight(weights: np.ndarray, blocks: Blocks) -> int:

@@ -23,10 +23,12 @@ class Scores(NamedTuple):
         values: (S, U) errors, or values of a measure; 0 where the weight is.
         weights: (U,) reference words (or characters), or 1 for each utterance where a measure is
             defined in all seeds.
+        least: below which no rate or mean can be: 0 of errors.
     """
 
     values: np.ndarray
     weights: np.ndarray
+    least: float = -np.inf
 
     @property
     def rates(self) -> np.ndarray:
@@ -36,7 +38,7 @@ class Scores(NamedTuple):
 
     def at(self, indices: Sequence[int]) -> "Scores":
         """Return the scores of some utterances."""
-        return Scores(self.values[:, indices], self.weights[indices])
+        return Scores(self.values[:, indices], self.weights[indices], self.least)
 
     @property
     def rate(self) -> float:
@@ -63,6 +65,7 @@ class Recognition(NamedTuple):
         return Scores(
             np.array([[count.errors for count in counts] for counts in self.counts], dtype=float),
             np.array([count.words for count in self.counts[0]], dtype=float),
+            least=0,
         )
 
 

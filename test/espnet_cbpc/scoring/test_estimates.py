@@ -28,7 +28,7 @@ def test_each_system_has_the_interval_of_its_own(rows):
     for row, interval in ((rows[0], found[0]), (rows[2], found[2])):
         alone = resampled_ratios(row.values, row.weights[None], resamples=200)
         assert interval == pytest.approx(tuple(percentiles(alone)[0]))
-    assert found[1] == mean_over_seeds(*rows[1]).interval
+    assert found[1] == mean_over_seeds(*rows[1][:2]).interval
 
 
 def test_where_there_is_one_block_there_is_no_interval(rows):
@@ -39,6 +39,17 @@ def test_where_there_is_one_block_there_is_no_interval(rows):
     assert np.isnan(intervals(single, None, HOW)).all()
     assert np.isnan(intervals(nothing, None, HOW)).all()
     assert difference(rows[0], rows[1], one_block, HOW) is None
+
+
+def test_no_rate_of_errors_is_below_0():
+    words, errors = np.full(60, 5.0), np.zeros((3, 60))
+    errors[0, :4] = 1  # one seed has errors, the others none: t of 2 degrees of freedom is wide
+    low, high = mean_over_seeds(errors, words).interval
+    assert low < 0 and intervals([Scores(errors, words)], None, HOW) == [(low, high)]
+    of_errors = Scores(errors, words, least=0)
+    assert intervals([of_errors.at(range(60))], None, HOW) == [(0, high)]
+    ((low, _),) = intervals([balanced(of_errors, [range(20), range(30, 60)])], None, HOW)
+    assert low == 0
 
 
 def test_a_difference_is_of_what_both_define(rows):
