@@ -66,6 +66,12 @@ def in_own_process(script: str, *arguments: str, **environment: str) -> Dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def processor_seconds() -> float:
+    """Return how many seconds of processors the ended child processes have taken so far."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def use_huge_pages() -> None:
     """Start this process anew such that glibc asks for huge pages, where that is not so yet.
 

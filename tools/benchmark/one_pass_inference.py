@@ -24,7 +24,7 @@ import numpy as np
 import soundfile
 import torch
 import yaml
-from common import machine, table
+from common import machine, processor_seconds, table
 
 from espnet_cbpc.data.audio import sampling_rate, write_audio
 from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
@@ -110,17 +110,13 @@ def cut_data(source: Path, directory: Path, utterances: int) -> None:
 def timed(command: Sequence[str], threads: int) -> np.ndarray:
     """Run a Python module and return the seconds that it took: of the clock, of processors."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    start, used = time.monotonic(), os.times()
+    start, used = time.monotonic(), processor_seconds()
     done = subprocess.run(
         [sys.executable, "-m", *command], env=environment, capture_output=True, text=True
     )
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    now = os.times()
-    processors = now.children_user + now.children_system
-    return np.array(
-        [time.monotonic() - start, processors - used.children_user - used.children_system]
-    )
+    return np.array([time.monotonic() - start, processor_seconds() - used])
 
 
 def run_stock(

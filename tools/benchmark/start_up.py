@@ -6,12 +6,11 @@ processors (which another load on the machine changes less than those of the clo
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 
-from common import machine, table
+from common import machine, processor_seconds, table
 
 PAIRS = {
     "joint training": ("espnet2.bin.enh_s2t_train", "espnet_cbpc.bin.enh_asr_cbpc_train"),
@@ -28,14 +27,11 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def processor_seconds(module: str) -> float:
+def start(module: str) -> float:
     """Run a command for its help; return the seconds of processors that it took."""
-    before = os.times()
+    before = processor_seconds()
     subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=True)
-    after = os.times()
-    return (
-        after.children_user + after.children_system - before.children_user - before.children_system
-    )
+    return processor_seconds() - before
 
 
 def main(cmd=None) -> None:
@@ -43,7 +39,7 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     rows = []
     for name, modules in PAIRS.items():
-        turns = [[processor_seconds(m) for m in modules] for _ in range(args.repeats)]
+        turns = [[start(m) for m in modules] for _ in range(args.repeats)]
         stock, ours = (statistics.median(times) for times in zip(*turns))
         rows.append([name, f"{stock:.1f}", f"{ours:.1f}", f"{ours / stock:.2f}"])
     print(f"{machine('cpu')}; median of {args.repeats}\n")
