@@ -33,6 +33,7 @@ REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + 
     "soundfile",
     "soxr",  # resampling
     "tqdm",
+    "typeguard>=4",  # ESPnet's type checks, prepared late by the commands
     # Scoring.
     "fast_bss_eval",
     "jiwer",
