@@ -1,7 +1,11 @@
 """What the tests share: few threads, real speech and noise where at hand, a tiny joint model."""
 
+import contextlib
 import copy
+import functools
 import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -28,6 +32,44 @@ def shared_data() -> Path:
             "set CBPC_SHARED_DATA"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Function: serve HTTP on this machine by a handler while the context lasts; gives the server.
+
+    Keywords become attributes of the server, for its handler; ``url`` is one already.
+    """
+
+    @contextlib.contextmanager
+    def serve(handler, **attributes):
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            server.url = f"http://127.0.0.1:{server.server_port}"
+            vars(server).update(attributes)
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            yield server
+            server.shutdown()
+
+    return serve
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Hands out files, and does not report it."""
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def serving_files(serving):
+    """Function: serve a folder's files while the context lasts; gives the address."""
+
+    @contextlib.contextmanager
+    def serve(folder):
+        with serving(functools.partial(Files, directory=str(folder))) as server:
+            yield server.url
+
+    return serve
 
 
 TOKENS = ["<blank>", "<unk>", "one", "two", "<sos/eos>"]

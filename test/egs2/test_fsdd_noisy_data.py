@@ -1,16 +1,12 @@
 """The noisy connected digits: what is drawn, what is written, and what is refused."""
 
-import http.server
 import io
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from collections import Counter
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -340,21 +336,6 @@ def test_real_recordings_are_rebuilt_bit_for_bit(shared_data, tmp_path):
     assert_rebuilt(tmp_path, *folders)
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-@contextmanager
-def serving(folder):
-    """Serve a folder on this machine; give its address."""
-    handler = partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 @pytest.fixture
 def recipe(tmp_path):
     """A copy of the recipe with a path.sh that leads to this Python."""
@@ -375,8 +356,10 @@ def data_sh(recipe, *args, **environment):
     )
 
 
-def test_stage_downloads_the_originals_and_prepares_all_sets(recipe, originals, prepared):
-    with serving(originals) as base:
+def test_stage_downloads_the_originals_and_prepares_all_sets(
+    recipe, originals, prepared, serving_files
+):
+    with serving_files(originals) as base:
         urls = {"FSDD_URL": f"{base}/v1.0.10.zip", "NONSPEECH_URL": f"{base}/Nonspeech.zip"}
         result = data_sh(recipe, **urls)
     assert result.returncode == 0, result.stderr
@@ -390,8 +373,8 @@ def test_stage_downloads_the_originals_and_prepares_all_sets(recipe, originals, 
     assert again.returncode == 0, again.stderr
 
 
-def test_stage_stops_where_the_download_fails(recipe, originals):
-    with serving(originals) as base:
+def test_stage_stops_where_the_download_fails(recipe, originals, serving_files):
+    with serving_files(originals) as base:
         result = data_sh(recipe, "--fsdd_url", f"{base}/gone.zip", FSDD_URL=f"{base}/unused.zip")
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]

@@ -4,9 +4,8 @@ import hashlib
 import io
 import re
 import tarfile
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -17,19 +16,9 @@ from espnet_cbpc.utils.cli import UserError
 BODY = bytes(range(256)) * 2000
 
 
-class Server(ThreadingHTTPServer):
-    """Serves ``body``; ``faults`` says what is wrong with the next answers."""
-
-    def __init__(self, ranges=True):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.body = BODY
-        self.ranges = ranges
-        self.faults = []
-        self.asked = []  # the Range header of each request
-        self.url = f"http://127.0.0.1:{self.server_port}/corpus.zip"
-
-
 class Handler(BaseHTTPRequestHandler):
+    """Hands out the server's ``body``; its ``faults`` say what is wrong with the next answers."""
+
     def do_GET(self):
         server = self.server
         asked = self.headers.get("Range")
@@ -59,40 +48,30 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve(monkeypatch):
+def server(serving, monkeypatch):
+    """A server; ``asked`` has the Range header of each request."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.0)
-    servers = []
-
-    def start(**kwargs):
-        servers.append(Server(**kwargs))
-        threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler, body=BODY, ranges=True, faults=[], asked=[]) as server:
+        server.url += "/corpus.zip"
+        yield server
 
 
-def test_whole_file_in_one_go(serve, tmp_path):
-    server = serve()
+def test_whole_file_in_one_go(server, tmp_path):
     download(server.url, tmp_path / "new" / "a.zip", hashlib.sha256(BODY).hexdigest())
     assert (tmp_path / "new" / "a.zip").read_bytes() == BODY
     assert server.asked == [None]
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.zip"]
 
 
-def test_file_that_is_there_is_not_fetched_again(serve, tmp_path):
-    server = serve()
+def test_file_that_is_there_is_not_fetched_again(server, tmp_path):
     (tmp_path / "a.zip").write_bytes(b"mine")
     download(server.url, tmp_path / "a.zip")
     assert server.asked == []
     assert (tmp_path / "a.zip").read_bytes() == b"mine"
 
 
-def test_cut_transfer_is_continued(serve, tmp_path):
-    server = serve()
+def test_cut_transfer_is_continued(server, tmp_path):
     server.faults = ["cut"]
     download(server.url, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == BODY
@@ -100,16 +79,14 @@ def test_cut_transfer_is_continued(serve, tmp_path):
     assert server.asked == [None, f"bytes={whole_chunks}-"]
 
 
-def test_part_of_an_earlier_run_is_continued(serve, tmp_path):
-    server = serve()
+def test_part_of_an_earlier_run_is_continued(server, tmp_path):
     (tmp_path / "a.zip.part").write_bytes(BODY[:1000])
     download(server.url, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == BODY
     assert server.asked == ["bytes=1000-"]
 
 
-def test_server_that_sends_less_than_the_rest_is_asked_for_more(serve, tmp_path):
-    server = serve()
+def test_server_that_sends_less_than_the_rest_is_asked_for_more(server, tmp_path):
     server.faults = ["short"]
     (tmp_path / "a.zip.part").write_bytes(BODY[:1000])
     download(server.url, tmp_path / "a.zip")
@@ -117,37 +94,33 @@ def test_server_that_sends_less_than_the_rest_is_asked_for_more(serve, tmp_path)
     assert server.asked == ["bytes=1000-", f"bytes={(len(BODY) + 1000) // 2}-"]
 
 
-def test_cut_transfer_starts_anew_where_the_server_knows_no_ranges(serve, tmp_path):
-    server = serve(ranges=False)
+def test_cut_transfer_starts_anew_where_the_server_knows_no_ranges(server, tmp_path):
+    server.ranges = False
     server.faults = ["cut"]
     download(server.url, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == BODY
 
 
-def test_size_unknown(serve, tmp_path):
-    server = serve()
+def test_size_unknown(server, tmp_path):
     server.faults = ["chunked"]
     download(server.url, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == BODY
 
 
-def test_part_as_long_as_the_file_is_fetched_anew(serve, tmp_path):
-    server = serve()
+def test_part_as_long_as_the_file_is_fetched_anew(server, tmp_path):
     (tmp_path / "a.zip.part").write_bytes(b"x" * len(BODY))
     download(server.url, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == BODY
 
 
-def test_passing_fault_of_the_server(serve, tmp_path):
-    server = serve()
+def test_passing_fault_of_the_server(server, tmp_path):
     server.faults = [503, 503]
     download(server.url, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == BODY
     assert len(server.asked) == 3
 
 
-def test_cut_each_time_keeps_the_part_and_gives_up(serve, tmp_path):
-    server = serve()
+def test_cut_each_time_keeps_the_part_and_gives_up(server, tmp_path):
     server.faults = ["cut"] * module.ATTEMPTS
     with pytest.raises(UserError, match=rf"cannot download {server.url} .*4 attempts\): check"):
         download(server.url, tmp_path / "a.zip")
@@ -156,15 +129,13 @@ def test_cut_each_time_keeps_the_part_and_gives_up(serve, tmp_path):
     assert BODY.startswith(kept.read_bytes()) and kept.stat().st_size > len(BODY) * 0.6
 
 
-def test_wrong_checksum_leaves_nothing(serve, tmp_path):
-    server = serve()
+def test_wrong_checksum_leaves_nothing(server, tmp_path):
     with pytest.raises(UserError, match=rf"{server.url}: SHA-256 is [0-9a-f]{{64}}, expected 0+;"):
         download(server.url, tmp_path / "a.zip", "0" * 64)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_md5_is_verified_where_nothing_better_is_published(serve, tmp_path):
-    server = serve()
+def test_md5_is_verified_where_nothing_better_is_published(server, tmp_path):
     download(server.url, tmp_path / "a.zip", md5=hashlib.md5(BODY).hexdigest().upper())
     assert (tmp_path / "a.zip").read_bytes() == BODY
     with pytest.raises(UserError, match=r": MD5 is [0-9a-f]{32}, expected 1+; the file was remov"):
@@ -172,8 +143,7 @@ def test_md5_is_verified_where_nothing_better_is_published(serve, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_archive_is_fetched_unpacked_and_removed_once(serve, tmp_path):
-    server = serve()
+def test_archive_is_fetched_unpacked_and_removed_once(server, tmp_path):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as f:
         f.writestr("a/b.txt", "hello")
@@ -186,8 +156,7 @@ def test_archive_is_fetched_unpacked_and_removed_once(serve, tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]
 
 
-def test_not_found_is_not_asked_again(serve, tmp_path):
-    server = serve()
+def test_not_found_is_not_asked_again(server, tmp_path):
     server.faults = [404]
     with pytest.raises(UserError, match=rf"cannot download {server.url} \(HTTP 404 Not Found\)"):
         download(server.url, tmp_path / "a.zip")
@@ -195,8 +164,7 @@ def test_not_found_is_not_asked_again(serve, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_server(serve, tmp_path):
-    server = serve()
+def test_no_server(server, tmp_path):
     server.shutdown()
     server.server_close()
     with pytest.raises(UserError, match=rf"cannot download {server.url} \(Connection refused; 4"):

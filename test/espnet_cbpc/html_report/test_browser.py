@@ -1,6 +1,5 @@
 """The page in a browser: it fits a phone, fetches nothing, plays its audio."""
 
-import contextlib
 import functools
 import http.server
 import json
@@ -8,7 +7,6 @@ import queue
 import re
 import shutil
 import subprocess
-import threading
 
 import pytest
 
@@ -60,53 +58,49 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@contextlib.contextmanager
-def serve(folder):
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.answers = queue.Queue()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+@pytest.fixture
+def ask(browser, serving, tmp_path):
+    """Function: what the browser finds in a page that is so many pixels wide."""
 
+    def answer(page, width):
+        (tmp_path / "page.html").write_text(page, encoding="utf-8")
+        (tmp_path / "asking.html").write_text(ASKING.format(width=width), encoding="utf-8")
+        log = tmp_path / "browser.log"
+        handler = functools.partial(Handler, directory=str(tmp_path))
+        with serving(handler, answers=queue.Queue()) as server, log.open("w") as output:
+            command = [
+                browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+                f"--user-data-dir={tmp_path / 'profile'}", "--remote-debugging-port=0",
+                f"{server.url}/asking.html",
+            ]  # fmt: skip
+            process = subprocess.Popen(command, stdout=output, stderr=output)
+            try:
+                found = server.answers.get(timeout=300)
+            except queue.Empty:
+                pytest.fail(f"no answer from the browser: {log.read_text()[-2000:]}")
+            finally:
+                process.kill()  # asked to end, Chromium may take five minutes over it
+                process.wait()
+        found["refused"] = log.read_text().count(REFUSED)
+        return found
 
-def ask(browser, folder, page, width):
-    """Return what the browser finds in a page that is so many pixels wide."""
-    (folder / "page.html").write_text(page, encoding="utf-8")
-    (folder / "asking.html").write_text(ASKING.format(width=width), encoding="utf-8")
-    log = folder / "browser.log"
-    with serve(folder) as server, log.open("w") as output:
-        command = [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-            f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0",
-            f"http://127.0.0.1:{server.server_port}/asking.html",
-        ]  # fmt: skip
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-        try:
-            found = server.answers.get(timeout=300)
-        except queue.Empty:
-            pytest.fail(f"no answer from the browser: {log.read_text()[-2000:]}")
-        finally:
-            process.kill()  # asked to end, Chromium may take five minutes over it
-            process.wait()
-    found["refused"] = log.read_text().count(REFUSED)
-    return found
+    return answer
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_fits_its_width_and_shows_and_plays_all(browser, page, tmp_path, width):
-    found = ask(browser, tmp_path, page.read_text(encoding="utf-8"), width)
+def test_fits_its_width_and_shows_and_plays_all(ask, page, width):
+    found = ask(page.read_text(encoding="utf-8"), width)
     assert found["width"] == width and found["content"] <= width
     assert found["refused"] == 0  # so nothing is fetched: its policy lets data: URIs through alone
     assert found["images"] > 20 and found["broken"] == 0
     assert found["durations"] and all(d == pytest.approx(0.5) for d in found["durations"])
 
 
-def test_the_questions_find_faults(browser, page, tmp_path):
+def test_the_questions_find_faults(ask, page):
     policy = re.search('<meta http-equiv="Content-Security-Policy"[^>]*>', page.read_text())[0]
     faulty = f"""<!DOCTYPE html><html><head>{policy}</head><body>
     <div style="width: 500px">x</div><img src="http://localhost/a.png">
     <audio src="data:audio/flac;base64,AA"></audio></body></html>"""
-    found = ask(browser, tmp_path, faulty, 390)
+    found = ask(faulty, 390)
     assert found["content"] >= 500 and found["broken"] == 1 and found["durations"] == [None]
     assert found["refused"] > 0

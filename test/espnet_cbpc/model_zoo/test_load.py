@@ -1,10 +1,7 @@
 """Every way to name a model gives the same model, proven whole; what is not whole is refused."""
 
-import functools
-import http.server
 import shutil
 import tarfile
-import threading
 import zipfile
 from pathlib import Path
 
@@ -25,16 +22,11 @@ def cache(tmp_path):
 
 
 @pytest.fixture
-def server(zoo, monkeypatch):
+def server(zoo, serving_files, monkeypatch):
     """The address under which a server of this machine has the recipe's folder."""
     monkeypatch.setattr(download, "WAIT_SECONDS", 0.0)
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(zoo.root)
-    )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        httpd.shutdown()
+    with serving_files(zoo.root) as url:
+        yield url
 
 
 def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:

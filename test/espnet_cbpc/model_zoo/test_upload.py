@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import zipfile
 
 import pytest
@@ -50,13 +49,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        server.calls, server.refuses = [], False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        server.url = f"http://127.0.0.1:{server.server_address[1]}"
+def hub(serving):
+    with serving(Hub, calls=[], refuses=False) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
