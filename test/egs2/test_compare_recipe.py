@@ -23,7 +23,7 @@ SYSTEMS = {
 }
 OPTIONS = [
     *("--comparison", "conf/tiny.yaml", "--seeds", "1 2", "--results", "exp/compared.md"),
-    *("--test_sets", "test_clean test_unseen"),
+    *("--test_sets", "test_clean test_unseen", "--nj", "1"),
     *("--local_data_opts", "--num_train 40 --num_dev 8 --num_test 4"),
     *("--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
     *("--enh_args", "--max_epoch 1 --num_iters_per_epoch 2"),

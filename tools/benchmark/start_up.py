@@ -14,6 +14,7 @@ from common import machine, processor_seconds, table
 
 PAIRS = {
     "joint training": ("espnet2.bin.enh_s2t_train", "espnet_cbpc.bin.enh_asr_cbpc_train"),
+    "ASR training": ("espnet2.bin.asr_train", "espnet_cbpc.bin.asr_train"),
     "SE training": ("espnet2.bin.enh_train", "espnet_cbpc.bin.enh_train"),
 }
 

@@ -435,9 +435,9 @@ train_asr() {
     opts=(--config "${asr_config}" --use_preprocessor true "${token_opts[@]}"
         --frontend_conf "fs=${fs_hz}" ${asr_args})
     if begin_stats "${stats}" "${inputs}"; then
-        collect_stats espnet2.bin.asr_train "${stats}" "${opts[@]}"
+        collect_stats espnet_cbpc.bin.asr_train "${stats}" "${opts[@]}"
     fi
-    train_model espnet2.bin.asr_train "${stats}" "${asr_exp}" "speech_shape text_shape" \
+    train_model espnet_cbpc.bin.asr_train "${stats}" "${asr_exp}" "speech_shape text_shape" \
         "${opts[@]}" "${seed_opts[@]}"
     finish "asr_${asr_tag}"
 }
@@ -459,9 +459,9 @@ train_multicondition_asr() {
     # shellcheck disable=SC2206  # options, split at blanks
     opts=(--config "${multicondition_exp}/asr.yaml" ${asr_args})
     if begin_stats "${stats}" "${inputs}"; then
-        collect_stats espnet2.bin.asr_train "${stats}" "${opts[@]}"
+        collect_stats espnet_cbpc.bin.asr_train "${stats}" "${opts[@]}"
     fi
-    train_model espnet2.bin.asr_train "${stats}" "${multicondition_exp}" "speech_shape text_shape" \
+    train_model espnet_cbpc.bin.asr_train "${stats}" "${multicondition_exp}" "speech_shape text_shape" \
         "${opts[@]}" "${seed_opts[@]}" --init_param "${asr_exp}/${inference_asr_model}"
     finish "${name}"
 }
