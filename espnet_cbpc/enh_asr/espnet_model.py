@@ -10,14 +10,12 @@ from espnet2.enh.espnet_enh_s2t_model import ESPnetEnhS2TModel
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
-from espnet_cbpc.enh_asr.balanced_fork import BalancedFork
 from espnet_cbpc.enh_asr.category import CATEGORIES, CLEAN, SIMU, batch_categories
 from espnet_cbpc.enh_asr.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.enh_asr.teacher import Teacher
 from espnet_cbpc.enh_asr.within_cluster_norm import WithinClusterNorm
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.ranks import Ranks
-from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.utils.cli import UserError
 
@@ -62,8 +60,6 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
         shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that tells
             what the labels contribute.
-        gradient_balance: where the losses' gradients meet, at the enhanced speech: ``project`` or
-            ``equal``, see :class:`.balanced_fork.BalancedFork`; None: they are added.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
             where they differ: enhanced and clean speech are resampled in between. None: they are equal.
         calc_enh_loss, bypass_enh_prob: as in ESPnet's joint model; the latter is for REAL.
@@ -92,7 +88,6 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
         shuffle_labels: bool = False,
-        gradient_balance: Optional[str] = None,
         enh_fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         calc_enh_loss: bool = True,
@@ -100,7 +95,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     ):
         super().__init__(enh_model, s2t_model, calc_enh_loss, bypass_enh_prob)
         check_options(enh_model, s2t_model, tokenizer, criterions, alpha, update)
-        if any(isinstance(c, TokenCrossEntropyLoss) for c in criterions) and loss_layers not in (None, [layer]):
+        if any(c.needs_centroids for c in criterions) and loss_layers not in (None, [layer]):
             raise UserError("token_cross_entropy looks at the tokenizer's layer: leave loss_layers out")
         if (enh_fs is None) != (asr_fs is None):
             raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
@@ -114,7 +109,6 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.center = center
         self.warmup_steps = warmup_steps
         self.shuffle_labels = shuffle_labels
-        self.gradient_balance = gradient_balance
         self.enh_fs, self.asr_fs = enh_fs, asr_fs
         self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
         for part in self.frozen_parts:
@@ -166,9 +160,6 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
         # 1. Enhance: (B, N) -> (B, N)
         enhanced, enh_details = self.enhance(speech, speech_lengths)
-        if self.gradient_balance is not None and enhanced.requires_grad:
-            for_se, enhanced = BalancedFork.apply(enhanced, self.gradient_balance)
-            enh_details = (for_se, *enh_details[1:])
 
         # 2. SE loss of the simulated utterances
         loss_enh, stats = self.enhancement_loss(enh_details, speech_lengths, category, kwargs)
@@ -326,7 +317,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         if self.center:
             own = layer == self.layer
             mean = self.tokenizer.mean if own else mean_frame(c, labels >= 0, ranks)
-            h, c, centroids = h - mean, c - mean, centroids - self.tokenizer.mean
+            h, c, centroids = (x - mean for x in (h, c, centroids))
         if self.within_cluster_norm is not None and layer == self.layer:
             if self.training:
                 self.within_cluster_norm.follow(c, labels, centroids, ranks)

@@ -5,7 +5,6 @@ from typing import Dict, Tuple
 import torch
 
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
-from espnet_cbpc.loss.near_clusters import NearClusters, smoothed_targets
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.loss.streaming import logsumexp_of_pairs, logsumexp_of_rows
 
@@ -39,20 +38,10 @@ class CBPCLoss(AbsContrastiveLoss):
         >>> loss, stats = CBPCLoss(0.1)(enhanced, clean, labels, lengths)
     """
 
-    def __init__(
-        self,
-        temperature: float = 0.1,
-        pairs: str = "all",
-        near_cluster_weight: float = 0.0,
-        label_smoothing: float = 0.0,
-    ):
+    def __init__(self, temperature: float = 0.1, pairs: str = "all"):
         super().__init__(temperature)
         if pairs not in PAIRS:
             raise ValueError(f"pairs must be one of {PAIRS}, but is {pairs!r}")
-        if pairs != "cross" and (near_cluster_weight or label_smoothing):
-            raise ValueError("near_cluster_weight and label_smoothing need pairs='cross'")
-        self.near_cluster_weight, self.label_smoothing = near_cluster_weight, label_smoothing
-        self.needs_centroids = bool(near_cluster_weight or label_smoothing)
         self.pairs = pairs
         self.needs_clean = pairs != "enhanced"
 
@@ -79,16 +68,7 @@ class CBPCLoss(AbsContrastiveLoss):
         """Compare enhanced with clean frames."""
         anchors, ranks = frames.enhanced, frames.ranks
         candidates = ranks.gather(frames.clean)  # (M, D)
-        labels = ranks.gather(frames.labels)
-        clusters = Clusters(candidates, labels, ranks, own_is_candidate=True)
-        mask = None
-        if self.near_cluster_weight:
-            mask = NearClusters(self.near_cluster_weight, frames.centroids, labels, ranks.own)
-        if self.label_smoothing:
-            targets = smoothed_targets(
-                self.label_smoothing, self.temperature, frames.centroids, candidates, labels
-            )
-            clusters.sums = targets[frames.labels] * clusters.positives[:, None]
+        clusters = Clusters(candidates, ranks.gather(frames.labels), ranks, own_is_candidate=True)
 
         # 1. The denominators, over all candidates
         lse, grad, grad_clean = logsumexp_of_rows(
@@ -96,7 +76,6 @@ class CBPCLoss(AbsContrastiveLoss):
             candidates,
             clusters.weight,
             self.temperature,
-            mask,
             wants_x=frames.wants_enhanced,
             wants_y=frames.wants_clean,
         )

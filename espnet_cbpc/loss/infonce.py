@@ -5,7 +5,6 @@ from typing import Dict, Optional
 import torch
 
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
-from espnet_cbpc.loss.near_clusters import NearClusters
 from espnet_cbpc.loss.streaming import Sums, exclude_same_label, logsumexp_of_rows
 
 
@@ -40,7 +39,6 @@ class InfoNCELoss(AbsContrastiveLoss):
         negatives: str = "batch",
         num_negatives: int = 100,
         exclude_same_label: bool = False,
-        near_cluster_weight: float = 0.0,
     ):
         super().__init__(temperature)
         if negatives not in ("batch", "utterance"):
@@ -50,10 +48,6 @@ class InfoNCELoss(AbsContrastiveLoss):
         self.negatives = negatives
         self.num_negatives = num_negatives
         self.exclude_same_label = exclude_same_label
-        if near_cluster_weight and (exclude_same_label or negatives != "batch"):
-            raise ValueError("near_cluster_weight needs negatives='batch', and those of the same label")
-        self.near_cluster_weight = near_cluster_weight
-        self.needs_centroids = bool(near_cluster_weight)
 
     def value_and_gradients(self, frames: Frames) -> Result:
         """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
@@ -77,9 +71,6 @@ class InfoNCELoss(AbsContrastiveLoss):
         ranks, mask = frames.ranks, None
         if self.exclude_same_label:
             mask = exclude_same_label(ranks.gather(frames.labels), ranks.own)
-        if self.near_cluster_weight:
-            labels = ranks.gather(frames.labels)
-            mask = NearClusters(self.near_cluster_weight, frames.centroids, labels, ranks.own)
         lse, grad_a, grad_c = logsumexp_of_rows(
             frames.enhanced,
             ranks.gather(frames.clean),
