@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,16 +66,13 @@ def mixed_beforehand(folder, clean, noise):
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory, shared_data):
+def recipe(tmp_path_factory, shared_data, give_environment):
     """A recipe folder with data, after stages 2 to 13."""
     root = tmp_path_factory.mktemp("tree")
     folder = root / "egs2" / "clean_only" / "enh_asr_cbpc1"
     shutil.copytree(ROOT / "egs2" / "TEMPLATE", root / "egs2" / "TEMPLATE")
     shutil.copytree(ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1" / "conf", folder / "conf")
-    (root / "tools").mkdir()
-    setup = root / "tools" / "setup_env.sh"
-    setup.write_text(f'#!/usr/bin/env bash\necho "{Path(sys.executable).parent}"\n')
-    setup.chmod(0o755)
+    give_environment(root)
     for name in ("enh_asr_cbpc.sh", "path.sh", "cmd.sh"):
         (folder / name).symlink_to(f"../../TEMPLATE/enh_asr_cbpc1/{name}")
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -46,15 +45,12 @@ def corpus(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """What setup.sh makes in a copy of the repository; tiny models, this test's environment."""
+def made(tmp_path_factory, give_environment):
+    """What setup.sh makes in a copy of the repository; tiny models, the tests' environment."""
     root = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "egs2" / "TEMPLATE", root / "egs2" / "TEMPLATE", symlinks=True)
     shutil.copytree(ROOT / "conf", root / "conf")
-    (root / "tools").mkdir()
-    environment = root / "tools" / "setup_env.sh"
-    environment.write_text(f'#!/usr/bin/env bash\necho "{Path(sys.executable).parent}"\n')
-    environment.chmod(0o755)
+    give_environment(root)
     setup = root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "setup.sh"
     subprocess.run([setup, "egs2/mycorpus/enh_asr_cbpc1"], cwd=root, check=True)
     recipe = root / "egs2" / "mycorpus" / "enh_asr_cbpc1"
