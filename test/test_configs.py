@@ -24,7 +24,7 @@ def configs(*patterns):
 
 
 JOINT = configs("train_enh_asr*.yaml", "train_enh_for_frozen_asr.yaml")
-COMPARISONS = configs("comparison.yaml", "tuning/*.yaml")
+COMPARISONS = configs("comparison*.yaml", "tuning/*.yaml")
 ASR = configs("train_asr.yaml", "train_asr_*branchformer.yaml", "train_asr_wavlm.yaml")
 FURTHER_ASR = configs("train_asr_multicondition.yaml")
 ENH = configs("train_enh.yaml")
