@@ -3,11 +3,10 @@
 A recipe starts some fifty commands, each of which imports ESPnet and PyTorch for longer than it works
 on tiny data. Here one server imports them, and forks for each command; the client, which the recipe
 finds as ``python``, hands over its arguments, directory, environment and standard streams. If either
-end dies, so does the other. Test modules that are about starting itself use the real one.
+end dies, so does the other. A test that is about processes themselves names the real one in RECIPE_BIN.
 """
 
 import importlib
-import io
 import json
 import os
 import pkgutil
@@ -52,13 +51,16 @@ def serve(address: str, parent: int) -> None:
     """Import everything, then fork for each command until the parent is gone."""
     preload()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
-    threading.Thread(target=exit_after, args=(parent,), daemon=True).start()
     listener = socket.socket(socket.AF_UNIX)
+    listener.settimeout(0.5)  # to look for the parent; connections wait as long as they must
     listener.bind(address + ".new")
     listener.listen(64)
     os.rename(address + ".new", address)  # there once it listens
-    while True:
-        connection, _ = listener.accept()
+    while os.getppid() == parent:
+        try:
+            connection, _ = listener.accept()
+        except socket.timeout:
+            continue
         if os.fork() == 0:
             listener.close()
             os._exit(run(connection))
@@ -73,13 +75,6 @@ def preload() -> None:
         importlib.import_module(module.name)
 
 
-def exit_after(parent: int) -> None:
-    """End this process when it has become another's child."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(0)
-
-
 def run(connection: socket.socket) -> int:
     """Be the process that the client asks for; returns its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -88,7 +83,7 @@ def run(connection: socket.socket) -> int:
     os.environ.clear()
     os.environ.update(environment)
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        stream = io.open(number, mode, encoding="utf-8", closefd=False)
+        stream = open(number, mode, encoding="utf-8", closefd=False)
         if mode == "w":
             stream.reconfigure(line_buffering=True)
         setattr(sys, name, stream)
@@ -106,11 +101,8 @@ def receive(connection: socket.socket):
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    left, parts = int.from_bytes(size, "little"), []
-    while left:
-        parts.append(connection.recv(left))
-        left -= len(parts[-1])
-    return json.loads(b"".join(parts))
+    with connection.makefile("rb") as rest:
+        return json.loads(rest.read(int.from_bytes(size, "little")))
 
 
 def exit_without(connection: socket.socket) -> None:
