@@ -1,4 +1,4 @@
-"""Package metadata; the tested versions themselves stand in espnet_cbpc/versions.py."""
+"""Package metadata; the versions stand in espnet_cbpc/versions.py."""
 
 import re
 import runpy
@@ -11,13 +11,17 @@ VERSIONS = runpy.run_path(str(ROOT / "espnet_cbpc" / "versions.py"))
 INIT = (ROOT / "espnet_cbpc" / "__init__.py").read_text(encoding="utf-8")
 README = ROOT / "README.md"
 
-REQUIRES = [f"{name}{tested}" for name, tested in VERSIONS["TESTED"].items()] + [
-    # ESPnet imports these in its enhancement, language model and training code, but leaves them
-    # to its optional extras. torchaudio's releases have stopped at 2.11, which fits later torch.
+REQUIRES = [
+    f"espnet{VERSIONS['ESPNET']}",
+    # ESPnet decides on the version of torch. It imports the others in its recognition, enhancement
+    # and training code, but leaves them to extras that bring much more, or, as [enh] of 202611,
+    # cannot be installed. torchaudio's releases have stopped at 2.11, which fits later torch.
+    "torch",
     "torchaudio>=2.8",
+    "editdistance",
+    "espnet_model_zoo",
     "matplotlib",
     "tensorboard",
-    "espnet_model_zoo",
     # Imported here directly; most of them come with ESPnet too.
     "filelock",
     "huggingface_hub",  # models from there, and exported ones to there

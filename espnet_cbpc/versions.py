@@ -8,20 +8,23 @@ import logging
 import platform
 from typing import Dict
 
-PYTHON = ">=3.9,<3.13"
+# What can be installed: ESPnet's own releases say which Python and which torch they take.
+PYTHON = ">=3.9,<3.14"
+ESPNET = ">=202511"
+# What the tests were run with; outside of it, a command warns.
 TESTED: Dict[str, str] = {
-    "espnet": ">=202511,<202512",
-    "torch": ">=2.8,<2.13",
+    "espnet": ">=202511,<202612",
+    "torch": ">=2.8,<2.15",
 }
 
 
 def check_versions() -> None:
     """Compare what is installed with what this release was tested with.
 
-    A version outside the tested range is logged as a warning, for it may well work.
+    A package outside the tested range is logged as a warning, for it may well work.
 
     Raises:
-        UserError: A package of ``TESTED`` is not installed.
+        UserError: a Python outside of ``PYTHON``, or a package of ``TESTED`` that is not installed.
     """
     from importlib.metadata import PackageNotFoundError, version
 
@@ -29,20 +32,21 @@ def check_versions() -> None:
 
     from espnet_cbpc.utils.cli import UserError
 
-    installed = {"python": platform.python_version()}
+    python = platform.python_version()
+    if not SpecifierSet(PYTHON).contains(python, prereleases=True):
+        raise UserError(f"this is Python {python}, but espnet-cbpc needs Python {PYTHON}")
     for name, tested in TESTED.items():
         try:
-            installed[name] = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             raise UserError(
                 f"{name} is not installed; install it with: pip install '{name}{tested}'"
             ) from None
-    for name, tested in {"python": PYTHON, **TESTED}.items():
-        if not SpecifierSet(tested).contains(installed[name], prereleases=True):
+        if not SpecifierSet(tested).contains(installed, prereleases=True):
             logging.warning(
                 "%s %s is installed, but espnet-cbpc was tested with %s %s",
                 name,
-                installed[name],
+                installed,
                 name,
                 tested,
             )

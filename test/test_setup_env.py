@@ -24,7 +24,7 @@ case "$1 $2" in
     *) exec "{sys.executable}" "$@" ;;
 esac
 """
-TOOLS = "bash cat cksum cp dirname env flock head locale grep mkdir mv nproc readlink rm sed sleep"
+TOOLS = "bash cat cksum cp dirname env flock head locale grep mkdir mv nproc readlink realpath rm sed"
 
 
 class Repository:
@@ -39,7 +39,7 @@ class Repository:
         self.venv = self.root / "tools" / "venv"
         self.log = self.root / "tools" / "setup_env.log"
         (self.fake / "bin").mkdir(parents=True)
-        for tool in TOOLS.split() + ["tail", "tee", "touch", "cc"]:
+        for tool in TOOLS.split() + ["sleep", "tail", "tee", "touch", "cc"]:
             if shutil.which(tool):
                 (self.fake / "bin" / tool).symlink_to(shutil.which(tool))
         self.add_python(self.fake / "bin" / "python3")
@@ -199,6 +199,34 @@ def test_wrong_python(repo):
         "name a fitting one: PYTHON=/path/to/python3\n"
     )
     assert not repo.venv.exists()
+
+
+SHIM = "#!/usr/bin/env bash\necho 'pyenv: python: command not found' >&2\nexit 127\n"
+WITHOUT_VENV = f"""#!/usr/bin/env bash
+case "$2" in *ensurepip*) exit 1 ;; esac
+exec "{sys.executable}" "$@"
+"""
+
+
+def test_the_newest_python_that_works_is_taken(repo):
+    repo.add_python(repo.fake / "bin" / "python3.13", SHIM)
+    repo.add_python(repo.fake / "bin" / "python3.12", WITHOUT_VENV)
+    repo.add_python(repo.fake / "bin" / "python3.11")
+    assert f"making {repo.venv} with python3.11" in repo.succeed()
+    assert repo.succeed() == ""  # another one that comes later changes nothing
+
+
+def test_where_none_works_the_newest_that_starts_is_complained_about(repo):
+    repo.add_python(repo.fake / "bin" / "python3.13", SHIM)
+    repo.add_python(repo.fake / "bin" / "python3.12", WITHOUT_VENV)
+    repo.add_python(repo.fake / "bin" / "python3", SHIM)
+    assert repo.fail().startswith("setup_env.sh: error: python3.12 has no venv module; ")
+
+
+def test_the_environment_can_be_elsewhere(repo):
+    other = repo.root / "other"
+    assert repo.run(VENV=str(other))[:2] == (0, f"{other}/bin\n")
+    assert not repo.venv.exists() and (other / ".complete").is_file()
 
 
 @pytest.mark.parametrize(

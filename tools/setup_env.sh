@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Make the Python environment tools/venv, or bring it up to date, and print its bin directory.
 # Nothing happens where it is complete already. An activated environment (venv or conda) that has
-# this package and ESPnet installed is used as it is.
-# Usage: tools/setup_env.sh            PYTHON=python3.11 tools/setup_env.sh
+# this package and ESPnet installed is used as it is. A new one is made with the newest Python that
+# is supported and works, so that it gets the current ESPnet, or with PYTHON; VENV is another place.
+# Usage: tools/setup_env.sh            PYTHON=python3.11 VENV=tools/venv311 tools/setup_env.sh
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-venv="${root}/tools/venv"
+venv=$(realpath -m -- "${VENV:-${root}/tools/venv}")
 stamp="${venv}/.complete"
 log="${root}/tools/setup_env.log"
+candidates="python3.13 python3.12 python3.11 python3.10 python3.9 python3"
 
 say() { echo "setup_env.sh: $*" >&2; }
 fail() { say "error: $*"; exit 1; }
@@ -38,6 +40,19 @@ same_origin() {
     [ -z "${PYTHON:-}" ] || [ "${built}" = "$(origin "${PYTHON}" 2>/dev/null)" ]
 }
 complete() { same_origin && [ "$(tail -n 1 "${stamp}")" = "$(requirements)" ]; }
+
+# Prints the newest Python that can make the environment; else the one to complain about.
+choose_python() {
+    local python
+    for python in ${candidates}; do
+        # in a shell of its own, which fail ends; a shim of pyenv may be there and not start
+        if (check_python "${python}") 2>/dev/null; then echo "${python}"; return; fi
+    done
+    for python in ${candidates}; do
+        if "${python}" -c '' 2>/dev/null; then echo "${python}"; return; fi
+    done
+    echo python3
+}
 
 check_python() {
     local python=$1 range version
@@ -89,7 +104,8 @@ install() {
     if same_origin; then
         say "updating ${venv} (log: ${log})"
     else
-        local python=${PYTHON:-python3}
+        local python=${PYTHON:-}
+        if [ -z "${python}" ]; then python=$(choose_python); fi
         check_python "${python}"
         say "making ${venv} with ${python}: a few minutes, once (log: ${log})"
         rm -rf "${venv}"

@@ -1,10 +1,9 @@
-"""Training of an ASR model by ESPnet's own task, with the quicker start of these commands.
+"""Training of an ASR model by ESPnet's own task, from weights that are proven to be loaded.
 
 Takes every option of ``espnet2.bin.asr_train``.
 """
 
-from espnet2.tasks.asr import ASRTask
-
+from espnet_cbpc.tasks.asr import ASRTask
 from espnet_cbpc.utils.cli import run
 from espnet_cbpc.versions import check_versions
 

@@ -49,7 +49,9 @@ def main(cmd=None) -> None:
     writer = FeatureWriter(args.output_dir, wavs, settings, args.num_per_chunk)
     if not writer.todo:
         return
-    from espnet_cbpc.model_zoo.load import load_asr  # slow to import: not when nothing is left to do
+    from espnet_cbpc.model_zoo.load import (
+        load_asr,  # slow to import: not when nothing is left to do
+    )
 
     device = "cuda" if args.ngpu else "cpu"
     asr_model = load_asr((args.asr_train_config, args.asr_model_file))[0].to(device)

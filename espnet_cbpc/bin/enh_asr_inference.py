@@ -80,10 +80,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     decoders = _decoders(args, options)
     if not decoders:
         return
-    from espnet_cbpc.enh_asr.decode import Worker, decode_sets
-
     # Imported here, before the processes part, once for all; nothing is computed before they do.
     import espnet_cbpc.enh_asr.inference  # noqa: F401
+    from espnet_cbpc.enh_asr.decode import Worker, decode_sets
 
     for name in ("espnet", "espnet2"):  # several lines an utterance otherwise
         logging.getLogger(name).setLevel(logging.WARNING)

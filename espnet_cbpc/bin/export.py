@@ -24,6 +24,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--license", default="", help="of the models, as apache-2.0 or cc-by-4.0; empty: not stated"
     )
+    parser.add_argument(
+        "--decode_config", help="YAML file of the decoding that the scores were made with"
+    )
     parser.add_argument("--results", help="results.json of a report, for the scores")
     parser.add_argument("--system", help="name or tag of this system in it; empty: the last one")
     return parser
@@ -32,17 +35,17 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Pack."""
     args = get_parser().parse_args(cmd)
-    from espnet_cbpc.model_zoo.export import export  # imports torch
-    from espnet_cbpc.model_zoo.model_card import read_scores, write_model_card
-    from espnet_cbpc.utils.files import read_yaml
+    from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
+    from espnet_cbpc.model_zoo.export import export, read_joint  # imports torch
+    from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
 
     expdir, outdir = Path(args.expdir), Path(args.outdir)
     scores = read_scores(args.results, args.system) if args.results else ""
     model_file = Path(args.model_file or expdir / "valid.loss_asr.ave.pth")
-    archives = export(expdir / "config.yaml", model_file, outdir)
-    joint = read_yaml(expdir / "config.yaml")
-    write_model_card(outdir / "README.md", archives, joint, args.data, args.license, scores)
-    for archive in archives:
+    decoding = DecodingConfig.read(args.decode_config) if args.decode_config else DecodingConfig()
+    joint = read_joint(expdir / "config.yaml")
+    card = ModelCard(joint, decoding, args.data, args.license, scores)
+    for archive in export(expdir / "config.yaml", model_file, outdir, card):
         logging.info("%s (%.1f MB)", archive, archive.stat().st_size / 1e6)
 
 

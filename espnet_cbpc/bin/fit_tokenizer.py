@@ -64,7 +64,9 @@ def main(cmd=None) -> None:
             f"{listed(args.feature_dirs)}: features of layer {stored.settings['layer']}, but "
             f"{args.config} asks for {layer}: run dump_encoder_features again"
         )
-    from espnet_cbpc.model_zoo.load import load_asr  # slow to import: after the options are known to be good
+    from espnet_cbpc.model_zoo.load import (
+        load_asr,  # slow to import: after the options are known to be good
+    )
 
     device = "cuda" if args.ngpu else "cpu"
     asr_model = load_asr((args.asr_train_config, args.asr_model_file))[0].to(device)

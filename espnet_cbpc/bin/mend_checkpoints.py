@@ -17,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Mend."""
     args = get_parser().parse_args(cmd)
-    from espnet_cbpc.utils.checkpoints import mend_checkpoints  # imports torch
+    from espnet_cbpc.compat.checkpoints import mend_checkpoints  # imports torch
 
     mend_checkpoints(args.expdir)
 

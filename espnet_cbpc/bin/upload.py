@@ -14,6 +14,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--packed", required=True, help="folder that the export command has made")
     parser.add_argument("--repo", required=True, help="user/name on the hub")
+    parser.add_argument(
+        "--part", choices=("asr", "enh"), help="that model alone, in a repository of its own"
+    )
     parser.add_argument("--private", action="store_true", help="make it visible to its owner only")
     parser.add_argument(
         "--dry_run", metavar="FOLDER", help="lay out what would be uploaded here, and stop"
@@ -27,10 +30,10 @@ def main(cmd=None) -> None:
     from espnet_cbpc.model_zoo.upload import gather, upload  # slow to import
 
     if args.dry_run:
-        gather(Path(args.packed), Path(args.dry_run))
+        gather(Path(args.packed), Path(args.dry_run), args.part)
         logging.info("%s holds what would be uploaded to %s", args.dry_run, args.repo)
         return
-    logging.info("uploaded: %s", upload(args.packed, args.repo, args.private))
+    logging.info("uploaded: %s", upload(args.packed, args.repo, args.private, part=args.part))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from espnet2.enh.espnet_enh_s2t_model import ESPnetEnhS2TModel
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
+from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.enh_asr.category import CATEGORIES, CLEAN, SIMU, batch_categories
-from espnet_cbpc.enh_asr.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.enh_asr.teacher import Teacher
 from espnet_cbpc.enh_asr.within_cluster_norm import WithinClusterNorm
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
@@ -68,6 +68,15 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         UserError: parts that do not fit each other.
         ValueError: an option out of range.
     """
+
+    # what a checkpoint that training starts from need not hold: --tokenizer_init sets it, or training
+    SET_BY_TRAINING = (
+        "tokenizer.",
+        "teacher.",
+        "within_cluster_norm.",
+        "projection.",
+        "trained_batches",
+    )
 
     def __init__(
         self,

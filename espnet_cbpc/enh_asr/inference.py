@@ -1,5 +1,6 @@
 """Noisy speech to text and to enhanced speech, in one pass through the models."""
 
+from dataclasses import asdict
 from itertools import groupby
 from typing import Dict, List, Optional, Tuple, Union
 
@@ -7,16 +8,11 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
+from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
+from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
-from espnet_cbpc.enh_asr.fast_search import speed_up
 from espnet_cbpc.enh_asr.inference_options import sampling_rates
-from espnet_cbpc.enh_asr.pretrained import (
-    Pair,
-    PathLike,
-    build_speech2text,
-    located,
-    pair,
-)
+from espnet_cbpc.enh_asr.pretrained import PathLike, located, pair
 from espnet_cbpc.enh_asr.recognition import (
     NOTHING,
     Hypothesis,
@@ -34,7 +30,8 @@ class EnhSpeech2Text:
     """A joint model, an ASR model, or an ASR model behind a separate SE model.
 
     Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
-    (:mod:`espnet_cbpc.enh_asr.fast_search`). A beam wider than the vocabulary is narrowed to it.
+    (:mod:`espnet_cbpc.compat.fast_search`). The search is fitted to the model
+    (:meth:`.DecodingConfig.fitted`).
 
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
@@ -56,8 +53,11 @@ class EnhSpeech2Text:
         fs: sampling rate of the speech and the SE model in Hz; None: as the configuration says.
         asr_fs: that of the ASR model; where it differs, speech is resampled in between. None: as
             the configuration says, or ``fs``.
+        batched_search: search for the utterances of a batch at once, see
+            :class:`~espnet_cbpc.compat.speech2text.Search`; None: on a GPU.
         token_times: find when each token is heard, see :class:`Recognition`.
-        options: of the search, see :class:`DecodingConfig`.
+        options: of the search, see :class:`DecodingConfig`; none: as packed with the model, else its
+            defaults.
 
     Raises:
         UserError: models that do not go together, a file that is missing or unreadable, parameters
@@ -80,6 +80,7 @@ class EnhSpeech2Text:
         observation_adding: float = 0.0,
         fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
+        batched_search: Optional[bool] = None,
         token_times: bool = False,
         **options: float,
     ):
@@ -88,11 +89,17 @@ class EnhSpeech2Text:
         enh = pair("enh", enh_train_config, enh_model_file)
         lm = pair("lm", lm_train_config, lm_file)
         _check_choice(joint, asr, enh, observation_adding)
-        search = DecodingConfig(**options)
+        config, model_file = joint or asr
+        weights = read_weights(model_file)
+        search = DecodingConfig(**options) if options else DecodingConfig.of_model(model_file)
+        search = search.fitted(*decoder_and_vocabulary(weights, "s2t_model." if joint else ""))
         self.device, self.greedy = device, search.ctc_greedy
-        self.fs, self.asr_fs = sampling_rates((joint or asr)[0], fs, asr_fs)
+        self.fs, self.asr_fs = sampling_rates(config, fs, asr_fs)
         self.observation_adding, self.token_times = observation_adding, token_times
-        self._speech2text = build_speech2text(joint or asr, lm, device, joint is not None, search)
+        search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
+        self._speech2text = build_speech2text(
+            (config, model_file), weights, lm, device, joint is not None, search_options
+        )
         model = self._speech2text.asr_model
         self.s2t_model = model.s2t_model if joint else model
         self.enh_model = model.enh_model if joint else enh and load_enh(enh)[0].to(device)
@@ -109,7 +116,9 @@ class EnhSpeech2Text:
         self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0
         if not enhance:
             self.enh_model = None
-        speed_up(self._speech2text.beam_search)
+        if batched_search is None:
+            batched_search = device != "cpu"
+        self._search = Search(self._speech2text, batched_search)
 
     @classmethod
     def from_pretrained(
@@ -221,12 +230,15 @@ class EnhSpeech2Text:
         encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
         if isinstance(encoded, tuple):  # with the outputs of intermediate layers
             encoded = encoded[0]
-        results = []
-        for row, n, duration in zip(encoded, encoded_lengths.tolist(), seconds):
-            row = row[:n]  # (T, D)
-            nbest = [self._greedy_ctc(row)] if self.greedy else self._search(row)
-            results.append((nbest, self._token_times(row, nbest[0], duration)))
-        return results
+        rows = [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]  # (T, D) each
+        if self.greedy:
+            found = [[self._greedy_ctc(row)] for row in rows]
+        else:
+            found = [self._hypotheses(nbest) for nbest in self._search(rows)]
+        return [
+            (nbest, self._token_times(row, nbest[0], duration))
+            for row, nbest, duration in zip(rows, found, seconds)
+        ]
 
     def _greedy_ctc(self, encoded: torch.Tensor) -> Hypothesis:
         silent = {self.s2t_model.blank_id, self.s2t_model.sos, self.s2t_model.eos}
@@ -235,8 +247,7 @@ class EnhSpeech2Text:
         tokens = self._speech2text.converter.ids2tokens(ids)
         return Hypothesis(self._text(tokens), tokens, ids, float(best.sum()))
 
-    def _search(self, encoded: torch.Tensor) -> List[Hypothesis]:
-        nbest = self._speech2text._decode_single_sample(encoded)
+    def _hypotheses(self, nbest: List[Tuple]) -> List[Hypothesis]:
         return [
             Hypothesis(self._text(tokens), tokens, ids, float(found.score))
             for _, tokens, ids, found in nbest

@@ -42,8 +42,14 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         "--asr_fs", type=sampling_rate, help="rate of the ASR model (default: as its configuration says)"
     )
     search = parser.add_argument_group("decoding")
-    search.add_argument("--config", help="YAML file of decoding options, as conf/decode.yaml")
+    search.add_argument("--config", help="YAML file of decoding options, as conf/decode.yaml (default: as packed with the model)")
     search.add_argument("--nbest", type=int, help="hypotheses to write (default: as in --config)")
+    search.add_argument(
+        "--batched_search",
+        choices=("auto", "true", "false"),
+        default="auto",
+        help="search for the utterances of a batch at once (ESPnet 202611); auto: on a GPU",
+    )
     search.add_argument("--token_times", action="store_true", help="when each token is heard")
     search.add_argument("--no_enhance", action="store_true", help="leave the SE model out")
     search.add_argument(
@@ -78,7 +84,10 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
     config = options.get("enh_asr_train_config") or options.get("asr_train_config")
     if config is None:
         raise UserError("no model is given: use --model, --asr_model or their *_train_config")
-    search = asdict(DecodingConfig.read(args.config) if args.config else DecodingConfig())
+    model_file = options.get("enh_asr_model_file") or options.get("asr_model_file") or config
+    search = asdict(
+        DecodingConfig.read(args.config) if args.config else DecodingConfig.of_model(model_file)
+    )
     if args.nbest is not None:
         search["nbest"] = args.nbest
     DecodingConfig.check(search, "--nbest")
@@ -94,6 +103,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
         "asr_fs": asr_fs,
         "enhance": not args.no_enhance,
         "observation_adding": args.observation_adding,
+        "batched_search": {"auto": args.ngpu > 0, "true": True, "false": False}[args.batched_search],
         "token_times": args.token_times,
     }
 

@@ -2,49 +2,8 @@
 
 from typing import Any, Dict, Mapping, Optional
 
+from espnet_cbpc.compat.option_names import ASR_PREFIXED, ASR_SHARED, ENH_PREFIXED
 from espnet_cbpc.data.audio import sampling_rate
-
-# What an ASR model brings under its own name, and under asr_<name>, to ESPnet's joint task.
-ASR_SHARED = (
-    "token_list",
-    "token_type",
-    "bpemodel",
-    "non_linguistic_symbols",
-    "cleaner",
-    "g2p",
-    "input_size",
-    "frontend",
-    "frontend_conf",
-    "specaug",
-    "specaug_conf",
-    "normalize",
-    "normalize_conf",
-    "ctc_conf",
-    "joint_net_conf",
-)
-ASR_PREFIXED = (
-    "preencoder",
-    "preencoder_conf",
-    "encoder",
-    "encoder_conf",
-    "postencoder",
-    "postencoder_conf",
-    "decoder",
-    "decoder_conf",
-    "model_conf",
-)
-ENH_PREFIXED = (
-    "encoder",
-    "encoder_conf",
-    "separator",
-    "separator_conf",
-    "mask_module",
-    "mask_module_conf",
-    "decoder",
-    "decoder_conf",
-    "model_conf",
-    "criterions",
-)
 
 
 def joint_config(

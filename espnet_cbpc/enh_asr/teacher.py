@@ -5,7 +5,7 @@ from typing import Optional, Sequence
 
 import torch
 
-from espnet_cbpc.enh_asr.encoder_tap import EncoderOutput, tap_encoder
+from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
 
 TEACHER_KINDS = ("frozen", "ema", "student")
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
-from espnet_cbpc.enh_asr.encoder_tap import tap_encoder
+from espnet_cbpc.compat.encoder_tap import tap_encoder
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 
 
@@ -14,7 +14,7 @@ class FrameEncoder:
     """The encoder of an ASR model, behind an SE model where there is one.
 
     Args:
-        layer: as in :func:`espnet_cbpc.enh_asr.encoder_tap.tap_encoder`.
+        layer: as in :func:`espnet_cbpc.compat.encoder_tap.tap_encoder`.
         fs: sampling rate of the speech in Hz; None: as the models' configuration says.
         device: a torch device name.
         files: of the models, as :class:`EnhSpeech2Text` names them.

@@ -1,67 +1,106 @@
 """Pack a joint experiment for people who have stock ESPnet and not this package."""
 
+import argparse
 import copy
 import logging
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import torch
 import yaml
 
+from espnet_cbpc.compat.parameter_names import named_for_all_releases
+from espnet_cbpc.compat.weights import (
+    decoder_and_vocabulary,
+    load_weights,
+    read_weights,
+    select_weights,
+)
+from espnet_cbpc.enh_asr.decoding_config import PACKED
 from espnet_cbpc.enh_asr.joint_config import split_config
-from espnet_cbpc.model_zoo.config_files import bring_files
-from espnet_cbpc.model_zoo.weights import read_weights
+from espnet_cbpc.model_zoo.config_files import bring_files, with_absolute_paths
+from espnet_cbpc.model_zoo.model_card import ModelCard
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import read_yaml
+from espnet_cbpc.utils.files import atomic_write, read_yaml
 
-# Archive -> prefix of its weights in the joint model, and how espnet2.bin.pack calls its parts.
+# Archive -> its part of the joint model, and how espnet2.bin.pack calls its parts.
 # The joint model is packed as "asr", since that is what Speech2Text.from_pretrained understands.
 ARCHIVES = {
     "enh_asr": ("", "asr", "asr_train_config", "asr_model_file"),
-    "asr": ("s2t_model.", "asr", "asr_train_config", "asr_model_file"),
-    "enh": ("enh_model.", "enh", "train_config", "model_file"),
+    "asr": ("s2t_model", "asr", "asr_train_config", "asr_model_file"),
+    "enh": ("enh_model", "enh", "train_config", "model_file"),
 }
 # Parts of a joint checkpoint that stock ESPnet has no use for.
 STOCK_PARTS = ("enh_model.", "s2t_model.")
 
 
-def export(config: Path, model_file: Path, outdir: Path) -> List[Path]:
+def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> List[Path]:
     """Write ``enh_asr.zip``, ``enh.zip`` and ``asr.zip`` of a joint model to ``outdir``.
 
     They load with ``Speech2Text.from_pretrained(..., enh_s2t_task=True)``,
-    ``SeparateSpeech.from_pretrained`` and ``Speech2Text.from_pretrained`` of stock ESPnet, and
-    compute the same as the joint model. Where stock ESPnet has no joint model of that kind,
-    ``enh_asr.zip`` is left out, with a warning: see :func:`why_not_joint`.
+    ``SeparateSpeech.from_pretrained`` and ``Speech2Text.from_pretrained`` of stock ESPnet, on every
+    release that this package was run on, and compute the same as the joint model. Each holds its own
+    model card, and what recognises also ``decode.yaml``, the options of decoding. Where stock ESPnet has no
+    joint model of that kind, ``enh_asr.zip`` is left out, with a warning: see :func:`why_not_joint`.
 
     Args:
         config: ``config.yaml`` of the joint training.
         model_file: its checkpoint.
-        outdir: folder for the archives.
+        outdir: folder for the archives, and for ``README.md``, the card of all of them.
+        card: its ``decoding`` is fitted to the model.
 
     Returns:
         The archives.
 
     Raises:
-        UserError: a file is missing, or the checkpoint is not one of a joint model.
+        UserError: a file is missing, or the checkpoint is not one of this joint model.
     """
-    if not config.is_file():
-        raise UserError(f"{config}: no such file: train the joint model first (stage 13)")
-    joint = read_yaml(config)
+    joint = read_joint(config)
     weights = read_weights(model_file)
     for part in STOCK_PARTS:
         if not any(key.startswith(part) for key in weights):
             raise UserError(f"{model_file}: holds no {part}*: it is not that of a joint model")
+    joint = with_absolute_paths(joint, config)
+    weights = loaded(joint, weights, model_file)
+    decoding = card.decoding.fitted(*decoder_and_vocabulary(weights, "s2t_model."))
+    card = replace(card, decoding=decoding)
     configs = {"enh_asr": stock_config(joint), **split_config(joint)}
     reason = why_not_joint(joint)
     if reason:
         logging.warning("enh_asr.zip is not made: %s; enh.zip and asr.zip are", reason)
         (outdir / "enh_asr.zip").unlink(missing_ok=True)
     names = [name for name in ARCHIVES if not (reason and name == "enh_asr")]
-    return [pack(name, configs[name], weights, outdir) for name in names]
+    archives = [pack(name, configs[name], weights, outdir, card) for name in names]
+    with atomic_write(outdir / "README.md") as f:
+        f.write(card.page(names))
+    return archives
+
+
+def read_joint(config: Path) -> Dict[str, Any]:
+    """Return the configuration of a joint training.
+
+    Raises:
+        UserError: no such file, or not one that can be read.
+    """
+    if not config.is_file():
+        raise UserError(f"{config}: no such file: train the joint model first")
+    return read_yaml(config)
+
+
+def loaded(
+    joint: Mapping[str, Any], weights: Mapping[str, torch.Tensor], model_file: Path
+) -> Dict[str, torch.Tensor]:
+    """Return the weights as the joint model has them, under names that every release reads."""
+    from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask  # slow to import
+
+    model = EnhASRCBPCTask.build_model(argparse.Namespace(**copy.deepcopy(dict(joint))))
+    load_weights(model, weights, model_file)
+    return named_for_all_releases(model)
 
 
 def why_not_joint(joint: Mapping[str, Any]) -> str:
@@ -78,24 +117,29 @@ def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:
     return {k: v for k, v in joint.items() if k not in PLUGIN_OPTIONS}
 
 
-def select_weights(weights: Mapping[str, torch.Tensor], prefix: str) -> Dict[str, torch.Tensor]:
-    """Return the weights of the part ``prefix`` under their names in that part."""
-    stock = {k: v for k, v in weights.items() if k.startswith(STOCK_PARTS)}
-    return {k[len(prefix) :]: v for k, v in stock.items() if k.startswith(prefix)}
-
-
-def pack(name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: Path) -> Path:
+def pack(
+    name: str,
+    config: Dict,
+    weights: Mapping[str, torch.Tensor],
+    outdir: Path,
+    card: ModelCard,
+) -> Path:
     """Write one archive; it appears whole."""
-    prefix, kind, config_option, model_option = ARCHIVES[name]
+    part, kind, config_option, model_option = ARCHIVES[name]
     outdir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=outdir, prefix=f".{name}.") as folder:
         staging = Path(folder)
         config = copy.deepcopy(config)  # the three configurations share their inner parts
-        extra = bring_files(config, staging)
+        extra = [*bring_files(config, staging), "README.md"]
+        (staging / "README.md").write_text(card.page([name]), encoding="utf-8")
+        if name != "enh":
+            extra.append(PACKED)
+            (staging / PACKED).write_text(yaml.safe_dump(asdict(card.decoding), sort_keys=False))
         (staging / "config.yaml").write_text(
             yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
-        torch.save(select_weights(weights, prefix), staging / "model.pth")
+        stock = {k: v for k, v in weights.items() if k.startswith(STOCK_PARTS)}
+        torch.save(select_weights(stock, part), staging / "model.pth")
         command = [sys.executable, "-m", "espnet2.bin.pack", kind, "--outpath", f"{name}.zip"]
         command += [f"--{config_option}", "config.yaml", f"--{model_option}", "model.pth"]
         for file in extra:

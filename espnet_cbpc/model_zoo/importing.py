@@ -6,6 +6,7 @@ from typing import Optional, Union
 import torch
 import yaml
 
+from espnet_cbpc.compat.parameter_names import named_for_all_releases
 from espnet_cbpc.data.directory import whole_directory
 from espnet_cbpc.model_zoo.config_files import bring_files
 from espnet_cbpc.model_zoo.load import load_asr, load_enh
@@ -39,5 +40,5 @@ def import_model(
         (folder / "config.yaml").write_text(
             yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
-        torch.save(built.state_dict(), folder / "model.pth")
+        torch.save(named_for_all_releases(built), folder / "model.pth")
     return sum(p.numel() for p in built.parameters())

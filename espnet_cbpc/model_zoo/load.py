@@ -7,9 +7,9 @@ from typing import Optional, Tuple, Type, Union
 
 import torch
 
+from espnet_cbpc.compat.weights import load_weights, read_weights
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.model_zoo.locate import Model, ModelFiles, find
-from espnet_cbpc.model_zoo.weights import load_weights, read_weights
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import read_yaml
 
@@ -29,7 +29,7 @@ def load_asr(
     """
     from espnet2.tasks.asr import ASRTask  # slow to import
 
-    from espnet_cbpc.tasks.transducer import support_transducers
+    from espnet_cbpc.compat.transducer import support_transducers
 
     support_transducers()
     files = find(model, "asr", cachedir, checkpoint)

@@ -9,6 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 import yaml
 from filelock import FileLock
 
+from espnet_cbpc.compat.option_names import PACKED_AS, model_kind
 from espnet_cbpc.data.download import download, unpack
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.utils.cli import UserError, listed
@@ -20,15 +21,6 @@ Model = Union[PathLike, Tuple[PathLike, PathLike]]
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 # Of an experiment folder, the first of these that is there; averages are what ESPnet decodes with.
 CHECKPOINTS = ("valid.*.ave.pth", "valid.*.ave_*best.pth", "valid.*.best.pth", "model.pth", "*.pth")
-# How espnet2.bin.pack names a model's files in meta.yaml, and what else it may be called there.
-PACKED_AS = {
-    "asr": (("asr_train_config", "asr_model_file"),),
-    "enh": (("train_config", "model_file"),),
-    "enh_asr": (
-        ("asr_train_config", "asr_model_file"),  # as this package exports it
-        ("enh_s2t_train_config", "enh_s2t_model_file"),
-    ),
-}
 KINDS = {"asr": "ASR", "enh": "SE", "enh_asr": "joint SE and ASR", "other": "another kind of"}
 FORMS = (
     "a model is named by a folder, a packed archive, 'config.yaml,model.pth', a checkpoint with its "
@@ -105,16 +97,6 @@ def _cache(cachedir: Optional[PathLike]) -> Path:
 def default_cachedir() -> Path:
     """Return where models are kept unless the user says otherwise."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "espnet_cbpc"
-
-
-def model_kind(options: Dict[str, Any]) -> str:
-    """Return what a configuration is one of: ``asr``, ``enh``, ``enh_asr`` or ``other``."""
-    if "subtask_series" in options:
-        return "enh_asr"
-    if "separator" in options:
-        return "enh"
-    is_asr = {"token_list", "ctc_conf", "encoder"} <= options.keys()
-    return "asr" if is_asr and not {"src_token_list", "joint_network_conf"} & options.keys() else "other"
 
 
 def _check_kind(options: Dict[str, Any], kind: str, config: Path) -> None:

@@ -15,17 +15,20 @@ def upload(
     repo: str,
     private: bool = False,
     token: Optional[str] = None,
+    part: Optional[str] = None,
 ) -> str:
     """Upload the files of the joint model (else of the ASR model), the archives and the model card.
 
     The hub is the one that huggingface_hub is configured for (``HF_ENDPOINT``).
-    ``Speech2Text.from_pretrained(repo, enh_s2t_task=True)`` of stock ESPnet loads what is there.
+    ``Speech2Text.from_pretrained(repo, enh_s2t_task=True)`` of stock ESPnet loads what is there;
+    of a part alone ``espnet.load(repo)`` does (ESPnet 202611).
 
     Args:
         packed: folder that the export has made.
         repo: ``user/name``; made if it is not there.
         private: whether it is made visible to its owner only.
         token: with the right to write; None: as huggingface_hub finds it (``HF_TOKEN``).
+        part: ``asr`` or ``enh``: that model alone, with its own card; None: all.
 
     Returns:
         The address of what was uploaded.
@@ -38,7 +41,7 @@ def upload(
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "repository")
-        gather(Path(packed), folder)
+        gather(Path(packed), folder, part)
         api = HfApi(token=token, library_name="espnet-cbpc")
         try:
             api.create_repo(repo, private=private, exist_ok=True)
@@ -53,16 +56,19 @@ def upload(
     return str(getattr(done, "commit_url", done))
 
 
-def gather(packed: Path, folder: Path) -> None:
-    """Lay out the repository in a new folder.
+def gather(packed: Path, folder: Path, part: Optional[str] = None) -> None:
+    """Lay out the repository in a new folder, of all archives or of a ``part``.
 
     Raises:
         UserError: the folder holds no export.
     """
-    archives = [packed / f"{n}.zip" for n in ARCHIVES if (packed / f"{n}.zip").is_file()]
-    card = packed / "README.md"
-    if not archives or not card.is_file():
-        raise UserError(f"{packed}: holds no export (archives and README.md): run stage 17 first")
+    names = [f"{name}.zip" for name in ([part] if part else ARCHIVES)]
+    archives = [packed / name for name in names if (packed / name).is_file()]
+    card = [] if part else [packed / "README.md"]  # that of a part is in its archive
+    if not archives or not all(file.is_file() for file in card):
+        raise UserError(
+            f"{packed}: holds no export ({', '.join(names)} and README.md): run stage 17 first"
+        )
     unpack(archives[0], folder)
-    for file in (*archives, card):
+    for file in (*archives, *card):
         shutil.copy(file, folder)

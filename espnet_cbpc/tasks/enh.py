@@ -6,11 +6,12 @@ from typing import Callable, Optional
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks.enh import EnhancementTask
 
-from espnet_cbpc.enh_asr.fused_norm import fuse_norms
+from espnet_cbpc.compat.fused_norm import fuse_norms
 from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
+from espnet_cbpc.tasks.training_run import TrainingRun
 
 
-class EnhTask(DynamicMixingTask, EnhancementTask):
+class EnhTask(TrainingRun, DynamicMixingTask, EnhancementTask):
     """ESPnet's SE task with the option ``--dynamic_mixing_conf``.
 
     Its training data are utterances with a clean reference, ``speech_ref1``; what they have as

@@ -12,16 +12,17 @@ from espnet2.utils.get_default_kwargs import get_default_kwargs
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
+from espnet_cbpc.compat.fused_norm import fuse_norms
+from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.enh_asr.category import category_index
 from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
-from espnet_cbpc.enh_asr.fused_norm import fuse_norms
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
 from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
 from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
-from espnet_cbpc.tasks.transducer import support_transducers
+from espnet_cbpc.tasks.training_run import TrainingRun
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.utils.cli import UserError
@@ -75,7 +76,7 @@ class CategoryPreprocessor:
         return data
 
 
-class EnhASRCBPCTask(DynamicMixingTask, EnhS2TTask):
+class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
     """ESPnet's joint SE and ASR task, with an acoustic tokenizer and contrastive criterions.
 
     Adds the options ``--tokenizer``, ``--tokenizer_conf``, ``--tokenizer_init``,

@@ -5,8 +5,8 @@ from typing import Callable, Iterator, Mapping, Optional, Tuple
 import numpy as np
 import torch
 
+from espnet_cbpc.compat.encoder_tap import tap_encoder
 from espnet_cbpc.data.audio import read_audio
-from espnet_cbpc.enh_asr.encoder_tap import tap_encoder
 from espnet_cbpc.utils.cli import UserError, listed
 
 

@@ -88,7 +88,7 @@ def test_a_frozen_model_of_that_kind_lets_the_gradient_through(tiny_model, tiny_
 
 
 def test_transducer_loss_is_that_of_all_alignments():
-    from espnet_cbpc.tasks.transducer import RNNTLoss
+    from espnet_cbpc.compat.transducer import RNNTLoss
 
     torch.manual_seed(0)
     logits = torch.randn(1, 3, 3, 4, dtype=torch.float32)  # T = 3, U = 2

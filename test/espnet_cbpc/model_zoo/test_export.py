@@ -1,5 +1,6 @@
 """What is exported computes the same in stock ESPnet, and what cannot be exported is refused."""
 
+import importlib.util
 import json
 import subprocess
 import sysconfig
@@ -13,9 +14,10 @@ import torch
 import yaml
 
 from espnet_cbpc.bin import export as export_command
+from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.joint_config import joint_config
 from espnet_cbpc.model_zoo.export import export
-from espnet_cbpc.model_zoo.model_card import read_scores
+from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
 from espnet_cbpc.utils.cli import UserError
 
 # Run where this package is not installed, beside the archives: what the model card says to run.
@@ -25,13 +27,21 @@ assert importlib.util.find_spec("espnet_cbpc") is None, "the plugin is here"
 import numpy as np
 from espnet_model_zoo.downloader import ModelDownloader
 ModelDownloader.__init__.__defaults__ = ("cache",)  # not into the packages of this machine
-speech, fs, texts = np.load("speech.npy"), 8000, []
-for block in re.findall("```python\\n(.*?)```", open("README.md").read(), re.DOTALL):
-    exec(block)
-    texts.append(text)
-np.save("enhanced.npy", enhanced)
-text, *_ = speech2text(enhanced)[0]  # the ASR model alone comes last
-json.dump([texts[0], text], open("texts.json", "w"))
+noisy, fs, texts = np.load("speech.npy"), 8000, []
+enhance, joint, alone = (
+    next(code for code in re.findall("```python\\n(.*?)```", open("README.md").read(), re.DOTALL)
+         if mark in code)
+    for mark in ("SeparateSpeech", '"enh_asr.zip"', '"asr.zip"')
+)
+speech = noisy
+exec(enhance)
+exec(joint)
+texts.append(text)
+speech = enhanced[0] if enhanced.ndim == 2 else enhanced  # what the joint model's ASR model hears
+exec(alone)
+texts.append(text)
+np.save("enhanced.npy", speech)
+json.dump(texts, open("texts.json", "w"))
 """
 
 
@@ -41,7 +51,10 @@ def stock_python(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stock") / "venv"
     venv.create(folder, with_pip=False)
     packages = next(folder.glob("lib/python*/site-packages"))
-    (packages / "host.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    lines = [sysconfig.get_paths()["purelib"]]
+    if importlib.util.find_spec("_distutils_hack"):  # setuptools' distutils, from Python 3.12 on
+        lines.append("import _distutils_hack; _distutils_hack.add_shim()")
+    (packages / "host.pth").write_text("\n".join(lines) + "\n")
     return folder / "bin" / "python"
 
 
@@ -64,11 +77,23 @@ def joint_experiment(task, zoo, folder: Path, **changes):
     return model
 
 
-def test_archives_compute_the_same_without_this_package(task, zoo, tmp_path, stock_python):
+DECODINGS = {
+    "best path": "ctc_greedy: true\n",
+    "search": "beam_size: 4\nctc_weight: 0.3\npenalty: 0.2\nmaxlenratio: 0.5\n",
+}
+
+
+@pytest.mark.parametrize("decoding", DECODINGS)
+def test_archives_compute_the_same_without_this_package(
+    task, zoo, tmp_path, stock_python, decoding
+):
+    """The model card's code gives what the scores in it are made of."""
     from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 
     joint_experiment(task, zoo, tmp_path / "exp")
-    export_command.main(["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out")])
+    (tmp_path / "decode.yaml").write_text(DECODINGS[decoding])
+    options = ["--expdir", str(tmp_path / "exp"), "--decode_config", str(tmp_path / "decode.yaml")]
+    export_command.main([*options, "--outdir", str(tmp_path / "out")])
     out = tmp_path / "out"
     speech = 0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     np.save(out / "speech.npy", speech)
@@ -80,8 +105,8 @@ def test_archives_compute_the_same_without_this_package(task, zoo, tmp_path, sto
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    exp = tmp_path / "exp"
-    text, enhanced = EnhSpeech2Text(exp / "config.yaml", exp / "valid.loss_asr.ave.pth")(speech)
+    packed = str(out / "enh_asr.zip")
+    text, enhanced = EnhSpeech2Text.from_pretrained(packed, cachedir=tmp_path / "cache")(speech)
     assert json.loads((out / "texts.json").read_text()) == [text, text] and text
     np.testing.assert_allclose(np.load(out / "enhanced.npy"), enhanced, atol=1e-5)
 
@@ -93,8 +118,8 @@ def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(task
         with zipfile.ZipFile(tmp_path / "out" / f"{name}.zip") as archive:
             files = set(archive.namelist())
             config = yaml.safe_load(archive.read("config.yaml"))
-        extra = set() if name == "enh" else {"bpe.model", "feats_stats.npz"}
-        assert files == {"meta.yaml", "config.yaml", "model.pth"} | extra
+        extra = set() if name == "enh" else {"bpe.model", "feats_stats.npz", "decode.yaml"}
+        assert files == {"meta.yaml", "config.yaml", "model.pth", "README.md"} | extra
         if extra:
             assert config["bpemodel"] == "bpe.model"
             assert config["normalize_conf"]["stats_file"] == "feats_stats.npz"
@@ -115,7 +140,8 @@ def test_what_stock_espnet_cannot_run_as_one_is_exported_in_parts(
 ):
     joint_experiment(task, zoo, tmp_path / "exp", **changes)
     exp = tmp_path / "exp"
-    archives = export(exp / "config.yaml", exp / "valid.loss_asr.ave.pth", tmp_path / "out")
+    card = ModelCard({}, DecodingConfig())
+    archives = export(exp / "config.yaml", exp / "valid.loss_asr.ave.pth", tmp_path / "out", card)
     assert [a.name for a in archives] == ["asr.zip", "enh.zip"]
     assert not (tmp_path / "out" / "enh_asr.zip").exists()
     assert "enh_asr.zip is not made: " in caplog.text and reason in caplog.text
@@ -171,17 +197,19 @@ def test_scores_of_what_is_not_there(tmp_path):
 
 def test_what_is_no_joint_experiment_is_refused(tmp_path):
     config = tmp_path / "config.yaml"
+    model, out, card = tmp_path / "model.pth", tmp_path / "out", ModelCard({}, DecodingConfig())
+    with pytest.raises(UserError, match="config.yaml: no such file: train the joint model first"):
+        export(config, model, out, card)
     config.write_text(yaml.safe_dump({"bpemodel": str(tmp_path / "gone.model")}))
-    model, out = tmp_path / "model.pth", tmp_path / "out"
     with pytest.raises(UserError, match="model.pth: no such checkpoint: train the model first"):
-        export(config, model, out)
+        export(config, model, out, card)
     model.write_bytes(b"junk")
     with pytest.raises(UserError, match="model.pth: not a readable file of model parameters"):
-        export(config, model, out)
+        export(config, model, out, card)
     torch.save({"encoder.weight": torch.zeros(1)}, model)
     with pytest.raises(UserError, match="holds no enh_model.*: it is not that of a joint model"):
-        export(config, model, out)
+        export(config, model, out, card)
     torch.save({"enh_model.w": torch.zeros(1), "s2t_model.w": torch.zeros(1)}, model)
-    with pytest.raises(UserError, match="gone.model: the configuration names this file"):
-        export(config, model, out)
-    assert list(out.iterdir()) == []
+    with pytest.raises(UserError, match="1 file.s. that the configuration names are not there"):
+        export(config, model, out, card)
+    assert not out.exists()

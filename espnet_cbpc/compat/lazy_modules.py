@@ -9,6 +9,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from importlib.util import LazyLoader
 
+PROVEN_ON = ("202511", "202611")
+
 MODULES = ("g2p_en", "nltk")
 
 

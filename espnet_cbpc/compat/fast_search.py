@@ -5,14 +5,20 @@ encoder output again for each hypothesis at each token, and the CTC prefix score
 Python loop over the frames.
 """
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, List, Optional, Tuple, Union
 
 import torch
 from espnet2.asr.decoder.transformer_decoder import BaseTransformerDecoder
-from espnet.nets.batch_beam_search import BatchBeamSearch
-from espnet.nets.beam_search import BeamSearch
-from espnet.nets.pytorch_backend.transformer.attention import MultiHeadedAttention
-from espnet.nets.scorers.ctc import CTCPrefixScorer
+
+from espnet_cbpc.compat.legacy import (
+    BatchBeamSearch,
+    BeamSearch,
+    CTCPrefixScorer,
+    MultiHeadedAttention,
+)
+
+PROVEN_ON = ("202511", "202611")
 
 LOGZERO = -1e10  # of ESPnet's scores
 BLANK = 0
@@ -23,7 +29,9 @@ def speed_up(beam_search: BeamSearch) -> None:
     if type(beam_search) is not BatchBeamSearch:
         return
     scorers = beam_search.scorers
-    if type(scorers.get("ctc")) is CTCPrefixScorer:
+    # a window of CTC scores (202611) is an approximation of another result
+    exact = not getattr(scorers.get("ctc"), "window_margin", 0)
+    if exact and type(scorers.get("ctc")) is CTCPrefixScorer:
         fast = VectorisedCTCPrefixScorer(scorers["ctc"].ctc, scorers["ctc"].eos)
         scorers["ctc"] = beam_search.part_scorers["ctc"] = fast
     if isinstance(scorers.get("decoder"), BaseTransformerDecoder):
@@ -72,12 +80,23 @@ def _version(x: torch.Tensor) -> int:
     return 0 if x.is_inference() else x._version
 
 
-class _Step(NamedTuple):
+# Dataclasses, not tuples: for a tuple ESPnet takes a state to be one of its own.
+@dataclass(frozen=True)
+class _Step:
     """What one step of the search leaves, from which the next one extends its prefixes."""
 
     prefixes: torch.Tensor  # (n, L + 1) tokens after the start symbol
     forward: torch.Tensor  # (T, 2, n) log-probabilities of paths that end in the token, in a blank
     scores: torch.Tensor  # (n, V) log-probabilities of the prefixes that are one token longer
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Prefixes of a step, each extended by a token."""
+
+    step: _Step
+    rows: torch.Tensor  # (n,) which prefixes, or () one of them
+    ids: torch.Tensor  # (n,) or () the tokens
 
 
 class VectorisedCTCPrefixScorer(CTCPrefixScorer):
@@ -95,14 +114,19 @@ class VectorisedCTCPrefixScorer(CTCPrefixScorer):
         self.sums = self.logp.cumsum(0)
 
     def batch_score_partial(
-        self, y: torch.Tensor, ids: Optional[torch.Tensor], state: List[Any], x: torch.Tensor
+        self,
+        y: torch.Tensor,
+        ids: Optional[torch.Tensor],
+        state: Union[_Selection, List[Optional[_Selection]]],
+        x: torch.Tensor,
     ) -> Tuple[torch.Tensor, _Step]:
         """Score the tokens that may follow each prefix.
 
         Args:
             y: (n, L + 1) prefixes of L tokens after the start symbol.
             ids: (n, S) tokens to score; None scores all.
-            state: of each prefix, from :meth:`select_state`; None at the start.
+            state: of all prefixes, from :meth:`batch_select_state`, or of each one, from
+                :meth:`select_state`; None at the start.
             x: (n, T, D) the encoder output repeated, of which the type is taken.
 
         Returns:
@@ -120,20 +144,31 @@ class VectorisedCTCPrefixScorer(CTCPrefixScorer):
         scores[:, self.eos] = torch.logaddexp(forward[-1, 0], forward[-1, 1])
         return (scores - before[:, None]).to(x.dtype), _Step(y, forward, scores)
 
-    def select_state(self, state: Any, i: torch.Tensor, new_id: Optional[torch.Tensor] = None):
+    def select_state(self, state: Any, i: int, new_id: Optional[int] = None):
         """Return the state of prefix ``i``, extended by the token ``new_id`` where one is given."""
         if new_id is not None:
-            return state, i, new_id
+            return _Selection(state, torch.as_tensor(i), torch.as_tensor(new_id))
+        if isinstance(state, _Selection):
+            return _Selection(state.step, state.rows[i], state.ids[i])
         return None if state is None else state[i]
 
-    def _extend(self, state: List[Any], n: int) -> Tuple[torch.Tensor, torch.Tensor]:
+    def batch_select_state(self, state: _Step, best_ids: torch.Tensor) -> _Selection:
+        """Return the state of (1, n) ``best_ids``, each prefix * V + token."""
+        vocabulary = self.logp.shape[1]
+        return _Selection(state, best_ids[0] // vocabulary, best_ids[0] % vocabulary)
+
+    def _extend(self, state: Any, n: int) -> Tuple[torch.Tensor, torch.Tensor]:
         """Return (T, 2, n) forward variables and (n,) log-probabilities of the prefixes."""
         frames = len(self.logp)
         after = self.logp.new_full((frames, 2, n), LOGZERO)
-        if state[0] is None:
-            after[:, 1] = self.sums[:, BLANK, None]  # nothing but blanks so far
-            return after, self.logp.new_zeros(n)
-        step, rows, ids = state[0][0], *(torch.stack([s[k] for s in state]) for k in (1, 2))
+        if not isinstance(state, _Selection):
+            if state[0] is None:
+                after[:, 1] = self.sums[:, BLANK, None]  # nothing but blanks so far
+                return after, self.logp.new_zeros(n)
+            rows, ids = (torch.stack([getattr(s, k) for s in state]) for k in ("rows", "ids"))
+            state = _Selection(state[0].step, rows, ids)
+        step, device = state.step, self.logp.device
+        rows, ids = state.rows.to(device), state.ids.to(device)
         before, start = step.forward[:, :, rows], _first_frame(step.prefixes)
         if step.prefixes.shape[1] == 1:
             after[0, 0] = self.logp[0, ids]

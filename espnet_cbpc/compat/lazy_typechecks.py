@@ -10,6 +10,8 @@ import inspect
 
 import typeguard
 
+PROVEN_ON = ("202511", "202611")
+
 _typechecked = typeguard.typechecked
 
 

@@ -1,11 +1,14 @@
 """Parameters of a model: read without running code they may hold, and proven to fit."""
 
 from pathlib import Path
-from typing import Dict, List, Mapping, Union
+from typing import Dict, List, Mapping, Optional, Tuple, Union
 
 import torch
 
+from espnet_cbpc.compat.parameter_names import named_as
 from espnet_cbpc.utils.cli import UserError, listed
+
+PROVEN_ON = ("202511", "202611")
 
 
 def read_weights(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
@@ -21,7 +24,7 @@ def read_weights(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
     except Exception as e:  # torch raises many kinds for a file that is broken or something else
         raise UserError(
             f"{path}: not a readable file of model parameters ({type(e).__name__}): train or fetch "
-            "it anew"
+            "it again"
         ) from e
     if isinstance(weights, dict) and isinstance(weights.get("module"), dict):
         weights = weights["module"]  # as deepspeed saves it
@@ -35,48 +38,77 @@ def read_weights(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
 
 
 def load_weights(
-    model: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Union[str, Path]
+    model: torch.nn.Module,
+    weights: Mapping[str, torch.Tensor],
+    path: Union[str, Path],
+    optional: Tuple[str, ...] = (),
+    remedy: str = "give the config.yaml that was saved beside it",
 ) -> None:
-    """Set every parameter and buffer of ``model``.
+    """Set every parameter and buffer of ``model``, and prove it.
 
     ESPnet's own loading takes what is there and leaves the rest random.
 
     Args:
         model: built from the configuration that belongs to the weights.
-        weights: of :func:`read_weights`.
+        weights: of :func:`read_weights`, under the names of either release of ESPnet.
         path: where they are from, for the message.
+        optional: beginnings of names that may be missing, and then stay as they are.
+        remedy: what the message says is to be done.
 
     Raises:
         UserError: parameters or buffers that are missing, left over or of another shape.
     """
-    weights = _as_named_now(model, weights)
     expected = model.state_dict()
-    missing = sorted(expected.keys() - weights.keys())
-    extra = sorted(weights.keys() - expected.keys())
+    weights = named_as(expected, weights)
+    required = {k for k in expected if not (optional and k.startswith(optional))}
     unfit = [
         f"{k}: {tuple(weights[k].shape)} instead of {tuple(expected[k].shape)}"
         for k in expected
         if k in weights and weights[k].shape != expected[k].shape
     ]
-    faults = _faults({"missing": missing, "left over": extra, "of another shape": unfit})
+    faults = _faults(
+        {
+            "missing": sorted(required - weights.keys()),
+            "left over": sorted(weights.keys() - expected.keys()),
+            "of another shape": unfit,
+        }
+    )
     if faults:
         raise UserError(
             f"{path}: does not fit its configuration, of {len(expected)} parameters and buffers "
-            f"{faults}: give the config.yaml that was saved beside it"
+            f"{faults}: {remedy}"
         )
-    model.load_state_dict(weights)
+    model.load_state_dict({**expected, **weights})
+    loaded = model.state_dict()
+    kept = [k for k, w in weights.items() if not torch.equal(loaded[k], w.to(loaded[k]))]
+    if kept:
+        raise RuntimeError(f"{path}: ESPnet did not load {len(kept)} of them ({listed(kept)})")
+
+
+def select_weights(weights: Mapping[str, torch.Tensor], part: str) -> Dict[str, torch.Tensor]:
+    """Return the weights of the submodule ``part`` under their names within it; "" takes all."""
+    prefix = f"{part}." if part else ""
+    return {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
+
+
+def decoder_and_vocabulary(
+    weights: Mapping[str, torch.Tensor], part: str = ""
+) -> Tuple[bool, Optional[int]]:
+    """Return whether an ASR model has a decoder beside CTC, and how many tokens it has.
+
+    Args:
+        weights: of the model, or of one that holds it.
+        part: how the latter begins the names of its parameters, such as ``"s2t_model."``.
+
+    Returns:
+        The number of tokens is None where there is no CTC.
+    """
+    ctc = weights.get(f"{part}ctc.ctc_lo.weight")  # (V, D)
+    has_decoder = any(name.startswith(f"{part}decoder.") for name in weights)
+    return has_decoder, None if ctc is None else len(ctc)
 
 
 def _faults(kinds: Mapping[str, List[str]]) -> str:
     return "; ".join(
         f"{len(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names
     )
-
-
-def _as_named_now(
-    model: torch.nn.Module, weights: Mapping[str, torch.Tensor]
-) -> Dict[str, torch.Tensor]:
-    """Take over a name that ESPnet's S3PRL frontend has changed since its first models."""
-    old, new = "frontend.upstream.model.", "frontend.upstream.upstream.model."
-    renamed = any(new in key for key in model.state_dict())
-    return {k.replace(old, new) if renamed and new not in k else k: v for k, v in weights.items()}

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from espnet2.enh.layers.tcn import EPS, GlobalLayerNorm
 
+PROVEN_ON = ("202511", "202611")
+
 
 class FusedGlobalLayerNorm(GlobalLayerNorm):
     """ESPnet's gLN, with the same parameters, as PyTorch's group normalisation of one group.

@@ -6,12 +6,9 @@ import pytest
 import torch
 from espnet2.asr.ctc import CTC
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
-from espnet.nets.batch_beam_search import BatchBeamSearch
-from espnet.nets.beam_search import BeamSearch
-from espnet.nets.scorers.ctc import CTCPrefixScorer
-from espnet.nets.scorers.length_bonus import LengthBonus
 
-from espnet_cbpc.enh_asr.fast_search import SharedLinear, VectorisedCTCPrefixScorer, speed_up
+from espnet_cbpc.compat.fast_search import SharedLinear, VectorisedCTCPrefixScorer, speed_up
+from espnet_cbpc.compat.legacy import BatchBeamSearch, BeamSearch, CTCPrefixScorer, LengthBonus
 
 VOCABULARY, DIM = 12, 16
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from espnet2.enh.layers.tcn import GlobalLayerNorm, TemporalConvNet
 
-from espnet_cbpc.enh_asr.fused_norm import FusedGlobalLayerNorm, fuse_norms
+from espnet_cbpc.compat.fused_norm import FusedGlobalLayerNorm, fuse_norms
 
 
 @pytest.mark.parametrize("shape", ["BDT", "BTD"])

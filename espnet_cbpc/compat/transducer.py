@@ -9,6 +9,8 @@ import torch
 from espnet2.tasks import enh_s2t
 from torchaudio.functional import rnnt_loss
 
+PROVEN_ON = ("202511", "202611")
+
 NAME = "warprnnt_pytorch"
 
 

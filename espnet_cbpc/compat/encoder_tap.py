@@ -9,6 +9,8 @@ import torch
 
 from espnet_cbpc.utils.cli import UserError
 
+PROVEN_ON = ("202511", "202611")
+
 
 @dataclass
 class EncoderOutput:
