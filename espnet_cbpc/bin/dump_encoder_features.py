@@ -2,6 +2,7 @@
 
 import argparse
 
+from espnet_cbpc.compat.releases import frame_counting
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.enh_asr.decoding_record import file_hashes
 from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
@@ -43,7 +44,7 @@ def main(cmd=None) -> None:
     wavs = read_table(args.wav_scp)
     models = {"asr_train_config": args.asr_train_config, "asr_model_file": args.asr_model_file}
     try:
-        settings = {"layer": layer, "fs": fs, **file_hashes(models)}
+        settings = {"layer": layer, "fs": fs, "frames": frame_counting(), **file_hashes(models)}
     except OSError as e:
         raise UserError(f"{e.filename}: cannot be read ({e.strerror})") from e
     writer = FeatureWriter(args.output_dir, wavs, settings, args.num_per_chunk)

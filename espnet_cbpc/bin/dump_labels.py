@@ -4,16 +4,18 @@ ESPnet reads them with the data type kaldi_ark.
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Iterator, Tuple
 
 import kaldiio
 import numpy as np
 
+from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.data.kaldi_dir import read_table, write_table
 from espnet_cbpc.tokenizer.feature_store import StoredFeatures
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
-from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.cli import UserError, listed, run
 from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.progress import progress
 
@@ -39,6 +41,8 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     tokenizer = KMeansTokenizer.load(args.tokenizer)
     features = StoredFeatures(args.feature_dirs)
+    frames = features.settings.get("frames", "")
+    check_frame_counting(frames, listed(args.feature_dirs), "run dump_encoder_features again")
     output_dir = Path(args.output_dir).absolute()
     ark, scp = output_dir / "labels.ark", output_dir / "labels.scp"
     scp.unlink(missing_ok=True)  # an earlier one does not fit the new archive
@@ -56,6 +60,8 @@ def main(cmd=None) -> None:
                 raise UserError(f"'{utterance}' is in {' '.join(args.feature_dirs)} twice")
             places[utterance] = f"{ark}:{f.tell() + len(utterance.encode()) + 1}"
             kaldiio.save_ark(f, {utterance: q.astype(np.int32)})
+    with atomic_write(output_dir / "labels.json") as f:
+        json.dump({"frames": frames}, f)
     write_table(scp, places)
 
 

@@ -14,6 +14,7 @@ from typing import Dict, Mapping, Optional, Sequence
 import numpy as np
 import soundfile
 
+from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.data.kaldi_dir import read_table, write_table
 from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
 from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
@@ -64,6 +65,8 @@ def main(cmd=None) -> None:
             f"{listed(args.feature_dirs)}: features of layer {stored.settings['layer']}, but "
             f"{args.config} asks for {layer}: run dump_encoder_features again"
         )
+    frames = stored.settings.get("frames", "")
+    check_frame_counting(frames, listed(args.feature_dirs), "run dump_encoder_features again")
     from espnet_cbpc.model_zoo.load import (
         load_asr,  # slow to import: after the options are known to be good
     )

@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+from espnet_cbpc.utils.cli import UserError
+
 PROVEN_ON = ("202511", "202611")
 
 
@@ -23,3 +25,21 @@ def frame_counting() -> str:
     the frame. The empty name keeps what was made before there were two.
     """
     return "202611" if espnet_release() >= "202611" else ""
+
+
+def check_frame_counting(made_with: str, what: str, remedy: str) -> None:
+    """Stop where frames that were counted in another way would be taken for this release's.
+
+    Args:
+        made_with: what :func:`frame_counting` returned where they were made.
+        what: they are, for the message.
+        remedy: what is to be done.
+
+    Raises:
+        UserError: they do not fit.
+    """
+    if made_with != frame_counting():
+        raise UserError(
+            f"{what}: made with ESPnet {made_with or 'before 202611'}, but this is "
+            f"{espnet_release()}, whose encoders count frames in another way: {remedy}"
+        )

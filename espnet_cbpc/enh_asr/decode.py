@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
 import torch
 
 from espnet_cbpc.data.audio import read_audio, write_audio
+from espnet_cbpc.enh_asr.recognition import SILENCE
 from espnet_cbpc.enh_asr.set_decoder import Batch, SetDecoder
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.parallel import parallel_map
@@ -119,10 +120,11 @@ def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Resu
             "leave out those that are too short, or lower the batch size if memory ran out"
         ) from e
     results = {}
-    for (utterance, _, _), result in zip(batch.utterances, recognised):
+    for (utterance, _, _), noisy, result in zip(batch.utterances, speech, recognised):
         if result.enhanced is not None:
             write_audio(batch.wav(utterance), result.enhanced, batch.fs, subtype="FLOAT")
-        results[utterance] = result.as_dict()
+        silent = float(noisy.abs().max()) < SILENCE
+        results[utterance] = {**result.as_dict(), "silent": silent}
     return batch.number, results
 
 

@@ -241,17 +241,20 @@ class EnhSpeech2Text:
         ]
 
     def _greedy_ctc(self, encoded: torch.Tensor) -> Hypothesis:
-        silent = {self.s2t_model.blank_id, self.s2t_model.sos, self.s2t_model.eos}
         best, path = self.s2t_model.ctc.log_softmax(encoded[None])[0].max(dim=-1)
-        ids = [token for token, _ in groupby(path.tolist()) if token not in silent]
-        tokens = self._speech2text.converter.ids2tokens(ids)
-        return Hypothesis(self._text(tokens), tokens, ids, float(best.sum()))
+        return self._hypothesis([token for token, _ in groupby(path.tolist())], float(best.sum()))
 
     def _hypotheses(self, nbest: List[Tuple]) -> List[Hypothesis]:
         return [
-            Hypothesis(self._text(tokens), tokens, ids, float(found.score))
-            for _, tokens, ids, found in nbest
+            self._hypothesis(ids, float(found.score)) for _, _, ids, found in nbest
         ] or [NOTHING]
+
+    def _hypothesis(self, ids: List[int], score: float) -> Hypothesis:
+        # of a hypothesis that ends at its longest, ESPnet leaves <sos/eos> in the text
+        silent = {self.s2t_model.blank_id, self.s2t_model.sos, self.s2t_model.eos}
+        ids = [token for token in ids if token not in silent]
+        tokens = self._speech2text.converter.ids2tokens(ids)
+        return Hypothesis(self._text(tokens), tokens, ids, score)
 
     def _text(self, tokens: List[str]) -> str:
         tokenizer = self._speech2text.tokenizer

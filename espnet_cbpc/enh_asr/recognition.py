@@ -25,6 +25,7 @@ class Hypothesis:
     score: float
 
 
+SILENCE = 2.0**-15  # the loudest sample of what counts as silence: one step of 16 bits
 NOTHING = Hypothesis("", [], [], 0.0)  # where there is nothing to recognise, or nothing found
 
 

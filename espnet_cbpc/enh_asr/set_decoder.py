@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,21 @@ class SetDecoder:
             write_table(folder / "score", {u: str(h["score"]) for u, h in ranked.items()})
         if any(result["token_times"] for result in results.values()):
             write_ctm(self.output_dir / "token.ctm", results)
+        self._tell_empty()
         write_table(self.output_dir / "text", {u: r["text"] for u, r in results.items()})
+
+    def _tell_empty(self) -> None:
+        """Log which utterances have no text although they can be heard."""
+        results = self.record.results
+        empty = [u for u, r in results.items() if not r["text"] and not r.get("silent")]
+        if empty:
+            logging.warning(
+                "%s: %d of %d utterances are not silent, but no text was found in them (%s)",
+                self.output_dir,
+                len(empty),
+                len(results),
+                listed(empty),
+            )
 
     @property
     def _wavs(self) -> Path:

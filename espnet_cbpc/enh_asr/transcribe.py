@@ -1,6 +1,7 @@
 """Transcribe audio files of any format, rate and length."""
 
 import json
+import logging
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,12 +16,10 @@ from espnet_cbpc.data.audio import AudioError, audio_blocks
 from espnet_cbpc.data.kaldi_dir import write_table
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 from espnet_cbpc.enh_asr.long_form import Cutter, Piece
-from espnet_cbpc.enh_asr.recognition import NOTHING, Recognition
+from espnet_cbpc.enh_asr.recognition import NOTHING, SILENCE, Recognition
 from espnet_cbpc.enh_asr.set_decoder import write_ctm
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
-
-SILENCE = 2.0**-15  # one step of 16 bits
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,8 @@ class Transcriber:
             ) from e
         if is_silent:
             raise AudioError("audio is silent, or nothing of it is left enhanced", str(path))
+        if not text_of(segments):
+            logging.warning("%s: is not silent, but no text was found in it", path)
         return segments
 
     def _enhance(self, samples: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Task of joint SE and ASR training with contrastive losses on acoustic tokens."""
 
 import argparse
+import json
 import logging
 from pathlib import Path
 from typing import Callable, Dict, Optional, Tuple
@@ -13,6 +14,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
 from espnet_cbpc.compat.fused_norm import fuse_norms
+from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.enh_asr.category import category_index
 from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
@@ -85,6 +87,17 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
     """
 
     class_choices_list = EnhS2TTask.class_choices_list + [tokenizer_choices]
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        """Train in this process; see :meth:`.TrainingRun.main_worker`."""
+        for path, name, _ in (
+            *args.train_data_path_and_name_and_type,
+            *args.valid_data_path_and_name_and_type,
+        ):
+            if name == "labels":
+                check_labels(Path(path))
+        super().main_worker(args)
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -206,6 +219,13 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
                 f"encoder makes {size}: fit it on this ASR model (stage 11)"
             )
         return tokenizer
+
+
+def check_labels(scp: Path) -> None:
+    """Raise ``UserError`` where dumped pseudo-labels do not fit this release's frames."""
+    made = scp.with_name("labels.json")
+    frames = json.loads(made.read_text(encoding="utf-8"))["frames"] if made.is_file() else ""
+    check_frame_counting(frames, str(scp), "dump encoder features and labels again")
 
 
 def unique_names(criterions) -> list:

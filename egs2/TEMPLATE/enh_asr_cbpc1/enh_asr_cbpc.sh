@@ -250,7 +250,9 @@ train_model() {
 }
 
 # begin_stats STATS DIGEST: begin, for collect_stats
-begin_stats() { begin "$(basename "$1")" "$2" "$1"; }
+begin_stats() {
+    begin "$(basename "$1")" "$(if [ -n "${frames}" ]; then digest "$2" "${frames}"; else echo "$2"; fi)" "$1"
+}
 
 # collect_stats MODULE STATS OPTION...: lengths (and feature statistics) of the utterances.
 collect_stats() {
@@ -494,8 +496,8 @@ stage11() {
     need_model "${asr_exp}" "${inference_asr_model}" inference_asr_model
     begin "${name}" "$(digest "$(model_digest "${asr_exp}" "asr_${asr_tag}" \
         "${inference_asr_model}")" "$(stamp length_filter)" "$(digest_of "${tokenizer_conf}")" \
-        "${dump_labels}" "$([ -z "${alignment}" ] || digest_of "${alignment}")")" \
-        "${tokenizer_exp}" || return 0
+        "${dump_labels}" "$([ -z "${alignment}" ] || digest_of "${alignment}")" \
+        ${frames:+"${frames}"})" "${tokenizer_exp}" || return 0
     opts=(--config "${tokenizer_conf}" --asr_train_config "${asr_exp}/config.yaml"
         --asr_model_file "${asr_exp}/${inference_asr_model}" --fs "${fs_hz}"
         --ngpu "${gpu_inference}")
@@ -864,11 +866,13 @@ training_seeds() {
 stage17() {
     local exp=${expdir}/enh_asr_${enh_asr_tag} scores
     begin "pack_${enh_asr_tag}" "$(digest "$(stamp "enh_asr_${enh_asr_tag}")" \
-        "$(joint_checkpoint "${exp}")" "${data_note}" "${model_license}")" "${exp}/packed" || return 0
+        "$(joint_checkpoint "${exp}")" "${data_note}" "${model_license}" \
+        "$(digest_of "${inference_config}")")" "${exp}/packed" || return 0
     scores=$(dirname "${results}")/results.json
     if [ ! -f "${scores}" ]; then scores=; fi
     run_job "${exp}/packed/export.log" python -m espnet_cbpc.bin.export --expdir "${exp}" \
         --model_file "${exp}/$(joint_checkpoint "${exp}")" --outdir "${exp}/packed" \
+        --decode_config "${inference_config}" \
         --data "${data_note}" --license "${model_license}" \
         ${scores:+--results "${scores}" --system "${enh_asr_tag}"}
     finish "pack_${enh_asr_tag}"
@@ -885,7 +889,11 @@ stage18() {
 
 # ---------------------------------------------------------------------------------------------
 
-python -c 'from espnet_cbpc.versions import check_versions; check_versions()'
+# how this release of ESPnet counts frames: what labels, tokenizers and statistics depend on
+frames=$(python -c 'from espnet_cbpc.compat.releases import frame_counting
+from espnet_cbpc.versions import check_versions
+check_versions()
+print(frame_counting())')
 mkdir -p "${stamps}"
 if command -v flock >/dev/null; then
     exec 9>"${stamps}/lock"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from espnet_cbpc.bin.submit import main, without_launcher
 from espnet_cbpc.bin.submit import _minutes as minutes
+from espnet_cbpc.bin.submit import main, without_launcher
 from espnet_cbpc.utils import jobs
 from espnet_cbpc.utils.cli import UserError
 

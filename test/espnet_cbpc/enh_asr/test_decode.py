@@ -119,6 +119,15 @@ def test_texts_do_not_depend_on_the_batch_size(data_dir, tmp_path, joint):
     assert len((tmp_path / "1/text").read_text()) > 60
 
 
+def test_speech_without_text_is_told(data_dir, tmp_path, joint, caplog, monkeypatch):
+    monkeypatch.setattr(type(joint), "_text", lambda self, tokens: "")
+    set_decoder = decoder(data_dir, tmp_path / "out")
+    run(set_decoder, joint)
+    ids = sorted(set_decoder.lengths)
+    assert f"{len(ids)} of {len(ids)} utterances are not silent, but no text was found" in caplog.text
+    assert ids[0] in caplog.text
+
+
 def test_without_se_there_is_no_enhanced_speech(data_dir, tmp_path, models):
     model = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY)
     run(decoder(data_dir, tmp_path / "out"), model)
