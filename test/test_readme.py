@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from espnet_cbpc.enh_asr.comparison import read_comparison
+from espnet_cbpc.utils.files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 FSDD_NOISY = ["RESULTS.md", "five_seeds/RESULTS.md", "frozen_asr/RESULTS.md"]
@@ -41,6 +42,18 @@ def test_comparison_example_is_understood(tmp_path, monkeypatch):
     assert [c["name"] for c in system.config["contrastive_criterions"]] == ["cbpc"]
 
 
+def test_espnet3_example_is_what_the_recipe_has():
+    (text,) = [b for b in blocks("yaml") if "espnet3" in b]
+    example = yaml.safe_load(text)
+    recipe = read_yaml(ROOT / "egs3" / "mini_synth" / "enh_asr_cbpc" / "conf" / "training.yaml")
+    assert example["task"] == recipe["task"]
+    assert example["defaults"] == recipe["defaults"][:1]
+    assert example["dataset"]["preprocessor"] == recipe["dataset"]["preprocessor"]
+    (data,), (recipe_data,) = example["dataset"]["train"], recipe["dataset"]["train"]
+    assert data["data_src"] == recipe_data["data_src"]
+    assert data["data_src_args"].keys() <= recipe_data["data_src_args"].keys()
+
+
 @pytest.mark.parametrize(
     "command", [line for b in blocks("bash") for line in b.splitlines() if line.strip()]
 )
@@ -59,7 +72,7 @@ def test_commands_name_what_is_there(command):
 
 
 def test_links_and_folders_that_are_named_exist():
-    for name in re.findall(r"`((?:egs2|tools|conf)/[\w./-]+)`", README):
+    for name in re.findall(r"`((?:egs[23]|tools|conf)/[\w./-]+)`", README):
         if name not in ("tools/venv",):
             assert (ROOT / name).exists(), name
 

@@ -132,7 +132,7 @@ def imported(path):
 def test_whatever_the_package_imports_is_required(repository, metadata):
     packages = {
         "espnet2": "espnet",
-        "espnetez": "espnet",
+        "espnet3": "espnet",
         "PIL": "pillow",
         "faiss": "faiss-cpu",
         "sklearn": "scikit-learn",

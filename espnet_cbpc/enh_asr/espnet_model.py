@@ -136,6 +136,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
                 self.projection = torch.nn.Linear(tokenizer.feature_dim, projection_dim)
             self.register_buffer("trained_batches", torch.zeros(()))
         self._checked_tokenizer = self._checked_labels = False
+        self.still_frozen_parts()  # Lightning trains a model in the modes that it comes with
 
     def forward(
         self,
@@ -388,14 +389,18 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     def train(self, mode: bool = True) -> "ESPnetEnhASRCBPCModel":
         """Set the mode; frozen parts stay in evaluation mode (no dropout, fixed statistics)."""
         super().train(mode)
+        self.still_frozen_parts()
+        return self
+
+    def still_frozen_parts(self) -> None:
+        """Put what is frozen into evaluation mode, whatever the mode of the model."""
         for part in self.frozen_parts:
             part.eval()
             for module in part.modules():
                 # cuDNN computes a recurrent layer's gradient in training mode only
-                if mode and isinstance(module, torch.nn.RNNBase):
+                if self.training and isinstance(module, torch.nn.RNNBase):
                     module.dropout = 0.0
                     module.train()
-        return self
 
     def collect_feats(
         self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs

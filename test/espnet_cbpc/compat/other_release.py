@@ -19,8 +19,7 @@ def make(folder: Path) -> None:
     from espnet_cbpc.model_zoo.model_card import ModelCard
     from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask
 
-    options = {**joint_options(), "contrastive_criterions": []}
-    options["asr_model_conf"] = {"ctc_weight": 0.3}
+    options = {**joint_options(0.3), "contrastive_criterions": []}
     save_model(folder, "joint", EnhASRCBPCTask, options)
     decoding = DecodingConfig(beam_size=3, ctc_weight=0.4, maxlenratio=0.5)
     export(folder / "joint.yaml", folder / "joint.pth", folder, ModelCard(options, decoding))

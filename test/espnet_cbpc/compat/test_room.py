@@ -16,8 +16,9 @@ PACKAGE = Path(espnet_cbpc.__file__).parent
 # What ESPnet shows to those who extend it: tasks, models, commands, and how their options are made.
 PUBLIC = re.compile(
     r"espnet2\.(tasks(\.\w+)?|bin\.\w+|asr\.espnet_model|enh\.espnet(_enh_s2t)?_model"
-    r"|train\.class_choices|iterators\.abs_iter_factory|torch_utils\.device_funcs"
+    r"|train\.(class_choices|preprocessor)|iterators\.abs_iter_factory|torch_utils\.device_funcs"
     r"|utils\.(types|nested_dict_action|get_default_kwargs))"
+    r"|espnet3\.(contract|components\.data\.base_dataset)"
 )
 HOSTS = ("espnet", "espnet2", "espnet3", "espnetez", "torch", "torchaudio", "typeguard")
 # Private by their look, and documented: of named tuples, of os, of ctypes' libraries.

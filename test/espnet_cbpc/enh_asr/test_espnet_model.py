@@ -262,6 +262,12 @@ def test_only_what_is_updated_gets_a_gradient(tiny_model, tiny_batch, update, le
         assert getattr(model, part).training == (part not in frozen)
 
 
+def test_frozen_part_is_in_evaluation_mode_before_anyone_sets_the_mode(tiny_model):
+    model = tiny_model(joint_conf={"update": "enh"})
+    assert all(m.training for m in model.enh_model.modules())
+    assert not any(m.training for m in model.s2t_model.modules())
+
+
 def test_frozen_asr_model_still_lets_the_gradient_through_to_the_se_model(tiny_model, tiny_batch):
     conf = {"update": "enh", "alpha": 1.0}
     model = tiny_model(joint_conf=conf, model_conf={"calc_enh_loss": False}).train()

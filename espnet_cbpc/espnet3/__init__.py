@@ -1,0 +1,1 @@
+"""The joint task in ESPnet3 (ESPnet 202611 or later): data, preprocessing, trained parts."""
