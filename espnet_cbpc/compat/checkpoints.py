@@ -63,9 +63,7 @@ def _readable(path: Path) -> Any:
     return None
 
 
-def check_resumable(
-    expdir: Union[str, Path], build_model: Callable[[], torch.nn.Module]
-) -> None:
+def check_resumable(expdir: Union[str, Path], build_model: Callable[[], torch.nn.Module]) -> None:
     """Stop where the running release would refuse to resume, before anything is overwritten.
 
     Args:

@@ -63,4 +63,8 @@ def model_kind(options: Dict[str, Any]) -> str:
     if "separator" in options:
         return "enh"
     is_asr = {"token_list", "ctc_conf", "encoder"} <= options.keys()
-    return "asr" if is_asr and not {"src_token_list", "joint_network_conf"} & options.keys() else "other"
+    return (
+        "asr"
+        if is_asr and not {"src_token_list", "joint_network_conf"} & options.keys()
+        else "other"
+    )

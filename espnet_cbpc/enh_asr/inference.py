@@ -245,9 +245,9 @@ class EnhSpeech2Text:
         return self._hypothesis([token for token, _ in groupby(path.tolist())], float(best.sum()))
 
     def _hypotheses(self, nbest: List[Tuple]) -> List[Hypothesis]:
-        return [
-            self._hypothesis(ids, float(found.score)) for _, _, ids, found in nbest
-        ] or [NOTHING]
+        return [self._hypothesis(ids, float(found.score)) for _, _, ids, found in nbest] or [
+            NOTHING
+        ]
 
     def _hypothesis(self, ids: List[int], score: float) -> Hypothesis:
         # of a hypothesis that ends at its longest, ESPnet leaves <sos/eos> in the text

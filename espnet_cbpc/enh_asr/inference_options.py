@@ -39,10 +39,15 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         "--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k (default: the models')"
     )
     models.add_argument(
-        "--asr_fs", type=sampling_rate, help="rate of the ASR model (default: as its configuration says)"
+        "--asr_fs",
+        type=sampling_rate,
+        help="rate of the ASR model (default: as its configuration says)",
     )
     search = parser.add_argument_group("decoding")
-    search.add_argument("--config", help="YAML file of decoding options, as conf/decode.yaml (default: as packed with the model)")
+    search.add_argument(
+        "--config",
+        help="YAML file of decoding options, as conf/decode.yaml (default: as packed with the model)",
+    )
     search.add_argument("--nbest", type=int, help="hypotheses to write (default: as in --config)")
     search.add_argument(
         "--batched_search",
@@ -103,7 +108,9 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
         "asr_fs": asr_fs,
         "enhance": not args.no_enhance,
         "observation_adding": args.observation_adding,
-        "batched_search": {"auto": args.ngpu > 0, "true": True, "false": False}[args.batched_search],
+        "batched_search": {"auto": args.ngpu > 0, "true": True, "false": False}[
+            args.batched_search
+        ],
         "token_times": args.token_times,
     }
 

@@ -35,6 +35,8 @@ ARCHIVES = {
     "asr": ("s2t_model", "asr", "asr_train_config", "asr_model_file"),
     "enh": ("enh_model", "enh", "train_config", "model_file"),
 }
+# Folder of the files that a configuration names; espnet_model_zoo takes nothing without a slash for a path.
+FILES = "data"
 # Parts of a joint checkpoint that stock ESPnet has no use for.
 STOCK_PARTS = ("enh_model.", "s2t_model.")
 
@@ -130,7 +132,9 @@ def pack(
     with tempfile.TemporaryDirectory(dir=outdir, prefix=f".{name}.") as folder:
         staging = Path(folder)
         config = copy.deepcopy(config)  # the three configurations share their inner parts
-        extra = [*bring_files(config, staging), "README.md"]
+        (staging / FILES).mkdir()
+        brought = bring_files(config, staging / FILES, known_as=Path(FILES))
+        extra = [*(f"{FILES}/{file}" for file in brought), "README.md"]
         (staging / "README.md").write_text(card.page([name]), encoding="utf-8")
         if name != "enh":
             extra.append(PACKED)

@@ -108,9 +108,7 @@ def _check_kind(options: Dict[str, Any], kind: str, config: Path) -> None:
         )
 
 
-def _find(
-    model: str, kind: str, cache: Path, checkpoint: Optional[str]
-) -> Tuple[Path, Path]:
+def _find(model: str, kind: str, cache: Path, checkpoint: Optional[str]) -> Tuple[Path, Path]:
     path = Path(model).expanduser()
     if path.is_dir():
         return _in_folder(path, kind, checkpoint)
@@ -217,7 +215,9 @@ def _hugging_face(model: str, cache: Path) -> Path:
     name, _, revision = model.partition("@")
     try:
         return Path(
-            snapshot_download(name, revision=revision or None, cache_dir=cache, library_name="espnet")
+            snapshot_download(
+                name, revision=revision or None, cache_dir=cache, library_name="espnet"
+            )
         )
     except LocalEntryNotFoundError as e:
         raise UserError(

@@ -147,7 +147,9 @@ class ModelCard:
         """Name what differs from ESPnet's own defaults, which are this package's but for one."""
         named = {"beam_size", "ctc_weight"}
         options = asdict(self.decoding)
-        named |= {name for name, value in asdict(DecodingConfig()).items() if options[name] != value}
+        named |= {
+            name for name, value in asdict(DecodingConfig()).items() if options[name] != value
+        }
         arguments = [f"{name}={options[name]}" for name in options if name in named]
         if has_ctc_window() and "ctc_window_margin" not in named:
             arguments.append("ctc_window_margin=0")  # ESPnet's own is another one from 202611 on

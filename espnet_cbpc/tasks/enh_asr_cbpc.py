@@ -192,9 +192,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         return contrastive_choices.get_class(options["name"])(**options.get("conf", {}))
 
     @classmethod
-    def build_tokenizer(
-        cls, args: argparse.Namespace, asr_model
-    ) -> Optional[AbsAcousticTokenizer]:
+    def build_tokenizer(cls, args: argparse.Namespace, asr_model) -> Optional[AbsAcousticTokenizer]:
         """Build the tokenizer: from ``tokenizer_init`` if that file is there, else empty.
 
         A model that is loaded from a checkpoint finds the centroids there, so the file may be

@@ -15,9 +15,7 @@ VOCABULARY, DIM = 12, 16
 
 def search(ctc_weight, beam_size, kind=BatchBeamSearch):
     torch.manual_seed(0)
-    decoder = TransformerDecoder(
-        VOCABULARY, DIM, attention_heads=2, linear_units=32, num_blocks=2
-    )
+    decoder = TransformerDecoder(VOCABULARY, DIM, attention_heads=2, linear_units=32, num_blocks=2)
     ctc = CTC(VOCABULARY, DIM)
     for parameter in (*decoder.parameters(), *ctc.parameters()):
         if parameter.dim() > 1:  # for varied texts

@@ -98,7 +98,9 @@ def test_a_class_goes_to_typeguard_at_once():
         Local().f("1")
 
 
-@pytest.mark.parametrize("module, late", [("espnet_cbpc.bin.score", True), ("espnet_cbpc.tasks.asr", False)])
+@pytest.mark.parametrize(
+    "module, late", [("espnet_cbpc.bin.score", True), ("espnet_cbpc.tasks.asr", False)]
+)
 def test_the_commands_prepare_late_and_the_library_leaves_typeguard_alone(module, late):
     code = f"import typeguard, {module}; print(typeguard.typechecked.__module__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

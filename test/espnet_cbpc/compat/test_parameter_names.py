@@ -126,7 +126,9 @@ def test_a_joint_model_starts_from_a_stock_one(tmp_path, tiny_model):
     assert same(joint.s2t_model, stock.s2t_model) and same(joint.enh_model, stock.enh_model)
     assert torch.equal(joint.tokenizer.centroids, centroids)
     del joint.s2t_model.ctc.ctc_lo.bias
-    torch.save({k: w for k, w in stock.state_dict().items() if "after_norm" not in k}, tmp_path / "m.pth")
+    torch.save(
+        {k: w for k, w in stock.state_dict().items() if "after_norm" not in k}, tmp_path / "m.pth"
+    )
     with pytest.raises(UserError, match="missing .*after_norm"):
         load_init_param(str(tmp_path / "m.pth"), tiny_model())
 

@@ -275,9 +275,7 @@ def test_observation_adding_interpolates(models, joint):
     alone = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, enhance=False)
     texts = {}
     for w in (0.0, 0.3, 1.0):
-        model = EnhSpeech2Text(
-            **files(models, "enh_asr", "joint"), **GREEDY, observation_adding=w
-        )
+        model = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, observation_adding=w)
         texts[w], mixed = model(wave)
         np.testing.assert_allclose(mixed, (1 - w) * enhanced + w * wave, atol=1e-6)
         assert texts[w] == alone(mixed)[0]

@@ -1,7 +1,10 @@
 """Tiny random models of stock ESPnet: experiment folders, and the archives that it packs of them."""
 
+import importlib.util
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -115,3 +118,43 @@ def packed(zoo):
         return out
 
     return pack
+
+
+@pytest.fixture(scope="session")
+def stock_python(tmp_path_factory):
+    """A virtual environment with all that is installed here but this package."""
+    folder = tmp_path_factory.mktemp("stock") / "venv"
+    venv.create(folder, with_pip=False)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    lines = [sysconfig.get_paths()["purelib"]]
+    if importlib.util.find_spec("_distutils_hack"):  # setuptools' distutils, from Python 3.12 on
+        lines.append("import _distutils_hack; _distutils_hack.add_shim()")
+    (packages / "host.pth").write_text("\n".join(lines) + "\n")
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def joint_experiment(task, zoo):
+    """Function: write config.yaml and valid.loss_asr.ave.pth of a random joint model; returns it."""
+    from espnet_cbpc.enh_asr.joint_config import joint_config
+
+    def make(folder: Path, **changes):
+        asr, enh = (yaml.safe_load((f / "config.yaml").read_text()) for f in (zoo.asr, zoo.enh))
+        asr["bpemodel"] = str(zoo.root / zoo.bpe)
+        asr["normalize_conf"] = {"stats_file": str(zoo.root / zoo.stats)}
+        args = task.get_parser().parse_args(["--output_dir", str(folder)])
+        tokenizer = {"tokenizer_conf": {"n_clusters": 4, "feature_dim": 16}}
+        vars(args).update(joint_config({**tokenizer, **changes}, asr, enh))
+        torch.manual_seed(1)
+        model = task.build_model(args).eval()
+        for (
+            parameter
+        ) in model.s2t_model.parameters():  # for varied texts outputs must differ by frame
+            if parameter.dim() > 1:
+                parameter.data.mul_(3)
+        folder.mkdir()
+        (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)), encoding="utf-8")
+        torch.save(model.state_dict(), folder / "valid.loss_asr.ave.pth")
+        return model
+
+    return make

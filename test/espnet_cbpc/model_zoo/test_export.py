@@ -1,12 +1,8 @@
 """What is exported computes the same in stock ESPnet, and what cannot be exported is refused."""
 
-import importlib.util
 import json
 import subprocess
-import sysconfig
-import venv
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +11,6 @@ import yaml
 
 from espnet_cbpc.bin import export as export_command
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
-from espnet_cbpc.enh_asr.joint_config import joint_config
 from espnet_cbpc.model_zoo.export import export
 from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
 from espnet_cbpc.utils.cli import UserError
@@ -45,38 +40,6 @@ json.dump(texts, open("texts.json", "w"))
 """
 
 
-@pytest.fixture(scope="module")
-def stock_python(tmp_path_factory):
-    """A virtual environment with all that is installed here but this package."""
-    folder = tmp_path_factory.mktemp("stock") / "venv"
-    venv.create(folder, with_pip=False)
-    packages = next(folder.glob("lib/python*/site-packages"))
-    lines = [sysconfig.get_paths()["purelib"]]
-    if importlib.util.find_spec("_distutils_hack"):  # setuptools' distutils, from Python 3.12 on
-        lines.append("import _distutils_hack; _distutils_hack.add_shim()")
-    (packages / "host.pth").write_text("\n".join(lines) + "\n")
-    return folder / "bin" / "python"
-
-
-def joint_experiment(task, zoo, folder: Path, **changes):
-    """Write config.yaml and valid.loss_asr.ave.pth of a random joint model."""
-    asr, enh = (yaml.safe_load((f / "config.yaml").read_text()) for f in (zoo.asr, zoo.enh))
-    asr["bpemodel"] = str(zoo.root / zoo.bpe)
-    asr["normalize_conf"] = {"stats_file": str(zoo.root / zoo.stats)}
-    args = task.get_parser().parse_args(["--output_dir", str(folder)])
-    tokenizer = {"tokenizer_conf": {"n_clusters": 4, "feature_dim": 16}}
-    vars(args).update(joint_config({**tokenizer, **changes}, asr, enh))
-    torch.manual_seed(1)
-    model = task.build_model(args).eval()
-    for parameter in model.s2t_model.parameters():  # for varied texts outputs must differ by frame
-        if parameter.dim() > 1:
-            parameter.data.mul_(3)
-    folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)), encoding="utf-8")
-    torch.save(model.state_dict(), folder / "valid.loss_asr.ave.pth")
-    return model
-
-
 DECODINGS = {
     "best path": "ctc_greedy: true\n",
     "search": "beam_size: 4\nctc_weight: 0.3\npenalty: 0.2\nmaxlenratio: 0.5\n",
@@ -85,12 +48,12 @@ DECODINGS = {
 
 @pytest.mark.parametrize("decoding", DECODINGS)
 def test_archives_compute_the_same_without_this_package(
-    task, zoo, tmp_path, stock_python, decoding
+    tmp_path, stock_python, decoding, joint_experiment
 ):
     """The model card's code gives what the scores in it are made of."""
     from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 
-    joint_experiment(task, zoo, tmp_path / "exp")
+    joint_experiment(tmp_path / "exp")
     (tmp_path / "decode.yaml").write_text(DECODINGS[decoding])
     options = ["--expdir", str(tmp_path / "exp"), "--decode_config", str(tmp_path / "decode.yaml")]
     export_command.main([*options, "--outdir", str(tmp_path / "out")])
@@ -111,18 +74,20 @@ def test_archives_compute_the_same_without_this_package(
     np.testing.assert_allclose(np.load(out / "enhanced.npy"), enhanced, atol=1e-5)
 
 
-def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(task, zoo, tmp_path):
-    model = joint_experiment(task, zoo, tmp_path / "exp")
+def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(
+    tmp_path, joint_experiment
+):
+    model = joint_experiment(tmp_path / "exp")
     export_command.main(["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out")])
     for name, part in (("enh_asr", model), ("asr", model.s2t_model), ("enh", model.enh_model)):
         with zipfile.ZipFile(tmp_path / "out" / f"{name}.zip") as archive:
             files = set(archive.namelist())
             config = yaml.safe_load(archive.read("config.yaml"))
-        extra = set() if name == "enh" else {"bpe.model", "feats_stats.npz", "decode.yaml"}
+        extra = set() if name == "enh" else {"data/bpe.model", "data/feats_stats.npz", "decode.yaml"}
         assert files == {"meta.yaml", "config.yaml", "model.pth", "README.md"} | extra
         if extra:
-            assert config["bpemodel"] == "bpe.model"
-            assert config["normalize_conf"]["stats_file"] == "feats_stats.npz"
+            assert config["bpemodel"] == "data/bpe.model"
+            assert config["normalize_conf"]["stats_file"] == "data/feats_stats.npz"
 
 
 @pytest.mark.parametrize(
@@ -136,9 +101,9 @@ def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(task
     ],
 )
 def test_what_stock_espnet_cannot_run_as_one_is_exported_in_parts(
-    task, zoo, tmp_path, caplog, changes, reason
+    tmp_path, caplog, changes, reason, joint_experiment
 ):
-    joint_experiment(task, zoo, tmp_path / "exp", **changes)
+    joint_experiment(tmp_path / "exp", **changes)
     exp = tmp_path / "exp"
     card = ModelCard({}, DecodingConfig())
     archives = export(exp / "config.yaml", exp / "valid.loss_asr.ave.pth", tmp_path / "out", card)
@@ -165,8 +130,8 @@ RESULTS = {
 }
 
 
-def test_model_card_says_what_how_and_how_good(task, zoo, tmp_path):
-    joint_experiment(task, zoo, tmp_path / "exp")
+def test_model_card_says_what_how_and_how_good(tmp_path, joint_experiment):
+    joint_experiment(tmp_path / "exp")
     (tmp_path / "results.json").write_text(json.dumps(RESULTS))
     options = ["--data", "ten words", "--license", "cc-by-4.0", "--system", "train_joint"]
     export_command.main(
