@@ -114,14 +114,14 @@ def test_changed_requirements_update_the_environment(repo, name):
 def test_other_python_makes_it_anew(repo):
     repo.succeed()
     stamp = repo.venv / ".complete"
-    origin, requirements = stamp.read_text().splitlines()
-    stamp.write_text(f"{repo.root} 3.8.0\n{requirements}\n")
+    origin, extras, requirements = stamp.read_text().splitlines()
+    stamp.write_text(f"{repo.root} 3.8.0\n{extras}\n{requirements}\n")
     (repo.venv / "old").touch()
     repo.calls()
     repo.succeed()
     assert repo.calls() == ["venv", "pip"]
     assert not (repo.venv / "old").exists()
-    assert stamp.read_text().splitlines() == [origin, requirements]
+    assert stamp.read_text().splitlines() == [origin, extras, requirements]
 
 
 def test_moved_repository_makes_it_anew(repo):
@@ -221,6 +221,15 @@ def test_where_none_works_the_newest_that_starts_is_complained_about(repo):
     repo.add_python(repo.fake / "bin" / "python3.12", WITHOUT_VENV)
     repo.add_python(repo.fake / "bin" / "python3", SHIM)
     assert repo.fail().startswith("setup_env.sh: error: python3.12 has no venv module; ")
+
+
+def test_more_extras_are_added_and_then_kept(repo):
+    repo.succeed()
+    repo.calls()
+    assert "updating" in repo.succeed(EXTRAS="test,faiss")
+    assert repo.calls() == ["pip"]
+    assert repo.succeed() == "" and repo.succeed(EXTRAS="test,faiss") == ""
+    assert repo.calls() == []
 
 
 def test_the_environment_can_be_elsewhere(repo):

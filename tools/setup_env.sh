@@ -2,12 +2,14 @@
 # Make the Python environment tools/venv, or bring it up to date, and print its bin directory.
 # Nothing happens where it is complete already. An activated environment (venv or conda) that has
 # this package and ESPnet installed is used as it is. A new one is made with the newest Python that
-# is supported and works, so that it gets the current ESPnet, or with PYTHON; VENV is another place.
+# is supported and works, so that it gets the current ESPnet, or with PYTHON. VENV is another place,
+# EXTRAS are others of setup.py.
 # Usage: tools/setup_env.sh            PYTHON=python3.11 VENV=tools/venv311 tools/setup_env.sh
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=$(realpath -m -- "${VENV:-${root}/tools/venv}")
+extras=${EXTRAS:-test,report}
 stamp="${venv}/.complete"
 log="${root}/tools/setup_env.log"
 candidates="python3.13 python3.12 python3.11 python3.10 python3.9 python3"
@@ -30,7 +32,9 @@ sys.exit(not all(map(importlib.util.find_spec, ("espnet_cbpc", "espnet2"))))') |
 # What the environment was made by: a moved repository or another Python needs a new one ...
 origin() { echo "${root} $("$1" -c 'import platform; print(platform.python_version())')"; }
 # ... while changed requirements need an update.
-requirements() { cat "${root}/setup.py" "${root}/espnet_cbpc/versions.py" | cksum; }
+requirements() {
+    { cat "${root}/setup.py" "${root}/espnet_cbpc/versions.py" && echo "${1-}"; } | cksum
+}
 
 same_origin() {
     [ -f "${stamp}" ] && [ -x "${venv}/bin/python" ] || return 1
@@ -39,7 +43,14 @@ same_origin() {
     [ "${built}" = "$(origin "${venv}/bin/python" 2>/dev/null)" ] || return 1
     [ -z "${PYTHON:-}" ] || [ "${built}" = "$(origin "${PYTHON}" 2>/dev/null)" ]
 }
-complete() { same_origin && [ "$(tail -n 1 "${stamp}")" = "$(requirements)" ]; }
+# One with more extras than are asked for is complete too.
+complete() {
+    local made_with
+    same_origin || return 1
+    made_with=$(sed -n 2p "${stamp}")
+    [ "$(tail -n 1 "${stamp}")" = "$(requirements "${made_with}")" ] || return 1
+    [ -z "${EXTRAS:-}" ] || [ "${made_with}" = "${extras}" ]
+}
 
 # Prints the newest Python that can make the environment; else the one to complain about.
 choose_python() {
@@ -117,9 +128,9 @@ install() {
     (
         cd "${root}"
         PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off \
-            "${venv}/bin/python" -m pip install -e ".[test,report]" </dev/null 2>&1
+            "${venv}/bin/python" -m pip install -e ".[${extras}]" </dev/null 2>&1
     ) | tee "${log}" | progress || fail_with_log "pip install failed"
-    printf '%s\n' "${made_by}" "$(requirements)" >"${stamp}.new"
+    printf '%s\n' "${made_by}" "${extras}" "$(requirements "${extras}")" >"${stamp}.new"
     mv "${stamp}.new" "${stamp}"
     say "${venv} is ready after ${SECONDS} s"
 }
