@@ -136,3 +136,11 @@ def test_lm(path):
     from espnet2.tasks.lm import LMTask
 
     assert LMTask.build_model(parse(LMTask, ROOT / path, token_list=TOKENS)) is not None
+
+
+@pytest.mark.parametrize("path", configs("train*.yaml"))
+def test_one_average_a_training_run(path):
+    """ESPnet before 202611 averages the second criterion, or the second number, wrongly."""
+    config = read_yaml(ROOT / path)
+    assert len(config["best_model_criterion"]) == 1
+    assert isinstance(config["keep_nbest_models"], int)

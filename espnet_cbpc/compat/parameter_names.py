@@ -6,7 +6,7 @@ the new release; nothing takes new names on the old one, and ``--init_param`` of
 drops old ones without a word.
 """
 
-from typing import Dict, Iterable, Mapping, Tuple
+from typing import Dict, Iterable, Mapping
 
 import torch
 
@@ -65,10 +65,3 @@ def _subsampling_layers(model: torch.nn.Module) -> Iterable[str]:
         loads_old_names = "_load_from_state_dict" in vars(type(module))
         if "Subsampling" in type(module).__name__ and loads_old_names:
             yield f"{name}." if name else ""
-
-
-def naming_of(names: Iterable[str]) -> Tuple[str, ...]:
-    """Return which releases' names are among ``names``; () where they do not tell."""
-    tells = {"202511": ".embed.out.0.weight", "202611": ".embed.out.weight"}
-    names = list(names)
-    return tuple(r for r, end in tells.items() if any(n.endswith(end) for n in names))

@@ -3,9 +3,12 @@
 
 Stock ESPnet needs espnet2.bin.asr_inference (with the joint model) for the text and
 espnet2.bin.enh_inference for the enhanced speech; espnet_cbpc.bin.enh_asr_inference makes both.
-All have the same model, utterances, search and number of threads. Prints a Markdown table: seconds
-on the clock and of processors (which another load on the machine changes less), each with its
-ratio; for how many utterances the texts are equal; and by how much the waveforms differ at most
+From ESPnet 202611 on the former can also look at a window of the CTC scores, its default, which is an
+approximation, or search for several utterances at once, if it is given the ASR model alone and what the
+latter has enhanced: both are measured too. All have the same model, utterances, search and number of
+threads. Prints a Markdown table: seconds on the clock and of processors (which another load on the machine
+changes less), each with its ratio to the first row; for how many utterances the texts are those of the
+first row; and by how much the waveforms differ at most
 (stock ESPnet's have 16 bits and are clipped to [-1, 1], as ours are here for the comparison).
 Without --expdir the model is a random one as two configurations describe it (its parameters scaled
 for varied texts), which seldom ends a text by itself: --maxlenratio bounds it.
@@ -26,8 +29,11 @@ import torch
 import yaml
 from common import machine, processor_seconds, table
 
+from espnet_cbpc.compat.releases import espnet_release, has_ctc_window
+from espnet_cbpc.compat.weights import read_weights, select_weights
 from espnet_cbpc.data.audio import sampling_rate, write_audio
 from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
+from espnet_cbpc.enh_asr.joint_config import split_config
 from espnet_cbpc.utils.files import read_yaml
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -119,21 +125,46 @@ def timed(command: Sequence[str], threads: int) -> np.ndarray:
     return np.array([time.monotonic() - start, processor_seconds() - used])
 
 
+def stock_ways() -> Dict[str, Dict]:
+    """Return the ways in which stock ESPnet can be run, the exact one first; see :func:`run_stock`."""
+    if not has_ctc_window():
+        return {"stock": {}}
+    exact = {"ctc_window_margin": 0}
+    ways = {"stock": exact, "stock, window of 100 CTC frames": {"ctc_window_margin": 100}}
+    for size in (4, 16):
+        ways[f"stock, SE then ASR in batches of {size}"] = {**exact, "batch_size": size}
+    return ways
+
+
 def run_stock(
     model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, fs: int
 ) -> np.ndarray:
-    """Run stock ESPnet's commands and return their seconds together."""
-    common = [f"--data_path_and_name_and_type={data}/wav.scp,{{}},sound", "--enh_s2t_task=true"]
-    common += [f"--ngpu={args.ngpu}"]
+    """Run stock ESPnet's commands and return their seconds together.
+
+    With a ``batch_size`` in ``search``, SE comes first and the ASR model alone second.
+    """
     config, checkpoint = model
-    asr = ["espnet2.bin.asr_inference", *common, f"--output_dir={out}/asr"]
+    enh = ["espnet2.bin.enh_inference", "--enh_s2t_task=true", f"--ngpu={args.ngpu}"]
+    enh += [f"--data_path_and_name_and_type={data}/wav.scp,speech_mix,sound", f"--fs={fs}"]
+    enh += [f"--train_config={config}", f"--model_file={checkpoint}", f"--output_dir={out}/enh"]
+    heard, joint = f"{data}/wav.scp", "batch_size" not in search
+    if not joint:
+        heard = f"{out}/enh/spk1.scp"
+        config, checkpoint = split_off_asr(model, out)
+    asr = ["espnet2.bin.asr_inference", f"--enh_s2t_task={joint}", f"--ngpu={args.ngpu}"]
+    asr += [f"--data_path_and_name_and_type={heard},speech,sound", f"--output_dir={out}/asr"]
     asr += [f"--asr_train_config={config}", f"--asr_model_file={checkpoint}"]
     asr += [f"--{name}={value}" for name, value in search.items()]
-    enh = ["espnet2.bin.enh_inference", *common, f"--output_dir={out}/enh", f"--fs={fs}"]
-    enh += [f"--train_config={config}", f"--model_file={checkpoint}"]
-    names = ("speech", "speech_mix")
-    commands = [[w.format(name) for w in c] for c, name in zip((asr, enh), names)]
-    return sum(timed(command, args.num_threads) for command in commands)
+    return timed(enh, args.num_threads) + timed(asr, args.num_threads)
+
+
+def split_off_asr(model: List[str], folder: Path) -> List[str]:
+    """Write the ASR model within a joint one; return its paths."""
+    paths = [str(folder / "asr.yaml"), str(folder / "asr.pth")]
+    config = split_config(read_yaml(model[0]))["asr"]
+    Path(paths[0]).write_text(yaml.safe_dump(config))
+    torch.save(select_weights(read_weights(model[1]), "s2t_model"), paths[1])
+    return paths
 
 
 def run_ours(
@@ -148,17 +179,22 @@ def run_ours(
     return timed([*command, f"--num_threads={args.num_threads}"], args.num_threads)
 
 
-def compared(stock: Path, ours: Path) -> List[str]:
-    """Return how many texts are equal, and the largest difference of the waveforms."""
+def compared(stock: Path, text: Path, scp: Path) -> List[str]:
+    """Return how many texts are stock's, and the largest difference of the waveforms."""
     theirs = read_table(stock / "asr/1best_recog/text_spk1", allow_empty=True)
-    mine = read_table(ours / "text", allow_empty=True)
-    equal = sum(mine[utterance] == text.strip() for utterance, text in theirs.items())
-    scps = [read_table(p) for p in (stock / "enh/spk1.scp", ours / "enhanced/spk1.scp")]
+    mine = read_table(text, allow_empty=True)
+    equal = sum(mine[utterance].strip() == found.strip() for utterance, found in theirs.items())
+    scps = [read_table(p) for p in (stock / "enh/spk1.scp", scp)]
     difference = 0.0
     for utterance in theirs:
         a, b = (soundfile.read(scp[utterance], dtype="float32")[0] for scp in scps)
         difference = max(difference, float(np.abs(a - b.clip(-1, 1)).max()))
     return [f"{equal} of {len(theirs)}", f"{difference:.1e}"]
+
+
+def ratios(taken: np.ndarray, first: np.ndarray) -> List[str]:
+    """Return seconds, and in brackets how often they hold the first row's."""
+    return [f"{a:.0f} ({a / b:.2f})" for a, b in zip(taken, first)]
 
 
 def main(cmd=None) -> None:
@@ -180,19 +216,31 @@ def main(cmd=None) -> None:
         seconds = sum(info.duration for info in infos)
         for name in args.search:
             search = {**SEARCHES[name], "maxlenratio": args.maxlenratio}
-            stock = work / name.replace(" ", "_")
-            theirs = run_stock(model, data, stock, search, args, infos[0].samplerate)
-            rows.append([name, "stock", *(f"{s:.0f} (1)" for s in theirs), "", ""])
+            folder = work / name.replace(" ", "_")
+            first = None
+            for i, (way, options) in enumerate(stock_ways().items()):
+                out = folder / f"stock{i}"
+                out.mkdir(parents=True)
+                taken = run_stock(
+                    model, data, out, {**search, **options}, args, infos[0].samplerate
+                )
+                first = taken if first is None else first
+                text = out / "asr/1best_recog" / ("text" if "batch_size" in options else "text_spk1")
+                cells = compared(folder / "stock0", text, out / "enh/spk1.scp")
+                rows.append([name, way, *ratios(taken, first), *cells])
             for nj in args.nj:
-                ours = stock / f"nj{nj}"
+                ours = folder / f"nj{nj}"
                 ours.mkdir()
                 mine = run_ours(model, data, ours, search, args, nj)
-                cells = [f"{s:.0f} ({s / t:.2f})" for s, t in zip(mine, theirs)]
-                cells += compared(stock, ours / data.name)
-                rows.append([name, f"ours, --nj {nj}", *cells])
+                found = ours / data.name
+                cells = compared(folder / "stock0", found / "text", found / "enhanced/spk1.scp")
+                rows.append([name, f"ours, --nj {nj}", *ratios(mine, first), *cells])
     torch.set_num_threads(args.num_threads)
     device = "cuda" if args.ngpu else "cpu"
-    print(f"{machine(device)}; {len(infos)} utterances, {seconds:.0f} s of speech\n")
+    print(
+        f"{machine(device)}, ESPnet {espnet_release()}; {len(infos)} utterances, {seconds:.0f} s "
+        "of speech\n"
+    )
     heads = ("search", "system", "seconds", "of processors", "equal texts", "waveforms differ by")
     print(table(heads, rows))
 
