@@ -7,6 +7,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Union
 import yaml
 
 from espnet_cbpc.scoring.markdown import system_scores
+from espnet_cbpc.scoring.system_names import find_system
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
@@ -121,8 +122,8 @@ def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
         systems = report["systems"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise UserError(f"{results}: not the results of a report ({e!r}): run stage 16") from e
-    found = [s for s in systems if system in (None, s) or s.endswith(f"({system})")]
-    if not found:
+    found = systems[-1] if system is None else find_system(systems, system)
+    if found is None:
         raise UserError(f"{results}: no system {system!r} in it, but {listed(systems)}")
     where = ", ".join(f"{key}: {value}" for key, value in report["header"].items())
-    return f"{system_scores(report, found[-1])}\n\n{where}"
+    return f"{system_scores(report, found)}\n\n{where}"
