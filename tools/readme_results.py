@@ -190,7 +190,7 @@ def findings(tests: Sequence[Test], level: float) -> List[str]:
             small.append(f"{place} ({size}, {evidence(test, level)})")
     found = [f"{measure} {', '.join(large)}"] if large else []
     if small:
-        found.append(f"the difference in {measure} {' or '.join(small)} is not significant")
+        found.append(f"the difference in {measure} {' and '.join(small)} is not significant")
     return found
 
 
