@@ -1,17 +1,22 @@
-"""The README's code runs, its configuration builds, and its commands exist."""
+"""The README's code runs, its configuration builds, its commands exist, its results are current."""
 
+import json
 import re
+import runpy
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from espnet_cbpc.enh_asr.comparison import read_comparison
+from espnet_cbpc.scoring.markdown import render
 from espnet_cbpc.utils.files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-FSDD_NOISY = ["RESULTS.md", "five_seeds/RESULTS.md", "frozen_asr/RESULTS.md"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = README.partition("\n## Results\n")[2].partition("\n## ")[0]
+updated = runpy.run_path(str(ROOT / "tools" / "readme_results.py"))["updated"]
 
 
 def blocks(language):
@@ -62,6 +67,8 @@ def test_commands_name_what_is_there(command):
     words = [w for w in words if not re.match(r"[A-Z]+=", w)]
     if words[:2] == ["python", "-m"]:
         path = ROOT / (words[2].replace(".", "/") + ".py")
+    elif words[0] == "python":
+        path = ROOT / words[1]
     else:
         path = ROOT / words[0]
         assert path.stat().st_mode & 0o111, f"{path} is not executable"
@@ -77,17 +84,66 @@ def test_links_and_folders_that_are_named_exist():
             assert (ROOT / name).exists(), name
 
 
+def generated(recipe):
+    """Return what the README takes from a recipe's results files."""
+    blocks = rf"^<!-- results: \w+ egs2/{recipe}/.*?^<!-- /results -->"
+    return "\n".join(re.findall(blocks, RESULTS, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("recipe, least", [("fsdd_noisy", 80), ("mini_synth", 4)])
+def test_results_and_their_intervals_are_those_of_the_results_file(recipe, least):
+    number = r"-?\d+\.\d+"
+    pattern = rf"{number} \[{number}, {number}\]|CI\s+{number}\s+to\s+{number},\s+p [=<] 0\.\d+"
+    assert len(re.findall(pattern, generated(recipe))) > least
+    assert updated(README, ROOT) == README, "out of date: run python tools/readme_results.py"
+
+
+def test_no_figure_of_the_results_is_written_by_hand():
+    prose = re.sub(r"^<!-- results: .*?^<!-- /results -->", "", RESULTS, flags=re.M | re.S)
+    assert "**Joint training.**" in prose
+    assert re.findall(r".*(?:\[-?\d|\bp [=<]|\bCI\b|\d\.\d+ ?(?:%|points|dB)).*", prose) == []
+
+
 @pytest.mark.parametrize(
-    "recipe, files, start, end, least",
-    [
-        ("fsdd_noisy", FSDD_NOISY, "## Results", "The synthetic", 80),
-        ("mini_synth", ["RESULTS.md"], "The synthetic", "## Stages", 4),
-    ],
+    "pattern",
+    [r"^\| Joint, (?:CBPC|infoNCE) \|(.*)$", r"\bp = (0\.\d+)", r"\bCI (\S+ to [-.\d]+)"],
+    ids=["rows", "p values", "intervals"],
 )
-def test_results_and_their_intervals_are_those_of_the_results_file(recipe, files, start, end, least):
-    folder = ROOT / "egs2" / recipe / "enh_asr_cbpc1"
-    found = "".join((folder / file).read_text(encoding="utf-8") for file in files)
-    results = README.partition(start)[2].partition(end)[0]
-    figures = re.findall(r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\](?:, p [=<] 0\.\d+)?", results)
-    assert len(figures) > least
-    assert [figure for figure in figures if figure not in found] == []
+def test_figures_that_have_changed_places_are_found(pattern):
+    one, other = list(dict.fromkeys(re.findall(pattern, RESULTS, re.MULTILINE)))[:2]
+    swapped = RESULTS.replace(one, "ONE").replace(other, one).replace("ONE", other)
+    wrong = README.replace(RESULTS, swapped)
+    assert wrong != README
+    assert updated(wrong, ROOT) == README
+
+
+REPORTS = [
+    shlex.split(line)
+    for b in blocks("bash")
+    for line in b.splitlines()
+    if line.endswith("RESULTS.md")
+]
+
+
+def test_every_committed_report_that_is_named_has_its_command():
+    made = [str(Path(words[0]).parent / words[-1]) for words in REPORTS]
+    assert sorted(made) == sorted(re.findall(r"\]\((egs2/\S+/RESULTS\.md)\)", README))
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize("words", REPORTS, ids=lambda words: f"{words[0]} {words[-1]}")
+def test_committed_reports_are_those_of_their_commands(words):
+    options = dict(zip(words[1::2], words[2::2]))
+    path = ROOT / Path(words[0]).parent / options["--results"]
+    report = json.loads(path.with_name("results.json").read_text(encoding="utf-8"))
+    assert report["header"]["seeds of the trainings"] == options.get("--seeds", "0 1 2")
+    sets = options.get("--test_sets", "test_clean test_seen test_unseen")
+    assert report["sets"] == sets.split()
+    against = [re.search(r"\((\w+)\)$", test["b"])[1] for test in report["tests"]]
+    assert " ".join(dict.fromkeys(against)) == options.get("--compare_with", "joint_cbpc_infonce")
+    text = path.read_text(encoding="utf-8")
+    assert len(figures(text)) > 80 and figures(text) == figures(render(report))
+
+
+def figures(markdown):
+    return re.findall(r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\](?:, p [=<] 0\.\d+)?", markdown)

@@ -198,7 +198,8 @@ def test_comparison_runs_each_seed_and_tokenizer_and_makes_one_report(recipe):
     assert len(calls) == 5
     conf = "exp/comparison_conf"
     for call, seed in zip(calls[::2], "07"):
-        assert call.startswith(f"<--expdir><exp><--train_seed><{seed}>")
+        assert call.startswith(f"<--expdir><exp><--train_seed><{seed}><--results>")
+    assert all("<--results><exp/comparison/RESULTS.md>" in call for call in calls)
     expected = (
         f"<--tokenizer_conf><{conf}/tokenizer_kmeans_n_clusters50.yaml>"
         f"<--baseline_configs><{conf}/a.yaml><--enh_asr_config><{conf}/b.yaml>"
@@ -217,8 +218,10 @@ def test_comparison_runs_each_seed_and_tokenizer_and_makes_one_report(recipe):
 
 
 def test_comparison_of_some_systems(recipe):
-    assert compare(recipe, "--seeds", "1", "--systems", "b").returncode == 0
+    options = ("--seeds", "1", "--systems", "b", "--results", "RESULTS.md")
+    assert compare(recipe, *options).returncode == 0
     first, report = (recipe / "calls").read_text().splitlines()
+    assert report.count("<--results>") == 1 and "<--results><RESULTS.md>" in report
     assert "<--baseline_configs><><--enh_asr_config><exp/comparison_conf/b.yaml>" in first
     assert report.endswith("<--report_seeds><1>")
 

@@ -1,4 +1,7 @@
-"""Make the results table of several systems: Markdown, and the same numbers as results.json."""
+"""Make the results table of several systems: Markdown, and the same numbers as JSON beside it.
+
+RESULTS.md has results.json beside it, any other NAME.md has NAME.json.
+"""
 
 import argparse
 from typing import Optional, Sequence
@@ -18,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--noisy_scores",
         help="folder with <set>/ or <set>/score_enh as written by score_enh for unprocessed speech",
     )
-    parser.add_argument("--output", default="RESULTS.md", help="Markdown file to write")
+    parser.add_argument("--output", default="exp/RESULTS.md", help="Markdown file to write")
     return parser
 
 

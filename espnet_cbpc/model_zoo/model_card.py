@@ -11,6 +11,7 @@ from espnet_cbpc.compat.releases import has_ctc_window
 from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
 from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
 from espnet_cbpc.scoring.markdown import system_scores
+from espnet_cbpc.scoring.system_names import find_system
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -171,8 +172,8 @@ def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
         systems = report["systems"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise UserError(f"{results}: not the results of a report ({e!r}): run stage 16") from e
-    found = [s for s in systems if system in (None, s) or s.endswith(f"({system})")]
-    if not found:
+    found = systems[-1] if system is None else find_system(systems, system)
+    if found is None:
         raise UserError(f"{results}: no system {system!r} in it, but {listed(systems)}")
     where = ", ".join(f"{key}: {value}" for key, value in report["header"].items())
-    return f"{system_scores(report, found[-1])}\n\n{where}"
+    return f"{system_scores(report, found)}\n\n{where}"

@@ -33,7 +33,7 @@ def render(report: Report) -> str:
                     f"### {set_name}: WER (%) by {property_name(table)}",
                     _by_group(report, set_name, table),
                 ]
-    parts.append(_note(report))
+    parts.append(origin_note(report))
     if report["tests"]:
         parts += ["## Paired tests", EXPLANATION, *_tests(report)]
     for kind, unit in (("wer", "words"), ("cer", "characters")):
@@ -66,7 +66,7 @@ def system_scores(report: Report, system: str) -> str:
         scores = [mean_of(m, means[m], False) if m in means else MISSING for m in metrics]
         rows.append([set_name, str(total["sentences"]), _with_interval(total), *scores])
     head = ["set", "utterances", "WER (%) [95 % interval]"]
-    return _table([*head, *(title(metric) for metric in metrics)], rows)
+    return markdown_table([*head, *(title(metric) for metric in metrics)], rows)
 
 
 def _groups(report: Report, result: Dict[str, Any], table: str) -> Dict[str, Any]:
@@ -80,7 +80,7 @@ def _header(report: Report) -> str:
     return "\n".join(f"* {key}: {value}" for key, value in report["header"].items())
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
     """Return a table whose first ``texts`` columns are left-aligned, the others right-aligned."""
     rule = [":--" if column < texts else "--:" for column in range(len(head))]
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in (head, rule, *rows)]
@@ -109,7 +109,7 @@ def _summary(report: Report) -> str:
             row.append(_with_interval(result["total"]))
             if set_name in averaged:
                 row.append(percent_with_interval(result["mean"], result["mean_interval"]))
-    return _table(head, rows.values())
+    return markdown_table(head, rows.values())
 
 
 def _by_group(report: Report, set_name: str, table: str) -> str:
@@ -120,10 +120,11 @@ def _by_group(report: Report, set_name: str, table: str) -> str:
         + [_with_interval(result["total"])]
         for system, result in results.items()
     ]
-    return _table(["system", *(with_unit(table, v) for v in values), "all"], rows)
+    return markdown_table(["system", *(with_unit(table, v) for v in values), "all"], rows)
 
 
-def _note(report: Report) -> str:
+def origin_note(report: Report) -> str:
+    """Return the sentence that says what stands in brackets, and what it was made by."""
     level = 100 * report["bootstrap"]["level"]
     return f"In brackets: {level:.0f} % interval, {origin_of_intervals(report)}."
 
@@ -135,7 +136,7 @@ def _tests(report: Report) -> List[str]:
         heading = f"### Against {table.baseline}"
         if heading not in parts:
             parts.append(heading)
-        parts.append(_table([f"{table.what}: system", *table.columns], table.rows))
+        parts.append(markdown_table([f"{table.what}: system", *table.columns], table.rows))
     return parts
 
 
@@ -148,7 +149,7 @@ def _counts(report: Report, kind: str, unit: str) -> str:
             total = report[kind][system][set_name]["total"]
             counts = [str(total[key]) for key in ("sentences", *keys)]
             rows.append([system, set_name, *counts, percent(total["rate"])])
-    return _table([*head, f"{kind.upper()} (%)"], rows, texts=2)
+    return markdown_table([*head, f"{kind.upper()} (%)"], rows, texts=2)
 
 
 def _quality(report: Report, quality: Dict[str, Any], table: str, with_total: bool) -> str:
@@ -165,4 +166,4 @@ def _quality(report: Report, quality: Dict[str, Any], table: str, with_total: bo
         cells = (mean_of(m, means[m], True) for m in metrics)
         rows.append(["all", system, *cells])
     head = [property_name(table), "system", *(title(metric) for metric in metrics)]
-    return _table(head, rows, texts=2)
+    return markdown_table(head, rows, texts=2)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Sequence
 
 from espnet_cbpc.scoring.measures import MEASURES
-from espnet_cbpc.scoring.wording import MISSING, difference, p_value, title
+from espnet_cbpc.scoring.wording import MISSING, difference, p_equals, p_value, title
 
 Test = Mapping[str, Any]
 EXPLANATION = (
@@ -58,6 +58,6 @@ def _table(baseline: str, what: str, tests: Sequence[Test], column: str) -> Pair
 
 
 def _cell(test: Test) -> str:
-    p, matched = p_value(test["p"]), test["p_matched_pairs"]
-    cell = f"{difference(test)}, p {p if p.startswith('<') else f'= {p}'}"
+    matched = test["p_matched_pairs"]
+    cell = f"{difference(test)}, {p_equals(test['p'])}"
     return cell + (f" (matched pairs {p_value(matched)})" if matched is not None else "")

@@ -51,7 +51,7 @@ def write_report(
     resamples: int = 1000,
     notes: Optional[PathLike] = None,
 ) -> Dict[str, Any]:
-    """Write a Markdown report, and the numbers that it is made from as ``results.json`` beside it.
+    """Write a Markdown report, and the numbers that it is made from beside it.
 
     Args:
         systems: name of each system to its folder with ``<set>/text`` and, where it enhances,
@@ -59,7 +59,7 @@ def write_report(
             seeds.
         data_root: folder of the sets with their ``text`` and, if any, ``breakdown`` tables.
         sets: names of the sets.
-        output: the Markdown file.
+        output: the Markdown file; :func:`numbers_file` says where the numbers go.
         noisy_scores: folder with the same scores of the unprocessed speech, or with
             ``<set>/<measure>_spk1``.
         breakdown: tables in a set's folder by whose values results are split.
@@ -72,11 +72,13 @@ def write_report(
         notes: Markdown file to end the report with.
 
     Returns:
-        What is in ``results.json``.
+        The numbers: what is in ``results.json``.
 
     Raises:
-        UserError: a file is missing or malformed, utterances differ, or systems cannot be compared.
+        UserError: a file is missing or malformed, utterances differ, systems cannot be compared, or
+            ``output`` has no name of a Markdown file.
     """
+    numbers = numbers_file(output)
     folders = {
         name: [given] if isinstance(given, (str, Path)) else list(given)
         for name, given in systems.items()
@@ -110,7 +112,7 @@ def write_report(
             f"{noisy_scores}: no scores of any of the sets: score the noisy speech first"
         )
     report = json.loads(json.dumps(report), parse_constant=lambda _: None)  # no nan in JSON
-    with atomic_write(Path(output).with_name("results.json")) as f:
+    with atomic_write(numbers) as f:
         json.dump(report, f, indent=1, ensure_ascii=False, allow_nan=False)
         f.write("\n")
     with atomic_write(output) as f:
@@ -118,6 +120,21 @@ def write_report(
         if notes is not None:
             f.write("\n" + Path(notes).read_text(encoding="utf-8"))
     return report
+
+
+def numbers_file(output: PathLike) -> Path:
+    """Return where the numbers of a report go: ``results.json``, beside ``RESULTS.md``.
+
+    Any other ``<name>.md`` has them in ``<name>.json``, and so leaves ``results.json`` as it is.
+
+    Raises:
+        UserError: ``output`` does not end with ``.md``.
+    """
+    path = Path(output)
+    if path.suffix != ".md":
+        raise UserError(f"{output}: the report is a Markdown file: give it a name such as dev.md")
+    name = "results" if path.name == "RESULTS.md" else path.stem
+    return path.with_name(f"{name}.json")
 
 
 def _rates(

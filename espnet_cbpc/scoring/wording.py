@@ -44,6 +44,12 @@ def p_value(p: Optional[float]) -> str:
     return MISSING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_equals(p: Optional[float]) -> str:
+    """Return a p-value as prose has it: ``p = 0.040``, ``p < 0.001``."""
+    value = p_value(p)
+    return f"p {value}" if value.startswith("<") else f"p = {value}"
+
+
 def title(measure: str) -> str:
     """Return the name of a measure of speech quality in full; any other name as it is."""
     return MEASURES[measure].title if measure in MEASURES else measure

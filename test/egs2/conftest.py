@@ -39,7 +39,7 @@ def give_environment(quick_bin):
 def tree(tmp_path_factory, give_environment):
     """A copy of the recipes."""
     root = tmp_path_factory.mktemp("tree")
-    ignore = shutil.ignore_patterns("data", "dump", "exp", "downloads", "RESULTS.md")
+    ignore = shutil.ignore_patterns("data", "dump", "exp", "downloads")
     shutil.copytree(ROOT / "egs2", root / "egs2", symlinks=True, ignore=ignore)
     give_environment(root)
     return root

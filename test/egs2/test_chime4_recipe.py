@@ -71,7 +71,7 @@ def test_all_kinds_of_speech_reach_the_joint_training(recipe):
 
 @pytest.mark.slow
 def test_report_has_every_set_and_environment(recipe):
-    results = json.loads((recipe / "results.json").read_text(encoding="utf-8"))
+    results = json.loads((recipe / "exp" / "results.json").read_text(encoding="utf-8"))
     assert results["sets"] == SETS and results["breakdown"] == "utt2env"
     for errors in results["wer"].values():
         for name in SETS:
@@ -80,7 +80,7 @@ def test_report_has_every_set_and_environment(recipe):
             words = sum(group["words"] for group in groups.values())
             assert words == errors[name]["total"]["words"]
     assert set(results["quality"]) == {"dt05_simu", "et05_simu"}  # real recordings: no reference
-    text = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    text = (recipe / "exp" / "RESULTS.md").read_text(encoding="utf-8")
     assert "### et05_real: WER (%) by env" in text and "| BUS |" in text
 
 

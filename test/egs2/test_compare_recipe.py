@@ -3,10 +3,12 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
+ROOT = Path(__file__).parents[2]
 SYSTEMS = {
     "systems": {
         "joint_fm": {
@@ -22,7 +24,7 @@ SYSTEMS = {
     }
 }
 OPTIONS = [
-    *("--comparison", "conf/tiny.yaml", "--seeds", "1 2", "--results", "exp/compared.md"),
+    *("--comparison", "conf/tiny.yaml", "--seeds", "1 2"),
     *("--test_sets", "test_clean test_unseen", "--nj", "1"),
     *("--local_data_opts", "--num_train 40 --num_dev 8 --num_test 4"),
     *("--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
@@ -52,7 +54,7 @@ def recipe(tree):
 
 @pytest.fixture(scope="module")
 def results(recipe):
-    return json.loads((recipe / "exp" / "results.json").read_text())
+    return json.loads((recipe / "exp" / "tiny" / "results.json").read_text())
 
 
 def test_report_has_every_kind_of_system_and_both_seeds(results):
@@ -70,6 +72,16 @@ def test_report_has_every_kind_of_system_and_both_seeds(results):
         assert len(total["seeds"]) == 2
         low, high = total["interval"]
         assert low <= total["rate"] <= high
+
+
+def test_report_is_in_a_folder_of_the_comparison_and_the_committed_one_stays(recipe):
+    made = {path.name for path in (recipe / "exp" / "tiny").iterdir()}
+    assert made == {"RESULTS.md", "results.json", "report.html"}
+    assert not list((recipe / "exp").glob("*.md"))  # run.sh may have its own there
+    for name in ("RESULTS.md", "results.json"):
+        committed = ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1" / name
+        assert (recipe / name).read_bytes() == committed.read_bytes()
+    assert not (recipe / "report.html").exists()
 
 
 def test_seeds_have_models_of_their_own(recipe):
@@ -111,8 +123,8 @@ def test_texts_and_scores_without_models_make_the_same_tables(recipe, results):
     brought = ("--expdir", "exp_brought", "--results", "exp_brought/compared.md", "--stage", "16")
     done = compare(recipe, *brought)
     assert done.returncode == 0, done.stdout[-3000:]
-    again = json.loads((recipe / "exp_brought" / "results.json").read_text())
+    again = json.loads((recipe / "exp_brought" / "compared.json").read_text())
     for part in ("systems", "seeds", "wer", "quality", "tests"):
         assert again[part] == results[part], part
-    assert "no exp_brought/report.html: exp_brought/asr_train_asr_word_seed1" in done.stdout
-    assert not (recipe / "exp_brought" / "report.html").exists()
+    assert "no exp_brought/compared.html: exp_brought/asr_train_asr_word_seed1" in done.stdout
+    assert not (recipe / "exp_brought" / "compared.html").exists()

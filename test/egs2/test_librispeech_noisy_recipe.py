@@ -82,7 +82,7 @@ def test_tokens_are_sentencepiece_units(recipe):
 
 
 def test_results_by_snr_with_every_measure_of_quality(recipe):
-    results = json.loads((recipe / "results.json").read_text(encoding="utf-8"))
+    results = json.loads((recipe / "exp" / "results.json").read_text(encoding="utf-8"))
     assert results["sets"] == ["test_clean", "test_seen", "test_unseen"]
     assert set(results["quality"]) == {"test_seen", "test_unseen"}
     measures = {"PESQ_WB", "CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR"}
@@ -91,7 +91,7 @@ def test_results_by_snr_with_every_measure_of_quality(recipe):
         for scores in quality.values():
             assert set(scores["total"]) == measures
             assert list(scores["groups"]) == ["0", "10"]
-    text = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    text = (recipe / "exp" / "RESULTS.md").read_text(encoding="utf-8")
     assert "| PESQ (wide band) | CSIG | CBAK | COVL | STOI |" in text
 
 

@@ -18,8 +18,12 @@ import soundfile
 import torch
 import yaml
 
+from espnet_cbpc.compat.parameter_names import named_as
+from espnet_cbpc.scoring.markdown import system_scores
+
+ROOT = Path(__file__).parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TINY = [
     "--local_data_opts",
     "--num_train 40 --num_dev 8 --num_test 4",
@@ -42,12 +46,36 @@ def table(path: Path):
     return {key: value for key, _, value in lines}
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as if nobody had configured it; returns what it prints."""
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    configuration = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments],
+        env={**os.environ, **configuration},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
 @pytest.fixture(scope="module")
-def recipe(tree):
-    """The recipe after one run of all stages."""
+def first_run(tree):
+    """The recipe after one run of all stages, and what has changed in the work tree by then."""
+    shutil.copy(ROOT / ".gitignore", tree)
+    git(tree, "init", "--quiet")
+    git(tree, "add", ".")
+    git(tree, "commit", "--quiet", "--message", "as it was")
     folder = tree / "egs2" / "mini_synth" / "enh_asr_cbpc1"
     done = run(folder)
     assert done.returncode == 0, done.stdout[-3000:]
+    return folder, git(tree, "status", "--porcelain")
+
+
+@pytest.fixture(scope="module")
+def recipe(first_run):
+    """The recipe after that run."""
+    folder, _ = first_run
     # later tests put that experiment aside
     shutil.copy(folder / "exp" / "enh_asr_train_enh_asr_cbpc" / "packed" / "asr.zip", folder)
     return folder
@@ -57,8 +85,27 @@ def inference(recipe: Path, system: str = "enh_asr_train_enh_asr_cbpc") -> Path:
     return recipe / "exp" / system / "decode"
 
 
+def test_a_run_leaves_the_work_tree_clean_and_the_committed_results_as_they_were(first_run):
+    folder, changes = first_run
+    assert changes == ""
+    committed = {"RESULTS.md", "results.json"}
+    assert committed <= set(git(folder, "ls-files").splitlines())
+    for name in committed:
+        there = ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1" / name
+        assert (folder / name).read_bytes() == there.read_bytes()
+    made = json.loads((folder / "exp" / "results.json").read_text(encoding="utf-8"))
+    assert made["wer"]["SE, then clean ASR"]["test_seen"]["total"]["sentences"] == 12
+    assert (folder / "exp" / "report.html").is_file()
+
+
+def test_the_model_card_has_the_scores_of_that_run(recipe):
+    card = (inference(recipe).parent / "packed" / "README.md").read_text(encoding="utf-8")
+    report = json.loads((recipe / "exp" / "results.json").read_text(encoding="utf-8"))
+    assert system_scores(report, report["systems"][-1]) in card
+
+
 def test_results_agree_with_an_outside_recomputation_from_the_files(recipe):
-    results = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    results = (recipe / "exp" / "RESULTS.md").read_text(encoding="utf-8")
     row = next(
         line for line in results.splitlines() if "CBPC and infoNCE" in line and "|" in line
     )
@@ -126,8 +173,9 @@ def test_packed_model_is_that_of_the_experiment_without_plugin_parts(recipe):
             config = yaml.safe_load(archive.read("config.yaml"))
         stock = ("enh_model.", "s2t_model.")
         wanted = {k for k in joint if k.startswith(stock) and k.startswith(start)}
-        assert {start + k for k in packed} == wanted
-        assert all(torch.equal(v, joint[start + k]) for k, v in packed.items())
+        packed = named_as(wanted, {start + k: v for k, v in packed.items()})
+        assert packed.keys() == wanted
+        assert all(torch.equal(v, joint[k]) for k, v in packed.items())
         assert not {"joint_conf", "tokenizer", "contrastive_criterions"} & set(config)
 
 
@@ -231,6 +279,7 @@ def test_training_killed_and_started_again_gives_the_same_curve(recipe):
         (["--use_lm", "true", "--lm_config", "conf/decode.yaml", "--asr_model", "x"], "brings its own"),
         (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file (--asr_config names it)"),
         (["--test_sets", ""], "error: --test_sets is not given"),
+        (["--results", "dev.json"], "error: --results dev.json: name a Markdown file, such as exp/"),
     ],
 )
 def test_bad_options_are_named(recipe, options, message):

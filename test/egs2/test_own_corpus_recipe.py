@@ -89,7 +89,7 @@ def test_the_sets_are_those_of_the_folders(recipe, corpus):
 
 
 def test_every_system_is_reported_on_every_set(recipe):
-    report = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    report = (recipe / "exp" / "RESULTS.md").read_text(encoding="utf-8")
     rows = [row for row in report.splitlines() if row.startswith("| Joint training with CBPC")]
     assert rows and "| system | test_clean | test_unseen |" in report
     for name in ("test_clean", "test_unseen"):

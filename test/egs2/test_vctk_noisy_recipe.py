@@ -64,7 +64,7 @@ def test_training_reads_16_khz(recipe):
 
 
 def test_results_are_those_that_the_benchmark_asks_for(recipe):
-    results = json.loads((recipe / "results.json").read_text(encoding="utf-8"))
+    results = json.loads((recipe / "exp" / "results.json").read_text(encoding="utf-8"))
     assert results["sets"] == ["test_clean", "test"] and list(results["quality"]) == ["test"]
     measures = ["PESQ_WB", "CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR"]
     measures += ["SDR", "SEGSNR"]

@@ -5,7 +5,7 @@
 # espnet_cbpc/enh_asr/comparison.py.
 #   ./compare.sh                                        every system of conf/comparison.yaml, seeds 0 1 2
 #   ./compare.sh --systems "joint cbpc_infonce"         some of them
-#   ./compare.sh --seeds 0 --comparison conf/tuning/ablation.yaml --test_sets dev_noisy --results ablation.md
+#   ./compare.sh --seeds 0 --comparison conf/tuning/ablation.yaml --test_sets dev_noisy
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,12 +16,13 @@ multicondition_asr_config=conf/train_asr_multicondition.yaml # empty: without th
 observation_adding=0.3 # share of the noisy speech; empty: without that system
 tokenizer_conf=conf/tokenizer_kmeans.yaml
 expdir=exp
+results=              # the report; empty: RESULTS.md in a folder of expdir named after the comparison
 
 rest=()
 while [ $# -gt 0 ]; do
     case $1 in
         --seeds | --comparison | --systems | --multicondition_asr_config | --observation_adding | \
-            --tokenizer_conf | --expdir)
+            --tokenizer_conf | --expdir | --results)
             [ $# -ge 2 ] || { echo "error: option $1 needs a value" >&2; exit 1; }
             printf -v "${1#--}" '%s' "$2"
             ;;
@@ -36,7 +37,9 @@ done
 
 # shellcheck source=/dev/null
 . ./path.sh
-confdir=${expdir}/$(basename "${comparison}" .yaml)_conf
+name=$(basename "${comparison}" .yaml)
+confdir=${expdir}/${name}_conf
+results=${results:-${expdir}/${name}/RESULTS.md}
 # shellcheck disable=SC2086  # a list
 groups=$(python -m espnet_cbpc.bin.expand_comparison --comparison "${comparison}" \
     --tokenizer_conf "${tokenizer_conf}" --systems ${systems} --outdir "${confdir}" \
@@ -54,7 +57,8 @@ run() {
         shift
     done
     shift
-    ./run.sh --expdir "${expdir}" --train_seed "${seed}" --tokenizer_conf "${tokenizer}" \
+    ./run.sh --expdir "${expdir}" --train_seed "${seed}" --results "${results}" \
+        --tokenizer_conf "${tokenizer}" \
         --baseline_configs "${configs[*]:0:${#configs[@]}-1}" --enh_asr_config "${configs[-1]}" \
         --multicondition_asr_config "${multicondition_asr_config}" \
         --observation_adding "${observation_adding}" "${rest[@]}" "$@"

@@ -16,7 +16,7 @@ dumpdir=dump          # formatted data
 expdir=exp            # experiments
 seed=0                # of intervals
 train_seed=           # of all trainings, in models of their own; empty: those of the configurations
-results=RESULTS.md    # the report
+results=              # the report, a Markdown file; empty: RESULTS.md in expdir
 report_seeds=         # trainings with these --train_seed go into the report as one system; empty: this one
 
 # Data
@@ -133,6 +133,14 @@ gpu_inference=$((ngpu > 0 ? 1 : 0))
 fs_hz=${fs/k/000}
 data_note=${data_note:-$(basename "$(dirname "${PWD}")")}
 stamps=${expdir}/.stages
+results=${results:-${expdir}/RESULTS.md}
+case ${results} in # the same numbers, named as in espnet_cbpc.scoring.report, and the page
+    RESULTS.md | */RESULTS.md)
+        numbers=${results%RESULTS.md}results.json page=${results%RESULTS.md}report.html
+        ;;
+    *.md) numbers=${results%.md}.json page=${results%.md}.html ;;
+    *) fail "--results ${results}: name a Markdown file, such as ${expdir}/dev.md" ;;
+esac
 # Large batches come and go: without this, glibc gives their memory back at each step.
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-2147483648}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8589934592}
@@ -787,7 +795,7 @@ stage16() {
         map_embeddings
         html_report "${systems[@]}"
     else
-        log "no ${expdir}/report.html: ${asr_exp} has no model"
+        log "no ${page}: ${asr_exp} has no model"
     fi
 }
 
@@ -840,11 +848,11 @@ html_report() {
             multicondition | joint) experiments+=("${SYSTEM_NAMES[i]}=${SYSTEM_DIRS[i]}") ;;
         esac
     done
-    python -m espnet_cbpc.bin.html_report --results "$(dirname "${results}")/results.json" \
+    python -m espnet_cbpc.bin.html_report --results "${numbers}" \
         --systems "$@" --data_root "${raw}" --experiments "${experiments[@]}" \
         --tokenizer "${tokenizer_exp}" ${MAP:+--embedding_map "${MAP}"} --seed "${seed}" \
-        --output "${expdir}/report.html"
-    log "report: ${expdir}/report.html"
+        --output "${page}"
+    log "report: ${page}"
 }
 
 # dirs_of_seeds DIR: where those of --report_seeds were decoded, joined by commas
@@ -864,11 +872,10 @@ training_seeds() {
 }
 
 stage17() {
-    local exp=${expdir}/enh_asr_${enh_asr_tag} scores
+    local exp=${expdir}/enh_asr_${enh_asr_tag} scores=${numbers}
     begin "pack_${enh_asr_tag}" "$(digest "$(stamp "enh_asr_${enh_asr_tag}")" \
         "$(joint_checkpoint "${exp}")" "${data_note}" "${model_license}" \
         "$(digest_of "${inference_config}")")" "${exp}/packed" || return 0
-    scores=$(dirname "${results}")/results.json
     if [ ! -f "${scores}" ]; then scores=; fi
     run_job "${exp}/packed/export.log" python -m espnet_cbpc.bin.export --expdir "${exp}" \
         --model_file "${exp}/$(joint_checkpoint "${exp}")" --outdir "${exp}/packed" \

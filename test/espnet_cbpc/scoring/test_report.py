@@ -229,6 +229,19 @@ def test_a_missing_hypothesis_is_an_error(files, tmp_path):
     assert not (tmp_path / "RESULTS.md").exists() and not (tmp_path / "results.json").exists()
 
 
+def test_another_name_leaves_the_results_as_they_are(files, tables, tmp_path):
+    results = (tmp_path / "results.json").read_bytes()
+    report.main([*files, f"--output={tmp_path / 'dev.md'}", "--sets", "test_seen"])
+    assert json.loads((tmp_path / "dev.json").read_text())["sets"] == ["test_seen"]
+    assert (tmp_path / "results.json").read_bytes() == results
+
+
+def test_report_must_be_named_as_a_markdown_file(files, tmp_path):
+    with pytest.raises(UserError, match="dev.json: the report is a Markdown file: give it a name"):
+        report.main([*files, f"--output={tmp_path / 'dev.json'}"])
+    assert not (tmp_path / "dev.json").exists()
+
+
 def test_scores_of_other_utterances_are_refused(files, tmp_path):
     path = tmp_path / "exp/se_asr/test_seen/score_enh/STOI_spk1"
     path.write_text("".join(path.read_text().splitlines(True)[1:]))

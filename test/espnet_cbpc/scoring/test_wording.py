@@ -36,6 +36,7 @@ def test_a_difference_is_in_points_for_errors_and_in_the_measures_unit_for_quali
 @pytest.mark.parametrize("p, expected", [(0.0404, "0.040"), (0.0004, "< 0.001"), (None, "–")])
 def test_p_value(p, expected):
     assert wording.p_value(p) == expected
+    assert wording.p_equals(p) == ("p < 0.001" if expected.startswith("<") else f"p = {expected}")
 
 
 @pytest.mark.parametrize(

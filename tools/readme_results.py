@@ -1,0 +1,270 @@
+"""Bring the results in a Markdown file up to date with the results files that its markers name.
+
+What stands between a marker and the next <!-- /results --> is replaced. File names are relative to
+the Markdown file; a system is named by its tag or in full. Two kinds of markers:
+
+<!-- results: scores FILE [--systems SYSTEM ...] [--sets SET ...] [--quality SET MEASURE ...] -->
+    a table: the WER on each set, and means of speech quality on one of them
+<!-- results: differences FILE --systems SYSTEM ... --against SYSTEM --sets SET ...
+                          [--measures WER ...] -->  (on one line)
+    a list: what the paired tests of systems against another one say
+"""
+
+import argparse
+import json
+import re
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any, Collection, Dict, List, NoReturn, Optional, Sequence
+
+from espnet_cbpc.scoring.markdown import markdown_table, origin_note
+from espnet_cbpc.scoring.measures import MEASURES
+from espnet_cbpc.scoring.system_names import find_system, without_tag
+from espnet_cbpc.scoring.wording import (
+    MISSING,
+    mean_of,
+    measured,
+    p_equals,
+    percent,
+    percent_with_interval,
+    title,
+)
+from espnet_cbpc.utils.cli import UserError, listed, run
+from espnet_cbpc.utils.files import atomic_write
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = re.compile(r"<!-- results: (.*) -->"), "<!-- /results -->"
+WHERE = {
+    "test_clean": "on clean speech",
+    "test_seen": "in seen noise",
+    "test_unseen": "in unseen noise",
+}
+WIDTH = 100  # of lines of text
+SIGNIFICANT = 0.05  # p values below it
+NO_BREAK = "\N{NO-BREAK SPACE}"
+Report = Dict[str, Any]
+Test = Dict[str, Any]
+
+
+class MarkerParser(argparse.ArgumentParser):
+    """A parser whose errors are messages."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message."""
+        raise UserError(message)
+
+
+def marker_parser() -> MarkerParser:
+    """Return the parser of what a marker says."""
+    parser = MarkerParser(add_help=False)
+    kinds = parser.add_subparsers(dest="kind", required=True, parser_class=MarkerParser)
+    scores = kinds.add_parser("scores", add_help=False)
+    scores.add_argument("file")
+    scores.add_argument("--systems", nargs="+")
+    scores.add_argument("--sets", nargs="+")
+    scores.add_argument("--quality", nargs="+", default=[])
+    scores.set_defaults(make=score_table)
+    differences = kinds.add_parser("differences", add_help=False)
+    differences.add_argument("file")
+    differences.add_argument("--systems", nargs="+", required=True)
+    differences.add_argument("--against", required=True)
+    differences.add_argument("--sets", nargs="+", required=True)
+    differences.add_argument("--measures", nargs="+", default=["WER"])
+    differences.set_defaults(make=difference_list)
+    return parser
+
+
+def updated(text: str, folder: Path) -> str:
+    """Return a Markdown text with its results as the files have them.
+
+    Args:
+        text: with or without markers.
+        folder: that file names in markers are relative to.
+
+    Raises:
+        UserError: a marker is malformed or has no end, or a results file lacks what it asks for.
+    """
+    made: List[str] = []
+    within: Optional[str] = None  # the marker whose block these lines are
+    for number, line in enumerate(text.split("\n"), 1):
+        marker = BEGIN.fullmatch(line)
+        if marker and within is None:
+            within = line
+            try:
+                made += [line, block(marker[1], folder), END]
+            except UserError as e:
+                raise UserError(f"line {number}, {line}: {e}") from e
+        elif marker or (line == END and within is None):
+            raise UserError(f"line {number}, {line}: {END} and markers must take turns")
+        elif line == END:
+            within = None
+        elif within is None:
+            made.append(line)
+    if within is not None:
+        raise UserError(f"{within}: {END} is missing")
+    return "\n".join(made)
+
+
+def block(marker: str, folder: Path) -> str:
+    """Return what belongs between a marker and its end."""
+    options = marker_parser().parse_args(shlex.split(marker))
+    try:
+        report = json.loads((folder / options.file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise UserError(f"{options.file} cannot be read as results: {e}") from e
+    return options.make(report, options)
+
+
+def score_table(report: Report, options: argparse.Namespace) -> str:
+    """Return the table of scores, with a line on what it is made from."""
+    systems = [named(report, name) for name in options.systems or report["systems"]]
+    sets = [known(name, report["sets"]) for name in options.sets or report["sets"]]
+    quality_set, *measures = options.quality or [None]
+    quality = quality_on(report, quality_set, measures) if options.quality else {}
+    rows = []
+    for system in systems:
+        totals = (report["wer"][system][name]["total"] for name in sets)
+        rates = [percent_with_interval(total["rate"], total["interval"]) for total in totals]
+        means = quality[system]["total"] if system in quality else {}
+        cells = (mean_of(m, means[m], True) if m in means else MISSING for m in measures)
+        rows.append([without_tag(system), *rates, *cells])
+    heads = [f"WER (%), {where(name).split(' ', 1)[1]}" for name in sets]
+    table = markdown_table(["system", *heads, *map(title, measures)], rows)
+    return f"{table}\n\n{textwrap.fill(origin(report, quality_set), WIDTH)}"
+
+
+def quality_on(report: Report, set_name: str, measures: Sequence[str]) -> Dict[str, Any]:
+    """Return the systems' speech quality on a set, which must have the measures."""
+    quality = report["quality"][known(set_name, report["quality"])]
+    there = next(iter(quality.values()))["total"]
+    missing = [measure for measure in measures if measure not in there]
+    if missing:
+        raise UserError(f"{set_name} has no {listed(missing)}; it has {listed(there, len(there))}")
+    return quality
+
+
+def origin(report: Report, quality_set: Optional[str]) -> str:
+    """Return what a table's figures are of."""
+    header = report["header"]
+    parts = [
+        f"{header['data']}; training seeds {', '.join(header['seeds of the trainings'].split())}; "
+        f"{header['date']}, ESPnet {header['espnet']}, torch {header['torch']}.",
+        f"Speech quality {where(quality_set)}." if quality_set else "",
+        origin_note(report),
+    ]
+    return " ".join(filter(None, parts))
+
+
+def difference_list(report: Report, options: argparse.Namespace) -> str:
+    """Return an item for each system."""
+    against, level = named(report, options.against), report["bootstrap"]["level"]
+    items = [f"Compared with *{without_tag(against)}*:", ""]
+    for system in (named(report, name) for name in options.systems):
+        by_measure = []
+        for measure in options.measures:
+            tests = [find_test(report, system, against, measure, name) for name in options.sets]
+            by_measure += findings(tests, level)
+        item = f"* *{without_tag(system)}*: {'; '.join(by_measure)}."
+        items.append(textwrap.fill(item, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+    return "\n".join(items).replace(NO_BREAK, " ")
+
+
+def findings(tests: Sequence[Test], level: float) -> List[str]:
+    """Return what tests by one measure on several sets say: what is significant, and what is not.
+
+    Args:
+        tests: of the same two systems, by the same measure.
+        level: of the intervals, as 0.95.
+    """
+    measure = title(tests[0]["measure"]).split(" (")[0]
+    large, small = [], []
+    for test in tests:
+        place, difference = where(test["set"]), test["difference"]
+        if is_significant(test):
+            direction = "higher" if difference >= 0 else "lower"
+            size = amount(test["measure"], abs(difference))
+            large.append(f"{size} {direction} {place} ({evidence(test, level)})")
+        else:
+            size = amount(test["measure"], difference)
+            small.append(f"{place} ({size}, {evidence(test, level)})")
+    found = [f"{measure} {', '.join(large)}"] if large else []
+    if small:
+        found.append(f"the difference in {measure} {' and '.join(small)} is not significant")
+    return found
+
+
+def is_significant(test: Test) -> bool:
+    """Return whether p is below the limit with the digits that are shown."""
+    return test["p"] is not None and round(test["p"], 3) < SIGNIFICANT
+
+
+def amount(measure: str, value: float) -> str:
+    """Return a difference with its unit."""
+    if measure not in MEASURES:
+        return f"{percent(value)} points"
+    return measured(measure, value) + (" dB" if "(dB)" in title(measure) else "")
+
+
+def evidence(test: Test, level: float) -> str:
+    """Return interval and p value; where "lower" has been said, the interval is of that amount."""
+    ends = test["interval"]
+    if is_significant(test) and test["difference"] < 0:
+        ends = [-end for end in reversed(ends)]
+    low, high = (amount(test["measure"], end).split()[0] for end in ends)
+    p = p_equals(test["p"]).replace(" ", NO_BREAK)
+    return f"{100 * level:.0f} % CI {low} to {high}, {p}"
+
+
+def find_test(report: Report, a: str, b: str, measure: str, set_name: str) -> Test:
+    """Return the test of A against B."""
+    wanted = {"a": a, "b": b, "measure": measure, "set": set_name}
+    for test in report["tests"]:
+        if wanted.items() <= test.items():
+            return test
+    raise UserError(f"no test of the {measure} of '{a}' against '{b}' on {set_name}")
+
+
+def named(report: Report, name: str) -> str:
+    """Return the system of that name or tag."""
+    system = find_system(report["systems"], name)
+    if system is None:
+        systems = report["systems"]
+        raise UserError(f"no system {name}; there are {listed(systems, len(systems))}")
+    return system
+
+
+def known(name: str, names: Collection[str]) -> str:
+    """Return the name of a set, which must be among those with results."""
+    if name not in names:
+        raise UserError(f"no results on {name}; there are some on {listed(names)}")
+    return name
+
+
+def where(set_name: str) -> str:
+    """Return how prose names a test set."""
+    return WHERE.get(set_name, f"on {set_name}")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="*", type=Path, default=[ROOT / "README.md"])
+    return parser
+
+
+def main(cmd: Optional[Sequence[str]] = None) -> None:
+    """Run the command."""
+    for path in get_parser().parse_args(cmd).files:
+        try:
+            text = updated(path.read_text(encoding="utf-8"), path.parent)
+        except (OSError, UserError) as e:
+            raise UserError(f"{path}: {e}") from e
+        with atomic_write(path) as f:
+            f.write(text)
+
+
+if __name__ == "__main__":
+    run(main)
