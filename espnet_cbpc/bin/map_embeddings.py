@@ -46,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k")
     parser.add_argument("--num_utterances", type=int, default=30, help="drawn at random")
-    parser.add_argument("--max_frames", type=int, default=800, help="of each system on the map")
+    parser.add_argument("--max_frames", type=int, default=400, help="of each system on the map")
     parser.add_argument("--seed", type=int, default=0, help="of the draws and the projection")
     parser.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     parser.add_argument("--output", required=True, help="npz file to write")

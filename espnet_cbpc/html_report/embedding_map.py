@@ -63,7 +63,7 @@ def map_frames(
     labels: np.ndarray,
     centroids: np.ndarray,
     source: str = "",
-    max_frames: int = 800,
+    max_frames: int = 400,
     seed: int = 0,
 ) -> EmbeddingMap:
     """Count frames that lie where they should, and map a part of them.
