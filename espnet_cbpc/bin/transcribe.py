@@ -38,8 +38,8 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(cmd)
-    options = inference_options(args)
     with redirect_stdout(sys.stderr):  # ESPnet prints while it is imported; ours is for the texts
+        options = inference_options(args)
         from espnet_cbpc.enh_asr.decode import Speed, device  # slow to import, as are the models
         from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
         from espnet_cbpc.enh_asr.long_form import Cutter
@@ -57,7 +57,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     for path in args.files:
         try:
             segments = transcripts.add(path, transcriber)
-        except UserError as e:
+        except (UserError, OSError) as e:  # the latter of a name that is too long, or a full disk
             print(f"error: {e}", file=sys.stderr)
             faults.append(path)
         else:

@@ -2,20 +2,22 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 
 from espnet_cbpc.data.audio import read_audio, write_audio
-from espnet_cbpc.enh_asr.recognition import SILENCE
+from espnet_cbpc.enh_asr.recognition import NOTHING, SILENCE, Recognition
 from espnet_cbpc.enh_asr.set_decoder import Batch, SetDecoder
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.parallel import parallel_map
 
 if TYPE_CHECKING:  # slow to import, and not needed to see that nothing is left to do
     from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+
+SHORT = 1.0  # seconds; what the models fail on below it is taken to be too short for them
 
 Results = Dict[str, Dict[str, Any]]  # Recognition.as_dict() by utterance
 
@@ -89,7 +91,7 @@ def decode_sets(
 
     Raises:
         UserError: audio that is missing, unreadable, of another sampling rate, with several
-            channels, of another length than listed, not finite, or too short for the models.
+            channels, of another length than listed, or not finite.
     """
     start, samples = time.monotonic(), 0.0
     todo = [batch for i, d in enumerate(decoders) for batch in d.begin(i, overwrite)]
@@ -110,22 +112,39 @@ def decode_sets(
 def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Results]:
     """Decode a batch, write its enhanced speech, and return the set's number and the results."""
     speech, lengths = _load(batch)
-    try:
-        recognised = speech2text.batch(speech, lengths)
-    except Exception as e:  # ESPnet raises many kinds for utterances that are too short
-        ids = [utterance for utterance, _, _ in batch.utterances]
-        raise UserError(
-            f"{batch.wavs.parents[1]}: the models failed on {len(ids)} utterance(s) "
-            f"({listed(ids)}) of {min(lengths)} to {max(lengths)} samples: {e!r}: "
-            "leave out those that are too short, or lower the batch size if memory ran out"
-        ) from e
+    recognised = _recognised(speech2text, batch, speech, lengths)
     results = {}
     for (utterance, _, _), noisy, result in zip(batch.utterances, speech, recognised):
+        too_short = result is None
+        if result is None:
+            heard = None if speech2text.enh_model is None else noisy.numpy()
+            result = Recognition([NOTHING], enhanced=heard)
         if result.enhanced is not None:
             write_audio(batch.wav(utterance), result.enhanced, batch.fs, subtype="FLOAT")
         silent = float(noisy.abs().max()) < SILENCE
-        results[utterance] = {**result.as_dict(), "silent": silent}
+        results[utterance] = {**result.as_dict(), "silent": silent, "too_short": too_short}
     return batch.number, results
+
+
+def _recognised(
+    speech2text: "EnhSpeech2Text", batch: Batch, speech: torch.Tensor, lengths: List[int]
+) -> List[Optional[Recognition]]:
+    """Decode a batch together; where the models fail, one by one: None for what is too short."""
+    try:
+        return list(speech2text.batch(speech, lengths))
+    except Exception as e:  # ESPnet raises many kinds for utterances that are too short
+        if len(lengths) == 1 and lengths[0] < SHORT * batch.fs:
+            return [None]
+        if len(lengths) == 1:
+            raise UserError(
+                f"{batch.wavs.parents[1]}: the models failed on {batch.utterances[0][0]} of "
+                f"{lengths[0]} samples: {e!r}: leave it out, or cut it if memory ran out"
+            ) from e
+    results: List[Optional[Recognition]] = []
+    for row, one in zip(range(len(lengths)), batch.utterances):
+        alone = replace(batch, utterances=(one,))
+        results += _recognised(speech2text, alone, speech[row : row + 1, : one[2]], [one[2]])
+    return results
 
 
 def _load(batch: Batch) -> Tuple[torch.Tensor, List[int]]:

@@ -11,33 +11,39 @@ from espnet_cbpc.utils.files import atomic_write, file_digest
 class DecodingRecord:
     """A file of JSON lines: the settings, then the results of one finished batch a line.
 
-    A record that was made with other settings counts as empty, and a line that was cut off when
-    its run was killed as absent.
+    A record that was made with other settings counts as empty. A line that was cut off when its run
+    was killed, or that is damaged, counts as absent, and so does what was decoded of other audio.
 
     Args:
         path: the file, which need not be there.
-        settings: everything that decides the results, as JSON has it.
+        settings: everything that decides the results but the audio, as JSON has it.
+        inputs: by utterance id, what its audio is, as JSON has it.
 
     Attributes:
         results: by utterance id, what :meth:`Recognition.as_dict` of
             :mod:`espnet_cbpc.enh_asr.recognition` gives.
     """
 
-    def __init__(self, path: Path, settings: Mapping):
+    def __init__(self, path: Path, settings: Mapping, inputs: Mapping[str, Any]):
         self.path = path
         self.settings = json.loads(json.dumps(settings))
-        self.results: Dict[str, Any] = self._read() if path.exists() else {}
+        self.inputs = json.loads(json.dumps(inputs))
+        found = self._read() if path.exists() else {}
+        self.results: Dict[str, Any] = {
+            u: r for u, r in found.items() if u in inputs and r.get("input") == self.inputs[u]
+        }
 
     def _read(self) -> Dict[str, Any]:
         results: Dict[str, Any] = {}
-        with open(self.path, encoding="utf-8") as f:
-            header = f.readline()
-            if not header.endswith("\n") or json.loads(header) != self.settings:
-                logging.warning("%s: made with other settings, decoding anew", self.path)
+        with open(self.path, encoding="utf-8", errors="replace") as f:
+            if _parsed(f.readline()) != self.settings:
+                logging.warning("%s: made with other settings, decoding again", self.path)
                 return {}
-            for line in f:
-                if line.endswith("\n"):
-                    results.update(json.loads(line))
+            for number, line in enumerate(f, 2):
+                entry = _parsed(line)
+                if entry is None:
+                    logging.warning("%s: line %d is damaged, decoding it again", self.path, number)
+                results.update(entry or {})
         return results
 
     def open(self) -> None:
@@ -47,9 +53,19 @@ class DecodingRecord:
 
     def add(self, results: Mapping[str, Any]) -> None:
         """Append the results of a batch."""
+        results = {u: {**result, "input": self.inputs[u]} for u, result in results.items()}
         with open(self.path, "a", encoding="utf-8") as f:
             f.write(_line(results))
         self.results.update(results)
+
+
+def _parsed(line: str) -> Optional[Dict[str, Any]]:
+    """Return what a whole line holds, None of a damaged one."""
+    try:
+        entry = json.loads(line) if line.endswith("\n") else None
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def _line(entry: Mapping) -> str:

@@ -1,7 +1,5 @@
 """What is to be decoded of a data directory, in which batches, and how its results are written."""
 
-import hashlib
-import json
 import logging
 import shutil
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Tuple, Union
 
 import soundfile
 
-from espnet_cbpc.data.kaldi_dir import DataDir, write_table, write_tables
+from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_table, write_tables
 from espnet_cbpc.enh_asr.decoding_record import DecodingRecord
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
@@ -97,23 +95,22 @@ class SetDecoder:
         self.output_dir, self.fs = Path(output_dir), fs
         self.lengths = _lengths(self.data)
         self.batches = plan_batches(self.lengths, batch_size, max_padding)
-        inputs = json.dumps([self.data.tables["wav.scp"], self.lengths]).encode()
+        if self.output_dir.exists() and not self.output_dir.is_dir():
+            raise UserError(f"{self.output_dir}: is a file: give another --output_dir")
+        wavs = self.data.tables["wav.scp"]
         self.record = DecodingRecord(
             self.output_dir / "decoding.jsonl",
-            {
-                **settings,
-                "fs": fs,
-                "batch_size": batch_size,
-                "max_padding": max_padding,
-                "inputs": hashlib.sha256(inputs).hexdigest(),
-            },
+            {**settings, "fs": fs, "batch_size": batch_size, "max_padding": max_padding},
+            {utterance: [wavs[utterance], count] for utterance, count in self.lengths.items()},
         )
 
     @property
     def is_whole(self) -> bool:
         """Whether these very results are there already."""
-        done = self.record.results.keys() == self.lengths.keys()
-        return done and (self.output_dir / "text").exists()
+        if self.record.results.keys() != self.lengths.keys():
+            return False
+        text = self.output_dir / "text"
+        return text.exists() and read_table(text, allow_empty=True).keys() == self.lengths.keys()
 
     def begin(self, number: int, overwrite: bool = False) -> List[Batch]:
         """Clear what is stale and return what is left to do.
@@ -156,15 +153,17 @@ class SetDecoder:
     def _tell_empty(self) -> None:
         """Log which utterances have no text although they can be heard."""
         results = self.record.results
-        empty = [u for u, r in results.items() if not r["text"] and not r.get("silent")]
-        if empty:
-            logging.warning(
-                "%s: %d of %d utterances are not silent, but no text was found in them (%s)",
-                self.output_dir,
-                len(empty),
-                len(results),
-                listed(empty),
-            )
+        short = [u for u, r in results.items() if r["too_short"]]
+        empty = [u for u, r in results.items() if not (r["text"] or r["silent"] or r["too_short"])]
+        for ids, why in (
+            (short, "are too short for the models, and have no text"),
+            (empty, "are not silent, but no text was found in them"),
+        ):
+            if ids:
+                where, of_all = self.output_dir, len(results)
+                logging.warning(
+                    "%s: %d of %d utterances %s (%s)", where, len(ids), of_all, why, listed(ids)
+                )
 
     @property
     def _wavs(self) -> Path:

@@ -118,10 +118,12 @@ class Transcripts:
         paths: the audio files.
 
     Raises:
-        UserError: files of one id.
+        UserError: files of one id, or a folder that is a file.
     """
 
     def __init__(self, folder: Optional[Path], paths: Iterable[str]):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder}: is a file: give another --output_dir")
         self.folder = folder
         self.ids = {path: re.sub(r"\s+", "_", Path(path).stem) for path in paths}
         names = list(self.ids.values())

@@ -1,14 +1,16 @@
 """The files that a model's configuration names: found, given absolute paths, or brought along."""
 
 import copy
+import logging
 import shutil
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Union
 
 from espnet_cbpc.utils.cli import UserError, listed
 
-# Options whose value is a file if it is a string; further ones may stand anywhere in a *_conf.
-FILE_OPTIONS = ("bpemodel", "non_linguistic_symbols", "token_list")
+# Options whose value is a file if it is a string; further ones may stand anywhere in a *_conf. Of these,
+# ESPnet does without the second one if it is not there, with a warning.
+FILE_OPTIONS = {"bpemodel": True, "non_linguistic_symbols": False, "token_list": True}
 # Of the options in a *_conf those that must be there if they are given.
 FILE_ARGUMENTS = ("stats_file",)
 
@@ -26,9 +28,9 @@ class _Slot(NamedTuple):
 
 
 def _slots(config: Dict[str, Any]) -> Iterator[_Slot]:
-    for option in FILE_OPTIONS:
+    for option, required in FILE_OPTIONS.items():
         if isinstance(config.get(option), str):
-            yield _Slot(config, option, True)
+            yield _Slot(config, option, required)
     for option, value in config.items():
         if option.endswith("_conf"):
             yield from _slots_below(value)
@@ -67,6 +69,8 @@ def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> Dict[str, An
             slot.holder[slot.key] = str(found)
         elif slot.required:
             missing.append(f"{slot.key}: {slot.value}")
+        elif slot.key in FILE_OPTIONS:
+            logging.warning("%s: %s, which it names as %s, is missing", origin, slot.value, slot.key)
     if missing:
         raise UserError(
             f"{origin}: {len(missing)} file(s) that the configuration names are not there "

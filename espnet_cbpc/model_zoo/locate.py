@@ -160,7 +160,11 @@ def _in_package(folder: Path, kind: str) -> Tuple[Path, Path]:
     names = {**(meta.get("yaml_files") or {}), **(meta.get("files") or {})}
     for keys in PACKED_AS[kind]:
         if all(key in names for key in keys):
-            config, weights = (_inside(folder, names[key], found[0]) for key in keys)
+            # beside the whole, or below the one folder that GitHub and macOS put on top
+            for top in (folder, found[0].parent):
+                config, weights = (_inside(top, names[key], found[0]) for key in keys)
+                if config.is_file():
+                    break
             return config, weights
     raise UserError(
         f"{found[0]}: an archive of another task, with {listed(sorted(names)) or 'nothing'}: an "

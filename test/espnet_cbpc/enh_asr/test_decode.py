@@ -198,12 +198,61 @@ def test_bad_audio_is_named(data_dir, tmp_path, joint, samples, fs, message):
     assert not (tmp_path / "out" / "text").exists()
 
 
-def test_too_short_utterance_is_named(data_dir, tmp_path, joint):
-    soundfile.write(tmp_path / "wav/s5.wav", speech(50), FS)
+def test_an_utterance_that_is_too_short_has_no_text_and_is_told(data_dir, tmp_path, joint, caplog):
+    soundfile.write(tmp_path / "wav/s5.wav", speech(50), FS, subtype="FLOAT")
     (data_dir / "utt2num_samples").unlink()
-    message = r"the models failed on 1 utterance\(s\) \(s5\) of 50 to 50 samples: .*too short"
-    with pytest.raises(UserError, match=message):
+    out = tmp_path / "out"
+    run(decoder(data_dir, out), joint)
+    assert "1 of 6 utterances are too short for the models, and have no text (s5)" in caplog.text
+    text = read_table(out / "text", allow_empty=True)
+    assert text["s5"] == "" and all(text[f"s{i}"] for i in range(5))
+    wave, _ = soundfile.read(read_table(out / "enhanced" / "spk1.scp")["s5"], dtype="float32")
+    np.testing.assert_array_equal(wave, speech(50))  # as it came
+
+
+def test_a_failure_on_a_whole_utterance_is_an_error(data_dir, tmp_path, joint, monkeypatch):
+    def fail(self, speech, lengths):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(type(joint), "batch", fail)
+    monkeypatch.setattr("espnet_cbpc.enh_asr.decode.SHORT", 0.1)
+    with pytest.raises(UserError, match="the models failed on s. of .*no memory.*cut it if memory"):
         run(decoder(data_dir, tmp_path / "out"), joint)
+
+
+def test_what_is_decoded_stays_when_utterances_are_taken_out(data_dir, tmp_path, joint, models):
+    out = tmp_path / "out"
+    run(decoder(data_dir, out), joint)
+    whole = read_table(out / "text", allow_empty=True)
+    data = DataDir.read(data_dir)
+    less = {n: {u: v for u, v in t.items() if u != "s5"} for n, t in data.tables.items()}
+    write_data_dir(tmp_path / "less", {n: t for n, t in less.items() if n != "spk2utt"})
+    fewer = decoder(tmp_path / "less", out)
+    assert not fewer.is_whole  # text has one that is not asked for
+    decode_sets([fewer], lambda batch: pytest.fail("decoded again"))
+    text = read_table(out / "text", allow_empty=True)
+    assert text == {u: t for u, t in whole.items() if u != "s5"} and fewer.is_whole
+
+
+def test_a_damaged_line_of_the_record_is_decoded_again(data_dir, tmp_path, joint, caplog):
+    out = tmp_path / "out"
+    run(decoder(data_dir, out), joint)
+    expected = (out / "text").read_bytes()
+    record = out / "decoding.jsonl"
+    lines = record.read_bytes().splitlines(keepends=True)
+    lines[2] = b"\xff" + lines[2][: len(lines[2]) // 2] + b"\n"
+    record.write_bytes(b"".join(lines))
+    again = decoder(data_dir, out)
+    assert "line 3 is damaged, decoding it again" in caplog.text
+    assert 0 < len(again.record.results) < 6
+    run(again, joint)
+    assert (out / "text").read_bytes() == expected
+
+
+def test_an_output_directory_that_is_a_file(data_dir, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UserError, match="out: is a file: give another --output_dir"):
+        decoder(data_dir, tmp_path / "out")
 
 
 def test_command(data_dir, tmp_path, models, caplog):

@@ -177,6 +177,25 @@ def test_command_goes_on_after_bad_files(tmp_path, models, capsys):
     assert written == ["good.json", "good.wav", "text"]
 
 
+def test_a_name_that_is_too_long_stops_no_other_file(tmp_path, models, capsys):
+    long, short = tmp_path / f"{'x' * 248}.wav", tmp_path / "a.wav"
+    for path in (long, short):
+        soundfile.write(path, speech(4000), FS)
+    options = command(models, tmp_path, f"--output_dir={tmp_path / 'out'}")
+    with pytest.raises(UserError, match=r"1 of 2 file\(s\) not transcribed"):
+        transcribe.main([str(long), str(short), *options])
+    assert "too long" in capsys.readouterr().err
+    assert (tmp_path / "out" / "text").read_text().startswith("a ")
+
+
+def test_an_output_directory_that_is_a_file(tmp_path, models):
+    (tmp_path / "out").write_text("")
+    soundfile.write(tmp_path / "a.wav", speech(4000), FS)
+    with pytest.raises(UserError, match="out: is a file: give another --output_dir"):
+        options = command(models, tmp_path, f"--output_dir={tmp_path / 'out'}")
+        transcribe.main([str(tmp_path / "a.wav"), *options])
+
+
 def test_command_refuses_names_that_collide(tmp_path, models):
     paths = ["a/x.wav", "b/x.flac"]
     with pytest.raises(UserError, match=r"1 name\(s\) of several files \(x\)"):

@@ -224,6 +224,24 @@ def test_what_is_not_whole_is_refused(fault, packed, tmp_path, cache):
         load_asr(archive, cachedir=cache)
 
 
+def test_symbols_that_are_missing_are_told_and_done_without(packed, tmp_path, cache, caplog):
+    change = {"config.yaml": edited(non_linguistic_symbols="data/nlsyms.txt")}
+    archive = rewrite(packed("asr"), tmp_path / "asr.zip", change)
+    load_asr(archive, cachedir=cache)
+    message = "data/nlsyms.txt, which it names as non_linguistic_symbols, is missing"
+    assert message in caplog.text
+
+
+def test_an_archive_with_one_folder_on_top(packed, zoo, tmp_path, cache):
+    archive = tmp_path / "asr.zip"
+    with zipfile.ZipFile(packed("asr")) as source, zipfile.ZipFile(archive, "w") as target:
+        for name in source.namelist():
+            target.writestr(f"model-main/{name}", source.read(name))
+    model, _ = load_asr(archive, cachedir=cache)
+    for name, weight in zoo.asr_model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], weight)
+
+
 def test_a_checkpoint_that_would_run_code_is_not_read(zoo, tmp_path):
     class Evil:
         def __reduce__(self):
