@@ -1,4 +1,4 @@
-"""``--init_param FILE[:SOURCE[:TARGET[:EXCLUDED]]]`` of ESPnet's trainings, proven.
+"""``--init_param FILE[:SOURCE[:TARGET[:EXCLUDED]]]`` of ESPnet's training commands, proven.
 
 ESPnet's own takes names of another release for parameters of another model: on 202611 a subsampling
 projection from 202511 is dropped, and training starts from a random one without a word.
@@ -25,7 +25,7 @@ REMEDY = (
 
 
 def install() -> None:
-    """Let ESPnet's trainings in this process initialise parameters by :func:`load_init_param`."""
+    """Let training runs in this process initialise parameters by :func:`load_init_param`."""
     abs_task.load_pretrained_model = load_init_param
 
 
