@@ -16,8 +16,9 @@ def whole_directory(
 ) -> Iterator[Path]:
     """Give a temporary sibling to fill, which takes the name ``directory`` if the block succeeds.
 
-    An earlier directory of that name is replaced. If the block raises, it stays as it was and
-    nothing is left behind; what a killed run left is cleared by the next one.
+    An earlier directory of that name is replaced; of a link to another disk, what it leads to. If
+    the block raises, it stays as it was and nothing is left behind; what a killed run left is
+    cleared by the next one.
 
     Args:
         directory: the directory to appear; its parents are made.
@@ -30,7 +31,7 @@ def whole_directory(
     Raises:
         UserError: ``directory`` is a file, or holds something other than a data directory.
     """
-    directory = Path(directory).absolute()
+    directory = Path(directory).resolve()  # where it is a link, that stays
     _check_replaceable(directory, is_data_directory)
     temporary = directory.with_name(f".{directory.name}.new")
     outgoing = directory.with_name(f".{directory.name}.old")
