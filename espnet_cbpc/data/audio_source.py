@@ -65,7 +65,10 @@ class _Endless(io.FileIO):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if (offset, whence) == (0, io.SEEK_END):
             offset, whence = 64 * os.fstat(self.fileno()).st_size, io.SEEK_SET
-        return super().seek(offset, whence)
+        try:
+            return super().seek(offset, whence)
+        except OSError:  # before the beginning; cffi would print it
+            return -1
 
 
 class _File(NamedTuple):

@@ -179,15 +179,11 @@ def _check_ids(root: Path, recordings: List[Recording]) -> None:
         )
 
 
-def check_speech(
-    folder: Union[str, Path], recordings: Sequence[Recording], nj: int = 1
-) -> None:
+def check_speech(folder: Union[str, Path], recordings: Sequence[Recording], nj: int = 1) -> None:
     """Read all recordings to their end, before long work on them starts.
 
     Raises:
         UserError: files are unreadable, cut short, empty, silent, not finite or of several channels.
     """
     items = ((recording.file, Path(folder, recording.file)) for recording in recordings)
-    map_audio(
-        check_sounding, items, len(recordings), nj, "check speech", folder, "audio file(s)"
-    )
+    map_audio(check_sounding, items, len(recordings), nj, "check speech", folder, "audio file(s)")

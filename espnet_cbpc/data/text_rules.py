@@ -86,4 +86,3 @@ def names_a_file(key: str) -> bool:
     """Return whether files can be named by an id, with prefixes and suffixes, in their folder."""
     is_short = len(os.fsencode(key)) <= MOST_ID_BYTES
     return is_short and "/" not in key and not key.startswith(".")
-

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Iterable, List
+from typing import Dict, List, Mapping, Optional
 
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.data.text_rules import tidied
@@ -46,11 +46,29 @@ def make_token_list(
     return tokens
 
 
-def split(line: str, token_type: str) -> Iterable[str]:
+def split(line: str, token_type: str) -> List[str]:
     """Return the words of a line, or its characters with ``<space>`` for a blank."""
     if token_type == "word":
         return line.split()
-    return (SPACE if c == " " else c for c in line)
+    return [SPACE if c == " " else c for c in line]
+
+
+def tokenised(
+    texts: Mapping[str, str], token_type: str, bpemodel: Optional[str] = None
+) -> Dict[str, List[str]]:
+    """Return the tokens of each transcript, as ESPnet makes them for training.
+
+    Args:
+        texts: transcript by utterance.
+        token_type: ``char``, ``word`` or ``bpe``.
+        bpemodel: the sentencepiece model, for bpe.
+    """
+    if token_type != "bpe":
+        return {key: split(tidied(text), token_type) for key, text in texts.items()}
+    import sentencepiece
+
+    model = sentencepiece.SentencePieceProcessor(str(bpemodel))
+    return {key: model.encode(tidied(text), out_type=str) for key, text in texts.items()}
 
 
 def train_bpe(lines: List[str], nbpe: int, bpemode: str, model: Path) -> List[str]:

@@ -50,7 +50,10 @@ def test_malformed_tables(tmp_path, content, message):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("\ufeffa 1\nb 2\n", "t:1: a byte order mark in the line of 'a': let validate_data_dir --fix"),
+        (
+            "\ufeffa 1\nb 2\n",
+            "t:1: a byte order mark in the line of 'a': let validate_data_dir --fix",
+        ),
         ("a 1\n\ufeffb 2\n", "t:2: a byte order mark in the line of 'b'"),
         ("a\u3000one\n", "t:1: U+3000 in the line of 'a'"),
         ("a 1\n\u00a0b 2\n", "t:2: U+00A0 in the line of 'b'"),
@@ -82,7 +85,14 @@ def test_missing_table(tmp_path):
 
 @pytest.mark.parametrize(
     "table",
-    [{"a b": "x"}, {"a\u3000": "x"}, {"\ufeffa": "x"}, {"": "x"}, {"a": "x\ny"}, {"a": "\udce9.wav"}],
+    [
+        {"a b": "x"},
+        {"a\u3000": "x"},
+        {"\ufeffa": "x"},
+        {"": "x"},
+        {"a": "x\ny"},
+        {"a": "\udce9.wav"},
+    ],
 )
 def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path, table):
     with pytest.raises(UserError, match="white space|line break|not UTF-8"):

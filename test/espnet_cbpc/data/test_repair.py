@@ -80,7 +80,8 @@ def test_what_has_one_right_answer_is_repaired_and_the_originals_kept(spoilt, ca
 
 def test_white_space_of_any_kind_becomes_one_blank(corpus):
     (corpus / "text").write_text(
-        "clean-u\u3000one\u00a0two\nreal-u a\u2028b \tc\nsimu-u x  y\u0085z\u3000\n", encoding="utf-8"
+        "clean-u\u3000one\u00a0two\nreal-u a\u2028b \tc\nsimu-u x  y\u0085z\u3000\n",
+        encoding="utf-8",
     )
     (corpus / "utt2spk").write_text(
         "\ufeffclean-u ann\n\ufeffreal-u\u00a0bob\nsimu-u bob\r\n", encoding="utf-8"

@@ -163,7 +163,9 @@ def test_names_that_are_not_utf8_are_shown(tree, name):
     path.parent.mkdir(exist_ok=True)
     (folder / "x" / "a.wav").rename(path)
     (folder / "x" / "b.wav").touch()
-    with pytest.raises(UserError, match=r"1 file name\(s\) are not UTF-8 \(.*caf\\udce9.*\): rename"):
+    with pytest.raises(
+        UserError, match=r"1 file name\(s\) are not UTF-8 \(.*caf\\udce9.*\): rename"
+    ):
         read_speech_folder(folder)
 
 
@@ -188,13 +190,17 @@ def test_transcripts_in_other_encodings_are_told_all_at_once(tree):
         assert f"x/{name}.txt: not UTF-8 text (byte 0x" in str(e.value)
     assert "perhaps cp1252" in str(e.value)
     (folder / "text").write_bytes(b"a caf\xe9\n")
-    with pytest.raises(UserError, match=r"corpus/text: not UTF-8 text \(byte 0xe9 in line 1\), perh"):
+    with pytest.raises(
+        UserError, match=r"corpus/text: not UTF-8 text \(byte 0xe9 in line 1\), perh"
+    ):
         read_speech_folder(folder)
 
 
 def test_ids_too_long_for_the_files_that_are_made_of_them(tree):
     folder = tree(f"x/{'a' * 243}.wav")
-    with pytest.raises(UserError, match=r"1 file\(s\) whose name.* cannot be an id \(x/aaa.*shorten"):
+    with pytest.raises(
+        UserError, match=r"1 file\(s\) whose name.* cannot be an id \(x/aaa.*shorten"
+    ):
         read_speech_folder(folder)
 
 
