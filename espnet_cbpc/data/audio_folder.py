@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import List, Union
 
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.cli import UserError, listed, shown
 
 # The formats of libsndfile that corpora come in.
 SUFFIXES = (
@@ -57,8 +57,7 @@ def _names_in(folder: Path) -> List[str]:
 
 
 def _check_names(folder: Path, names: List[str]) -> None:
-    shown = [name.encode("utf-8", "backslashreplace").decode() for name in names]
-    odd = [text for text, name in zip(shown, names) if text != name]
+    odd = [shown(name) for name in names if shown(name) != name]
     if odd:
         raise UserError(
             f"{folder}: {len(odd)} file name(s) are not UTF-8 ({listed(odd)}): rename them, as by "

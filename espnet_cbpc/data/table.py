@@ -13,13 +13,13 @@ Table = Dict[str, str]
 
 UNIQUE = "ids must be unique"
 SORT = "sort the file with LC_ALL=C sort"
-FIX = "let validate_data_dir --fix put blanks there"
-_LINE = re.compile(r"\s*(\S*)(\s*)(.*)", re.DOTALL)
+FIX = "run validate_data_dir --fix"
+_BEFORE_VALUE = re.compile(r"\s*\S*\s*")
 
 
 def split_line(line: str) -> Tuple[str, str]:
     """Return id and value of a line, '' for what is not there."""
-    key, _, value = _LINE.fullmatch(line.lstrip(BOM)).groups()
+    key, value = (*line.lstrip(BOM).split(maxsplit=1), "", "")[:2]
     return key, value.rstrip()
 
 
@@ -85,7 +85,9 @@ def scan_table(
 
 def _odd_space(line: str, is_text: bool) -> str:
     """Return what stands in a line where there may be blanks only, or tabs before the value."""
-    value = _LINE.fullmatch(line).start(3)
+    if not odd_space(line.rstrip("\n")):
+        return ""
+    value = _BEFORE_VALUE.match(line).end()
     before = line[:value].replace("\t", " ").rstrip("\n")
     return odd_space(before + (line[value:].rstrip(" \t\n") if is_text else ""))
 

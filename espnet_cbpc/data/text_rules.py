@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import List, Union
 
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, shown
 
 BOM = "\ufeff"  # byte order mark, which some programs put in front of a text; it has no width
 MOST_ID_BYTES = 200  # file systems take 255, prefixes and suffixes of ours included
@@ -68,8 +68,9 @@ def read_words(path: Path) -> str:
 
 def odd_space(text: str) -> str:
     """Return the names of white space that is no blank, as ``U+00A0, U+3000``."""
+    found = _ODD_SPACE.findall(text)
     names = {BOM: "a byte order mark", "\t": "a tab"}
-    return ", ".join(sorted({names.get(c, f"U+{ord(c):04X}") for c in _ODD_SPACE.findall(text)}))
+    return ", ".join(sorted({names.get(c, f"U+{ord(c):04X}") for c in found})) if found else ""
 
 
 def tidied(text: str) -> str:
@@ -85,4 +86,4 @@ def as_id(name: str) -> str:
 def names_a_file(key: str) -> bool:
     """Return whether files can be named by an id, with prefixes and suffixes, in their folder."""
     is_short = len(os.fsencode(key)) <= MOST_ID_BYTES
-    return is_short and "/" not in key and not key.startswith(".")
+    return is_short and "/" not in key and not key.startswith(".") and shown(key) == key

@@ -65,8 +65,9 @@ def speech_quality(
         "SDR": lambda: sdr(ref, inf),
         "SEGSNR": lambda: segmental_snr(ref, inf, fs),
     }
-    for name in alone.keys() & set(names):
-        found[name] = _attempted(name, alone[name], math.nan)
+    for name, compute in alone.items():
+        if name in names:
+            found[name] = _attempted(name, compute, math.nan)
     if not DNSMOS.keys().isdisjoint(names):
         undefined = dict.fromkeys(DNSMOS, math.nan)
         found.update(_attempted("DNSMOS", lambda: dnsmos(inf, fs), undefined))
@@ -149,13 +150,13 @@ def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Val
     except (ImportError, UserError):
         raise
     except Exception as e:
-        _tell_once(what, repr(e))
+        _tell_once(what, f"{type(e).__name__}: {e}")
         return otherwise
 
 
 @lru_cache(maxsize=None)
 def _tell_once(what: str, why: str) -> None:
-    logging.warning("%s is undefined for an utterance or more: %s", what, why)
+    logging.warning("%s is undefined for an utterance or more (%s)", what, why)
 
 
 def _stoi(ref: np.ndarray, inf: np.ndarray, fs: int, extended: bool) -> float:

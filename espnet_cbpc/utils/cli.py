@@ -25,6 +25,11 @@ def listed(items: Iterable, limit: int = 5) -> str:
     return ", ".join(map(str, items[:limit])) + (f" and {more} more" if more > 0 else "")
 
 
+def shown(name: object) -> str:
+    r"""Return a name as text: the bytes of a file's name that are not UTF-8 as ``\udce9``."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
 def gathered(
     work: Callable[[Item], Result], items: Mapping[Key, Item], what: str
 ) -> Dict[Key, Result]:

@@ -9,7 +9,7 @@ from typing import IO, Any, Dict, Iterator, Union
 
 import yaml
 
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, shown
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def atomic_write(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
         if isinstance(e, OSError) and e.filename in (None, temporary):  # not of a file read
             raise _refusal(path, e) from e
         if isinstance(e, UnicodeEncodeError):
-            line = e.object.encode("utf-8", "backslashreplace").decode().strip()
+            line = shown(e.object.strip())
             raise UserError(f"{path}: cannot hold what is not UTF-8: rename it ({line})") from e
         raise
 

@@ -52,7 +52,7 @@ def test_malformed_tables(tmp_path, content, message):
     [
         (
             "\ufeffa 1\nb 2\n",
-            "t:1: a byte order mark in the line of 'a': let validate_data_dir --fix",
+            "t:1: a byte order mark in the line of 'a': run validate_data_dir --fix",
         ),
         ("a 1\n\ufeffb 2\n", "t:2: a byte order mark in the line of 'b'"),
         ("a\u3000one\n", "t:1: U+3000 in the line of 'a'"),
@@ -133,9 +133,9 @@ def test_categories_follow_the_references_where_the_file_is_absent(corpus):
         ("noise1.scp", "simu-u sox a.wav -t wav - |\n",
          "/noise1.scp: 1 utterance(s) given as a shell pipe (simu-u): write audio files"),
         ("text", "clean-u one\u00a0two\nreal-u x\u3000\nsimu-u \u3000\n",
-         "/text:1: U+00A0 in the line of 'clean-u' (the like in lines 2, 3): let validate_data_dir"),
+         "/text:1: U+00A0 in the line of 'clean-u' (the like in lines 2, 3): run validate_data_dir"),
         ("text", "clean-u one\nreal-u two\u2028three\nsimu-u a\u0085b\n",
-         "/text:2: U+2028 in the line of 'real-u' (the like in lines 3): let validate_data_dir"),
+         "/text:2: U+2028 in the line of 'real-u' (the like in lines 3): run validate_data_dir"),
         ("text", "clean-u one\nreal-u two\tthree\nsimu-u four\n",
          "/text:2: a tab in the line of 'real-u'"),
         ("text", "clean-u one\nreal-u \u3000\nsimu-u four\n",
@@ -224,6 +224,14 @@ def test_what_a_killed_write_left_is_cleared(corpus):
     write_data_dir(corpus, {"wav.scp": {"a": "a.wav"}, "utt2spk": {"a": "s"}})
     assert contents(corpus) == {"wav.scp": "a a.wav\n", "utt2spk": "a s\n", "spk2utt": "s a\n"}
     assert sorted(p.name for p in corpus.parent.iterdir()) == ["audio", "in"]
+
+
+def test_a_path_that_tables_cannot_hold_is_refused_at_once(tmp_path):
+    with pytest.raises(
+        UserError, match=r"caf\\udce9: the path is not UTF-8: choose another folder"
+    ):
+        write_data_dir(tmp_path / "caf\udce9", {})
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("exists", [True, False])

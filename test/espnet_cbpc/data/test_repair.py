@@ -89,8 +89,8 @@ def test_white_space_of_any_kind_becomes_one_blank(corpus):
     with pytest.raises(UserError) as e:
         DataDir.read(corpus)
     for message in (
-        "/text:1: U+00A0, U+3000 in the line of 'clean-u' (the like in lines 2, 3): let validate_",
-        "/utt2spk:1: a byte order mark in the line of 'clean-u' (the like in lines 2): let",
+        "/text:1: U+00A0, U+3000 in the line of 'clean-u' (the like in lines 2, 3): run validate_",
+        "/utt2spk:1: a byte order mark in the line of 'clean-u' (the like in lines 2): run",
     ):
         assert message in str(e.value)
     main([str(corpus), "--fix"])

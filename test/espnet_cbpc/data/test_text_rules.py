@@ -66,4 +66,4 @@ def test_what_cannot_be_read_is_named(tmp_path):
 def test_ids_that_can_name_files():
     assert names_a_file("a" * MOST_ID_BYTES) and names_a_file("\u3042" * 66)
     assert not names_a_file("a" * (MOST_ID_BYTES + 1)) and not names_a_file("\u3042" * 67)
-    assert not names_a_file(".a") and not names_a_file("a/b")
+    assert not names_a_file(".a") and not names_a_file("a/b") and not names_a_file("caf\udce9")

@@ -291,6 +291,22 @@ def test_a_killed_run_is_gone_on_with(files, tmp_path, monkeypatch):
     assert len(computed) == 5
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["\0" * 40, "5", "null", "[]", '{"key": 1}', '{"key": "a", "fs": 8000, "values": {"SDR": 3}}'],
+)
+def test_a_damaged_line_of_the_cache_costs_its_own_values(files, tmp_path, monkeypatch, damage):
+    computed = counted(monkeypatch)
+    options = [*files, "--nj=1", "--measures", "SI_SDR"]
+    score_enh.main(options)
+    expected = results(tmp_path / "out")
+    cache = tmp_path / "out" / "cache.jsonl"
+    first, *others = cache.read_text().splitlines()
+    cache.write_text("\n".join([damage, *others]))
+    score_enh.main(options)
+    assert len(computed) == 3 + 1 and results(tmp_path / "out") == expected
+
+
 def test_rates_of_a_set_must_agree(files, tmp_path):
     for kind in ("ref", "inf"):
         soundfile.write(tmp_path / f"b_{kind}.wav", speech_like(1, 16000), 16000)
@@ -372,7 +388,7 @@ def test_a_crash_of_native_code_costs_one_value(files, tmp_path, monkeypatch, ca
     assert values["PESQ_NB"]["b"] == values["CSIG"]["b"] == "nan"
     assert float(values["PESQ_NB"]["a"]) > 1 and float(values["STOI"]["b"]) > 0.5
     assert re.search(r"^PESQ_NB +[\d.]+ +1 +2$", (tmp_path / "out/result.txt").read_text(), re.M)
-    assert "PESQ_NB is undefined for an utterance or more: Crashed('SIGSEGV')" in caplog.text
+    assert "PESQ_NB is undefined for an utterance or more (Crashed: SIGSEGV)" in caplog.text
 
 
 class CrashesOn:

@@ -4,11 +4,12 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from espnet_cbpc.data.audio import AudioError
-from espnet_cbpc.utils.cli import UserError, gathered, listed, run
+from espnet_cbpc.utils.cli import UserError, gathered, listed, run, shown
 from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.parallel import parallel_map
 
@@ -95,6 +96,10 @@ def test_all_faults_are_gathered():
 def test_listed_counts_what_it_leaves_out():
     assert listed("abc") == "a, b, c"
     assert listed(range(8)) == "0, 1, 2, 3, 4 and 3 more"
+
+
+def test_names_that_are_not_utf8_are_shown():
+    assert shown(Path("caf\u00e9/\udce9")) == "caf\u00e9/\\udce9"
 
 
 def test_user_error_becomes_one_line(capsys):
