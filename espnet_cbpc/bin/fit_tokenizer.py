@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence
 
 import numpy as np
-import soundfile
 
 from espnet_cbpc.compat.releases import check_frame_counting
+from espnet_cbpc.data.audio import read_header
 from espnet_cbpc.data.kaldi_dir import read_table, write_table
 from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
 from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
@@ -131,7 +131,8 @@ class Validation:
         """Return the symbol of each frame: of the alignment where there is one, else of the CTC."""
         if alignment is None:
             return self.tokens
-        durations = {u: soundfile.info(path).duration for u, path in self.wavs.items()}
+        headers = {u: read_header(path) for u, path in self.wavs.items()}
+        durations = {u: samples / fs for u, (samples, fs) in headers.items()}
         return ctm_references(alignment, {u: len(q) for u, q in self.labels.items()}, durations)
 
 

@@ -7,13 +7,14 @@ listens to its own enhanced speech: after it. All frames are projected together.
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_cbpc.data.audio import read_audio, sampling_rate
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.html_report.embedding_map import map_frames
+from espnet_cbpc.scoring.options import named_folders
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, run
@@ -58,7 +59,10 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     args = get_parser().parse_args(cmd)
     layer, _ = read_tokenizer_config(args.config)
     tokenizer = KMeansTokenizer.load(args.tokenizer)
-    joint = dict(_joint(item) for item in args.joint)
+    joint = named_folders("--joint", args.joint, "NAME=CONFIG,CHECKPOINT")
+    for name, files in joint.items():
+        if len(files) != 2:
+            raise UserError(f"--joint '{name}': write it as NAME=CONFIG,CHECKPOINT")
     pairs = _pairs(Path(args.data_dir), args.num_utterances, args.seed)
     from espnet_cbpc.html_report.frame_embeddings import FrameEncoder  # slow to import
 
@@ -93,13 +97,6 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     found.save(args.output)
     for name, kept in zip(found.names, found.kept):
         print(f"{name}: {100 * kept:.1f} % of frames nearest to the centroid of their clean frame")
-
-
-def _joint(item: str) -> Tuple[str, List[str]]:
-    name, _, files = item.partition("=")
-    if not name or files.count(",") != 1:
-        raise UserError(f"--joint '{item}': write it as NAME=CONFIG,CHECKPOINT")
-    return name, files.split(",")
 
 
 def _pairs(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str]]:

@@ -1,7 +1,5 @@
 """Audio files: read with every check, write whole."""
 
-import re
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
@@ -9,27 +7,15 @@ import numpy as np
 import soundfile
 import soxr
 
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.data.audio_source import AudioError, Source, opened
 from espnet_cbpc.utils.files import atomic_write
 
-STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least this for "unknown"
+LEAST_RATE = 8000  # Hz, of speech
 PCM_16_STEP = 2.0**-15
-UNREADABLE = "not a readable audio file: replace it"
-CUT_SHORT = "audio file is cut short: replace it"
 NO_SAMPLES = "audio file has no samples: leave it out"
+TOO_SHORT = "audio is too short to leave a sample at the rate that is wanted: leave it out"
+SILENT = "audio is silent: leave it out"
 NOT_FINITE = "audio has samples that are not finite (NaN or inf): replace it"
-
-
-class AudioError(UserError):
-    """A fault of one audio file: ``problem`` (what and the remedy) and ``where`` (the file)."""
-
-    def __init__(self, problem: str, where: str):
-        super().__init__(problem, where)  # both, so that it can be sent between processes
-        self.problem = problem
-        self.where = where
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.problem}"
 
 
 def sampling_rate(text: str) -> int:
@@ -55,29 +41,17 @@ def read_audio(
         part: first sample and end, at the file's rate, of what is read; None reads all.
 
     Returns:
-        (samples,) float32 in [-1, 1] for integer formats, and its sampling rate in Hz.
+        (samples,) float32 and its sampling rate in Hz. Whole numbers, be they stored as such or as
+        floats, are in [-1, 1].
 
     Raises:
-        AudioError: the file is missing, unreadable, cut short, empty, has samples that are not
-            finite, or several channels and none chosen.
+        AudioError: the file is missing, unreadable, cut short, joined of several, empty or too
+            short, has samples that are not finite, or several channels and none chosen.
     """
-    where = str(path)
-    with _opened(path) as f:
-        begin, end = part or (0, f.frames)
-        rate = f.samplerate
-        f.seek(min(begin, f.frames))
-        samples = f.read(end - begin, dtype="float32", always_2d=True)
-    if len(samples) != end - begin:
-        raise AudioError(CUT_SHORT, where)
-    _check_channel(samples.shape[1], channel, where)
-    samples = samples[:, channel or 0]
-    if not len(samples):
-        raise AudioError(NO_SAMPLES, where)
-    if not np.isfinite(samples).all():
-        raise AudioError(NOT_FINITE, where)
-    if fs is not None and fs != rate:
-        samples, rate = soxr.resample(samples, rate, fs), fs
-    return samples, rate
+    with opened(path) as source:
+        check_channel(source, channel)
+        blocks = (block[:, channel or 0] for block in source.blocks(*(part or ())))
+        return resampled(source, np.concatenate([np.zeros(0, np.float32), *blocks]), fs)
 
 
 def audio_blocks(
@@ -97,70 +71,77 @@ def audio_blocks(
     Raises:
         AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
     """
-    where = str(path)
-    with _opened(path) as f:
+    with opened(path) as source:
         if channel is not None:
-            _check_channel(f.channels, channel, where)
-        resampler = soxr.ResampleStream(f.samplerate, fs, 1, dtype="float32")
-        count, size = 0, round(seconds * f.samplerate)
-        while len(samples := f.read(size, dtype="float32", always_2d=True)):
-            count += len(samples)
-            if not np.isfinite(samples).all():
-                raise AudioError(NOT_FINITE, where)
-            mono = samples.mean(axis=1) if channel is None else samples[:, channel]
+            check_channel(source, channel)
+        resampler = soxr.ResampleStream(source.rate, fs, 1, dtype="float32")
+        count = 0
+        for block in source.blocks(size=max(1, round(seconds * source.rate))):
+            mono = block.mean(axis=1) if channel is None else block[:, channel]
+            count += len(mono)
+            _check_finite(source, mono)
             yield resampler.resample_chunk(np.ascontiguousarray(mono))
-        if count != f.frames:
-            raise AudioError(CUT_SHORT, where)
-        if not count:
-            raise AudioError(NO_SAMPLES, where)
+        _check_length(source, count, fs)
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def read_header(path: Union[str, Path], mono: bool = False) -> Tuple[int, int]:
-    """Return the length in samples and the sampling rate in Hz that a file's header tells.
+    """Return the length in samples and the sampling rate in Hz, as far as can be by the header.
 
     Args:
         path: any format of libsndfile.
         mono: refuse several channels.
 
     Raises:
-        AudioError: the file is missing, unreadable, cut short as far as the header shows, empty, or
-            has several channels.
+        AudioError: the file is missing, unreadable, cut short as far as the header shows, empty or
+            too short, or has several channels.
     """
-    with _opened(path) as f:
+    with opened(path) as source:
         if mono:
-            _check_channel(f.channels, None, str(path))
-        if not f.frames:
-            raise AudioError(NO_SAMPLES, str(path))
-        return f.frames, f.samplerate
+            check_channel(source, None)
+        _check_length(source, source.length)
+        return source.length, source.rate
 
 
-@contextmanager
-def _opened(path: Union[str, Path]) -> Iterator[soundfile.SoundFile]:
-    where = str(path)
-    if not Path(path).is_file():
-        raise AudioError("no such audio file: correct the path", where)
-    try:
-        with soundfile.SoundFile(path) as f:
-            if _is_cut_short(f.extra_info):
-                raise AudioError(CUT_SHORT, where)
-            yield f
-    except (soundfile.LibsndfileError, OSError) as e:
-        raise AudioError(UNREADABLE, where) from e
+def check_sounding(path: Union[str, Path]) -> Tuple[int, int]:
+    """Read a mono file to its end, and return its length in samples and its rate in Hz.
+
+    Raises:
+        AudioError: as :func:`read_audio`, and where it is silent.
+    """
+    samples, rate = read_audio(path)
+    if not samples.any():
+        raise AudioError(SILENT, str(path))
+    return len(samples), rate
 
 
-def _is_cut_short(log: str) -> bool:
-    # libsndfile reads what is left of a cut WAV file without complaint, except in its log.
-    sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    return bool(sizes) and int(sizes[2]) < int(sizes[1]) < STREAMED_SIZE
+def resampled(source: Source, samples: np.ndarray, fs: Optional[int]) -> Tuple[np.ndarray, int]:
+    """Check (samples,) of a file, and return them at ``fs`` Hz (None: the file's) with their rate."""
+    _check_length(source, len(samples), fs)
+    _check_finite(source, samples)
+    if fs is None or fs == source.rate:
+        return samples, source.rate
+    return soxr.resample(samples, source.rate, fs), fs
 
 
-def _check_channel(channels: int, channel: Optional[int], where: str) -> None:
-    if channel is None and channels > 1:
+def _check_finite(source: Source, samples: np.ndarray) -> None:
+    if not np.isfinite(samples).all():
+        raise AudioError(NOT_FINITE, source.where)
+
+
+def _check_length(source: Source, count: int, fs: Optional[int] = None) -> None:
+    if count < source.rate / (2 * (fs or LEAST_RATE)):
+        raise AudioError(TOO_SHORT if count else NO_SAMPLES, source.where)
+
+
+def check_channel(source: Source, channel: Optional[int]) -> None:
+    """Raise :class:`AudioError` where a file lacks a channel, or has several and none is chosen."""
+    if channel is None and source.channels > 1:
         remedy = "extract one first (format_data_dir --channel)"
-        raise AudioError(f"audio has {channels} channels: {remedy}", where)
-    if channel is not None and not 0 <= channel < channels:
-        raise AudioError(f"audio has no channel {channel} but {channels} from 0 on", where)
+        raise AudioError(f"audio has {source.channels} channels: {remedy}", source.where)
+    if channel is not None and not 0 <= channel < source.channels:
+        problem = f"audio has no channel {channel} but {source.channels} from 0 on"
+        raise AudioError(problem, source.where)
 
 
 def write_audio(

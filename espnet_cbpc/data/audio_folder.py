@@ -1,10 +1,11 @@
 """Folders of audio files, searched with their sub-folders."""
 
+import logging
 import os
 from pathlib import Path
 from typing import List, Union
 
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, listed, shown
 
 # The formats of libsndfile that corpora come in.
 SUFFIXES = (
@@ -16,7 +17,8 @@ SUFFIXES = (
 def find_files(folder: Union[str, Path], suffixes: tuple) -> List[str]:
     """Return the paths, below a folder, of all files with one of some suffixes.
 
-    Linked folders are entered; hidden files and folders are not.
+    Linked folders are entered; hidden files and folders are not. A folder that is there by several
+    names, as by a link to a folder above it, is entered once, by its own name if that is among them.
 
     Args:
         folder: where to look.
@@ -24,13 +26,43 @@ def find_files(folder: Union[str, Path], suffixes: tuple) -> List[str]:
 
     Returns:
         Paths relative to ``folder`` with ``/``, sorted by code point whatever the file system says.
+
+    Raises:
+        UserError: names that are not UTF-8, which no table can hold.
     """
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        names = (n for n in files if n.lower().endswith(suffixes) and not n.startswith("."))
-        found += [Path(parent, name).relative_to(folder).as_posix() for name in names]
+    top = Path(folder)
+    entered = {os.fspath(above) for above in top.resolve().parents}
+    folders, links, found = [top], [], []
+    while folders or links:
+        parent = (folders or links).pop(0)
+        real = os.path.realpath(parent)
+        if real in entered:
+            continue
+        entered.add(real)
+        for path in (parent / name for name in _names_in(parent) if not name.startswith(".")):
+            if os.path.isdir(path):
+                (links if path.is_symlink() else folders).append(path)
+            elif path.name.lower().endswith(suffixes):
+                found.append(path.relative_to(top).as_posix())
+    _check_names(top, found)
     return sorted(found)
+
+
+def _names_in(folder: Path) -> List[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as e:  # such as lost+found, at the top of a disk
+        logging.warning("%s: not searched (%s)", folder, e.strerror)
+        return []
+
+
+def _check_names(folder: Path, names: List[str]) -> None:
+    odd = [shown(name) for name in names if shown(name) != name]
+    if odd:
+        raise UserError(
+            f"{folder}: {len(odd)} file name(s) are not UTF-8 ({listed(odd)}): rename them, as by "
+            "convmv -f cp1252 -t utf-8"
+        )
 
 
 def find_audio(folder: Union[str, Path], what: str) -> List[str]:

@@ -5,19 +5,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Union
 
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, shown
 
 MARKS = ("wav.scp", "utt2spk")  # what makes a folder a data directory, and ours to replace
 
 
 @contextmanager
-def whole_directory(
-    directory: Union[str, Path], is_data_directory: bool = True
-) -> Iterator[Path]:
+def whole_directory(directory: Union[str, Path], is_data_directory: bool = True) -> Iterator[Path]:
     """Give a temporary sibling to fill, which takes the name ``directory`` if the block succeeds.
 
-    An earlier directory of that name is replaced. If the block raises, it stays as it was and
-    nothing is left behind; what a killed run left is cleared by the next one.
+    An earlier directory of that name is replaced; of a link to another disk, what it leads to. If
+    the block raises, it stays as it was and nothing is left behind; what a killed run left is
+    cleared by the next one.
 
     Args:
         directory: the directory to appear; its parents are made.
@@ -28,9 +27,12 @@ def whole_directory(
         The empty temporary directory.
 
     Raises:
-        UserError: ``directory`` is a file, or holds something other than a data directory.
+        UserError: ``directory`` is a file, holds something other than a data directory, or has a
+            path that tables cannot hold.
     """
-    directory = Path(directory).absolute()
+    if shown(directory) != str(directory):
+        raise UserError(f"{shown(directory)}: the path is not UTF-8: choose another folder")
+    directory = Path(directory).resolve()  # where it is a link, that stays
     _check_replaceable(directory, is_data_directory)
     temporary = directory.with_name(f".{directory.name}.new")
     outgoing = directory.with_name(f".{directory.name}.old")

@@ -47,7 +47,7 @@ def download(
     Raises:
         UserError: no connection after some attempts, the server refuses, or the digest differs.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if path.exists():
         return _verify(path, {"SHA-256": sha256, "MD5": md5}, url)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def unpack(
         UserError: the folder exists, the archive is corrupt or of another kind, or it holds links,
             devices, or names that lead out of the folder.
     """
-    archive, folder = Path(archive), Path(folder)
+    archive, folder = Path(archive), Path(folder).resolve()
     if folder.exists():
         raise UserError(f"{folder} exists: remove it to unpack {archive} anew")
     temporary = folder.with_name(f".{folder.name}.new")

@@ -45,7 +45,7 @@ def filter_data_dir(
         raise UserError(f"--min_seconds {min_seconds} exceeds --max_seconds {max_seconds}")
     data = DataDir.read(in_dir, require_text=False)
     check_apart(in_dir, out_dir)
-    seconds = {key: length / fs for key, length in _lengths(data).items()}
+    seconds = {key: length / fs for key, length in num_samples(data).items()}
     short = sum(s < min_seconds for s in seconds.values())
     long = sum(s > max_seconds for s in seconds.values())
     kept = {key for key, s in seconds.items() if min_seconds <= s <= max_seconds}
@@ -67,7 +67,12 @@ def _subset(data: DataDir, kept: Set[str]) -> Dict[str, Table]:
     return {name: table for name, table in tables.items() if table}
 
 
-def _lengths(data: DataDir) -> Dict[str, int]:
+def num_samples(data: DataDir) -> Dict[str, int]:
+    """Return ``utt2num_samples`` of a formatted directory.
+
+    Raises:
+        UserError: there is none, or it lacks utterances, or holds what is no number.
+    """
     table = data.tables.get("utt2num_samples", {})
     wrong = [key for key in data.ids if not table.get(key, "").isdecimal()]
     if wrong:

@@ -4,8 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Dict, Optional, Tuple, Union
 
-import soundfile
-
+from espnet_cbpc.data.audio_source import opened
 from espnet_cbpc.data.directory import check_apart, whole_directory
 from espnet_cbpc.data.kaldi_dir import AUDIO_TABLES, DataDir, Table, write_tables
 from espnet_cbpc.data.signals import AudioFolder, Utterance, common_gain, map_utterances
@@ -22,12 +21,12 @@ def format_data_dir(
 ) -> None:
     """Check a data directory with its audio and write the dump directory that training reads.
 
-    A file that is mono, of rate ``fs`` and of ``audio_format`` already is referenced where it lies;
-    others are converted to 16 bits below ``out_dir/data``. Signals that would clip share one gain
-    with the others of their utterance. Besides the tables of ``in_dir`` there are
-    ``utt2num_samples``; ``utt2category``; ``spk1.scp``, completed by the utterance's own file
-    where it is not SIMU, since ESPnet's loader wants every id in every file; and ``clean.scp``
-    with the true clean references alone (absent if there are none).
+    A file that is mono, of rate ``fs`` and of ``audio_format`` already is referenced where it lies,
+    if every program finds the same samples in it; others are converted to 16 bits below
+    ``out_dir/data``. Signals that would clip share one gain with the others of their utterance.
+    Besides the tables of ``in_dir`` there are ``utt2num_samples``; ``utt2category``; ``spk1.scp``,
+    completed by the utterance's own file where it is not SIMU, since ESPnet's loader wants every id
+    in every file; and ``clean.scp`` with the true clean references alone (absent if there are none).
 
     Args:
         in_dir: the data directory.
@@ -74,8 +73,8 @@ def _format_utterance(
 
 
 def _is_formatted(path: str, fs: int, audio_format: str) -> bool:
-    info = soundfile.info(path)
-    return (info.format, info.samplerate, info.channels) == (audio_format.upper(), fs, 1)
+    with opened(path) as source:
+        return (source.rate, source.channels) == (fs, 1) and source.is_stored_as(audio_format)
 
 
 def _audio_tables(paths: Dict[str, Dict[str, str]], categories: Table) -> Dict[str, Table]:

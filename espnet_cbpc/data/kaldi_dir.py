@@ -4,16 +4,19 @@ Format: https://kaldi-asr.org/doc/data_prep.html; ``spk1.scp``, ``noise1.scp`` a
 ``utt2category`` follow ESPnet's speech enhancement recipes.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from espnet_cbpc.data.directory import whole_directory
 from espnet_cbpc.data.table import Table, read_table, scan_table, write_table
+from espnet_cbpc.data.text_rules import as_id, names_a_file
 from espnet_cbpc.utils.cli import UserError, listed
 
 AUDIO_TABLES = ("wav.scp", "spk1.scp", "noise1.scp", "clean.scp")
 CATEGORIES = ("SIMU", "REAL", "CLEAN")
+TABLE_NAME = re.compile("|".join(map(re.escape, (*AUDIO_TABLES, "text"))) + r"|utt2\w+")
 
 
 def speakers(utt2spk: Mapping[str, str]) -> Table:
@@ -97,7 +100,8 @@ class DataDir:
         tables: Dict[str, Table] = {}
         for name in table_names(path, require_text):
             try:
-                tables[name], found = scan_table(path / name, allow_empty=name == "text")
+                is_text = name == "text"
+                tables[name], found = scan_table(path / name, is_text, is_text=is_text)
                 faults += found
             except UserError as e:
                 faults.append(str(e))
@@ -125,12 +129,12 @@ class DataDir:
         for name in AUDIO_TABLES:
             pipes = (k for k, path in self.tables.get(name, {}).items() if path.endswith("|"))
             yield self._fault(name, pipes, "given as a shell pipe", "write audio files instead")
-        unfit = (key for key in ids if "/" in key or key.startswith("."))
+        unfit = (key for key in ids if not names_a_file(key))
         yield self._fault("wav.scp", unfit, "whose id cannot name a file", "rename them")
         empty = (key for key, value in self.tables.get("text", {}).items() if not value)
         yield self._fault("text", empty, "with an empty transcript", "add the words or remove them")
         named = self.tables.get("utt2spk", {}).items()
-        spaced = (key for key, speaker in named if len(speaker.split()) > 1)
+        spaced = (key for key, speaker in named if as_id(speaker) != speaker)
         yield self._fault("utt2spk", spaced, "whose speaker holds white space", "rename them")
         wrong = (key for key, value in self.categories.items() if value not in CATEGORIES)
         remedy = f"use {', '.join(CATEGORIES)}"
@@ -169,11 +173,13 @@ class DataDir:
 
 
 def table_names(directory: Path, require_text: bool = True) -> List[str]:
-    """Return the names of the tables that are or must be in a directory, sorted."""
+    """Return the names of the tables that are or must be in a directory, sorted.
+
+    Copies that editors and people leave beside them, as ``utt2spk~``, are no tables.
+    """
     names = {"wav.scp", "utt2spk"} | ({"text"} if require_text else set())
-    for pattern in (*AUDIO_TABLES, "utt2*", "text"):
-        names |= {file.name for file in directory.glob(pattern)}
-    return sorted(names)
+    there = {file.name for file in directory.iterdir()}
+    return sorted(names | {name for name in there if TABLE_NAME.fullmatch(name)})
 
 
 def _categories(tables: Mapping[str, Table]) -> Table:

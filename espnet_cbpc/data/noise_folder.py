@@ -39,10 +39,15 @@ def read_noise_folder(folder: Union[str, Path], nj: int = 1) -> Dict[str, NoiseF
     """
     files = find_audio(folder, "noise")
     items = ((file, Path(folder, file)) for file in files)
-    return map_audio(_sounding, items, len(files), nj, "check noise", folder, "noise file(s)")
+    return map_audio(sounding, items, len(files), nj, "check noise", folder, "noise file(s)")
 
 
-def _sounding(path: Path) -> NoiseFile:
+def sounding(path: Path) -> NoiseFile:
+    """Read the first channel of a noise file, and return what of it can be used.
+
+    Raises:
+        AudioError: the file is faulty, silent, or sounds for less than 0.1 s.
+    """
     samples, rate = read_audio(path, channel=0)
     begin, end = longest_sound(samples, max(1, int(FRAME_SECONDS * rate)))
     if end - begin < MIN_SECONDS * rate:

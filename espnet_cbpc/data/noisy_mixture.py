@@ -8,12 +8,12 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from espnet_cbpc.data.audio import read_audio, write_audio
+from espnet_cbpc.data.audio import SILENT, AudioError, read_audio, write_audio
 from espnet_cbpc.data.directory import whole_directory
+from espnet_cbpc.data.map_audio import map_audio
 from espnet_cbpc.data.mixing import cut_noise, mix_at_snr
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
-from espnet_cbpc.utils.parallel import parallel_map
 
 PCM_STEPS = 32768  # a 16-bit sample k stands for k / 32768
 
@@ -112,7 +112,7 @@ def rebuild(
         Exactly the samples that are written as PCM_16.
 
     Raises:
-        UserError: a line, recording or noise that cannot be used; the message names it.
+        UserError: a line, recording or noise that cannot be used (``AudioError``).
     """
     mixture = _parse(line, "manifest line") if isinstance(line, str) else line
     speech = _join(mixture, Path(speech_dir))
@@ -124,7 +124,7 @@ def rebuild(
     try:
         _, clean, noise = mix_at_snr(speech, noise, mixture.snr, mixture.fs)
     except UserError as e:
-        raise UserError(f"{mixture.id} ({mixture.noise}): {e}") from e
+        raise AudioError(str(e), mixture.noise) from e
     clean, noise = _on_grid(clean), _on_grid(noise)
     return Signals(clean + noise, clean, noise)
 
@@ -137,7 +137,7 @@ def _join(mixture: Mixture, speech_dir: Path) -> np.ndarray:
     speech = np.concatenate(parts)
     loudest = np.abs(speech).max(initial=0.0)
     if loudest == 0:
-        raise UserError(f"{mixture.id}: silent speech ({', '.join(mixture.recordings)})")
+        raise AudioError(SILENT, ", ".join(mixture.recordings))
     return speech * np.float32(mixture.peak / loudest)
 
 
@@ -176,15 +176,16 @@ def write_mixtures(
         nj: processes.
 
     Raises:
-        UserError: see :func:`rebuild`.
+        UserError: see :func:`rebuild`; all mixtures that cannot be made.
     """
     folder = Path(folder)
     with whole_directory(folder, is_data_directory=False) as temporary:
         write = partial(
             _write, folder=temporary, speech_dir=Path(speech_dir), noise_dir=Path(noise_dir)
         )
-        for _ in parallel_map(write, mixtures, len(mixtures), nj, f"mix {folder.name}"):
-            pass
+        named = ((mixture.id, mixture) for mixture in mixtures)
+        desc = f"mix {folder.name}"
+        map_audio(write, named, len(mixtures), nj, desc, folder, "mixture(s)")
 
 
 def _write(mixture: Mixture, folder: Path, speech_dir: Path, noise_dir: Path) -> None:

@@ -2,13 +2,12 @@
 
 import math
 from pathlib import Path
-from typing import Tuple, Union
+from typing import Union
 
 import numpy as np
-import soundfile
-import soxr
 
-from espnet_cbpc.data.audio import CUT_SHORT, NO_SAMPLES, NOT_FINITE, UNREADABLE, AudioError
+from espnet_cbpc.data.audio import resampled
+from espnet_cbpc.data.audio_source import full_scale, opened
 from espnet_cbpc.data.mixing import cut_noise
 
 
@@ -29,32 +28,15 @@ def random_part(
         (length,) float32.
 
     Raises:
-        AudioError: the file is missing, unreadable, cut short, empty, or not finite.
+        AudioError: see :func:`espnet_cbpc.data.audio.read_audio`.
     """
-    samples, rate = _read(path, length / fs, rng)
-    samples = samples[:, rng.integers(samples.shape[1])]
-    if not np.isfinite(samples).all():
-        raise AudioError(NOT_FINITE, str(path))
-    if rate != fs:
-        samples = soxr.resample(samples, rate, fs)
+    with opened(path) as source:
+        wanted = min(source.length, math.ceil(length / fs * source.rate))
+        begin = int(rng.integers(source.length - wanted + 1))
+        channel = rng.integers(source.channels)
+        blocks = source.blocks(begin, begin + wanted, scaled=False)
+        part = np.concatenate([np.zeros((0, source.channels), np.float32), *blocks])
+        samples, _ = resampled(source, part[:, channel] / np.float32(full_scale(part)), fs)
     if len(samples) < length:
-        samples = cut_noise(samples, length, int(rng.integers(max(1, len(samples)))))
+        samples = cut_noise(samples, length, int(rng.integers(len(samples))))
     return samples[:length]
-
-
-def _read(
-    path: Union[str, Path], seconds: float, rng: np.random.Generator
-) -> Tuple[np.ndarray, int]:
-    """Return (frames, channels), of at least ``seconds`` where the file is long enough."""
-    try:
-        with soundfile.SoundFile(path) as f:
-            wanted = min(f.frames, math.ceil(seconds * f.samplerate))
-            f.seek(int(rng.integers(f.frames - wanted + 1)))
-            samples, rate = f.read(wanted, dtype="float32", always_2d=True), f.samplerate
-    except (soundfile.LibsndfileError, OSError) as e:
-        raise AudioError(UNREADABLE, str(path)) from e
-    if len(samples) < wanted:
-        raise AudioError(CUT_SHORT, str(path))
-    if not wanted:
-        raise AudioError(NO_SAMPLES, str(path))
-    return samples, rate

@@ -1,5 +1,6 @@
 """Repair of data directories: what has one right answer, and on demand what loses utterances."""
 
+import io
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Dict, Iterator, Set, Tuple, Union
 
 from espnet_cbpc.data.kaldi_dir import CATEGORIES, speakers, table_names
 from espnet_cbpc.data.table import Table, read_table, scan_table, split_line, write_table
+from espnet_cbpc.data.text_rules import read_text, tidied
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
@@ -16,9 +18,10 @@ def repair_data_dir(
 ) -> Iterator[str]:
     """Repair a data directory where it lies, file by file.
 
-    Always: lines are sorted; white space at their ends, carriage returns, a byte order mark, empty
-    lines and repeated equal lines go; ``spk2utt`` is derived from ``utt2spk``. The originals of
-    what is changed are kept in ``backup.<date and time>`` inside the directory.
+    Always: lines are sorted; white space at their ends, carriage returns, byte order marks, empty
+    lines and repeated equal lines go; one blank stands between id and value and between the words
+    of transcripts; ``spk2utt`` is derived from ``utt2spk``. The originals of what is changed are
+    kept in ``backup.<date and time>`` inside the directory.
 
     Args:
         directory: the data directory.
@@ -56,11 +59,13 @@ def _keep(file: Path, backup: Path) -> None:
 
 def _tidy(file: Path, backup: Path) -> Iterator[str]:
     try:
-        with open(file, encoding="utf-8", newline="\n") as f:
-            raw = list(f)
-    except (OSError, UnicodeDecodeError):
+        text = read_text(file)
+    except UserError:
         return  # stays a fault
-    pairs = [split_line(line.lstrip("\ufeff")) for line in raw]
+    raw = list(io.StringIO(text, newline=""))  # with whatever ends them
+    pairs = [split_line(line) for line in raw]
+    if file.name == "text":
+        pairs = [(key, tidied(value)) for key, value in pairs]
     lines = [f"{key} {value}".rstrip() + "\n" for key, value in pairs]
     kept = sorted({line for line in lines if line.strip()}, key=_first_word)
     if kept == raw:
@@ -81,7 +86,7 @@ def _tidy(file: Path, backup: Path) -> Iterator[str]:
 
 
 def _first_word(line: str) -> Tuple[str, str]:
-    return line.split()[0], line
+    return split_line(line)[0], line
 
 
 def _drop(path: Path, backup: Path, require_text: bool) -> Iterator[str]:

@@ -6,17 +6,24 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import numpy as np
 
-from espnet_cbpc.data.audio import AudioError, read_audio, write_audio
+from espnet_cbpc.data.audio import SILENT, AudioError, read_audio, write_audio
 from espnet_cbpc.data.kaldi_dir import DataDir
 from espnet_cbpc.data.map_audio import map_audio
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """An utterance's id and its audio files by table name (``wav.scp`` first)."""
+    """An utterance.
+
+    Attributes:
+        id: its id.
+        paths: its audio files by table name (``wav.scp`` first).
+        reference: the table whose file is clean speech; None: there is none.
+    """
 
     id: str
     paths: Dict[str, str]
+    reference: Optional[str] = None
 
     def read(
         self, fs: Optional[int] = None, channel: Optional[int] = None
@@ -31,11 +38,13 @@ class Utterance:
             Table name to (samples,) float32, all of one length, and the rate in Hz.
 
         Raises:
-            AudioError: a file is faulty, or the lengths differ.
+            AudioError: a file is faulty, clean speech is silent, or the lengths differ.
         """
         signals = {}
         for name, path in self.paths.items():
             signals[name], fs = read_audio(path, fs, channel)
+        if self.reference is not None and not signals[self.reference].any():
+            raise AudioError(SILENT, self.paths[self.reference])
         lengths = {name: len(signal) for name, signal in signals.items()}
         if len(set(lengths.values())) > 1:
             shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -53,7 +62,9 @@ def utterances(data: DataDir) -> Iterator[Utterance]:
         if data.categories[key] == "SIMU":
             names.insert(1, "spk1.scp")
         tables = data.tables
-        yield Utterance(key, {n: tables[n][key] for n in names if key in tables.get(n, {})})
+        paths = {n: tables[n][key] for n in names if key in tables.get(n, {})}
+        reference = {"SIMU": "spk1.scp", "CLEAN": "wav.scp"}.get(data.categories[key])
+        yield Utterance(key, paths, reference if reference in paths else None)
 
 
 def common_gain(signals: Dict[str, np.ndarray]) -> float:

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Dict, List, Optional, Sequence, Union
 
-from espnet_cbpc.data.audio import read_header
+from espnet_cbpc.data.audio import check_sounding
 from espnet_cbpc.data.audio_folder import find_audio, find_files
 from espnet_cbpc.data.map_audio import map_audio
 from espnet_cbpc.data.table import Table, read_table
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.data.text_rules import as_id, names_a_file, read_words, tidied
+from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,16 @@ def read_speech_folder(
     texts = _texts(root, text, files, names, trans)
     table = _given(utt2spk, root / "utt2spk")
     if table:
-        speakers = _by_file(read_table(table, in_order=False), files, names, table, "speaker")
+        speakers = _by_file(read_table(table, strict=False), files, names, table, "speaker")
     else:
         speakers = {file: _folder_name(root, file, levels=2 if trans else 1) for file in files}
     recordings = [
-        Recording(_id(speakers[file], names[file]), file, _word(speakers[file]), texts[file])
+        Recording(
+            _id(speakers[file], names[file]), file, as_id(speakers[file]), tidied(texts[file])
+        )
         for file in files
     ]
-    _check_unique(root, recordings)
+    _check_ids(root, recordings)
     return sorted(recordings, key=lambda recording: recording.id)
 
 
@@ -102,32 +105,24 @@ def _texts(
 ) -> Dict[str, str]:
     table = _given(text, root / "text")
     if table:
-        return _by_file(read_table(table, in_order=False), files, names, table, "transcript")
+        return _by_file(read_table(table, strict=False), files, names, table, "transcript")
     beside = {file: root / PurePosixPath(file).with_suffix(".txt") for file in files}
     if any(path.is_file() for path in beside.values()):
-        words = {file: _words(path) for file, path in beside.items()}
+        words = gathered(read_words, beside, "transcripts")
         return _complete(words, files, f"{root} (.txt beside the audio)", "transcript")
     if trans:
+        read = partial(read_table, strict=False)
+        tables = gathered(read, {file: root / file for file in trans}, "transcript files")
         lines = {
             str(PurePosixPath(file).parent / key): value
-            for file in trans
-            for key, value in read_table(root / file, in_order=False).items()
+            for file, table in tables.items()
+            for key, value in table.items()
         }
         return _by_file(lines, files, names, f"{root} (*.trans.txt)", "transcript")
     logging.warning(
         "%s: no transcripts (text, .txt files or *.trans.txt): the data will have no text", root
     )
     return dict.fromkeys(files, "")
-
-
-def _words(path: Path) -> str:
-    """Return the words of a transcript file in one line, empty if there is no such file."""
-    try:
-        return " ".join(path.read_text(encoding="utf-8-sig").split())
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as e:
-        raise UserError(f"{path}: cannot be read as UTF-8 text ({e}): convert the file") from e
 
 
 def _by_file(
@@ -159,18 +154,20 @@ def _folder_name(root: Path, file: str, levels: int) -> str:
     return parts[-levels]
 
 
-def _word(name: str) -> str:
-    return re.sub(r"\s+", "_", name)
-
-
 def _id(speaker: str, name: str) -> str:
     """Put the speaker in front, so that sorting by id sorts by speaker; no folders, no blanks."""
-    speaker, name = _word(speaker), _word(name).replace("/", "-").lstrip(".")
+    speaker, name = as_id(speaker), as_id(name).replace("/", "-").lstrip(".")
     begins = re.match(re.escape(speaker) + r"(?![a-zA-Z0-9])", name)
     return name if begins else f"{speaker}-{name}"
 
 
-def _check_unique(root: Path, recordings: List[Recording]) -> None:
+def _check_ids(root: Path, recordings: List[Recording]) -> None:
+    unfit = [recording.file for recording in recordings if not names_a_file(recording.id)]
+    if unfit:
+        raise UserError(
+            f"{root}: {len(unfit)} file(s) whose name, with the speaker's in front, cannot be an id "
+            f"({listed(unfit)}): shorten or change it"
+        )
     files: Dict[str, List[str]] = {}
     for recording in recordings:
         files.setdefault(recording.id, []).append(recording.file)
@@ -182,14 +179,11 @@ def _check_unique(root: Path, recordings: List[Recording]) -> None:
         )
 
 
-def check_speech(
-    folder: Union[str, Path], recordings: Sequence[Recording], nj: int = 1
-) -> None:
-    """Check the headers of all recordings, before long work on them starts.
+def check_speech(folder: Union[str, Path], recordings: Sequence[Recording], nj: int = 1) -> None:
+    """Read all recordings to their end, before long work on them starts.
 
     Raises:
-        UserError: files are unreadable, cut short, empty or of several channels.
+        UserError: files are unreadable, cut short, empty, silent, not finite or of several channels.
     """
     items = ((recording.file, Path(folder, recording.file)) for recording in recordings)
-    check = partial(read_header, mono=True)
-    map_audio(check, items, len(recordings), nj, "check speech", folder, "audio file(s)")
+    map_audio(check_sounding, items, len(recordings), nj, "check speech", folder, "audio file(s)")

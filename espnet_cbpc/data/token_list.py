@@ -2,15 +2,15 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Iterable, List
+from typing import Dict, List, Mapping, Optional
 
 from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.data.text_rules import tidied
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
 
 BLANK, UNKNOWN, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
-
-
+RESERVED = (BLANK, UNKNOWN, SOS_EOS)
 BPE_MODES = ("unigram", "bpe")
 
 
@@ -20,7 +20,7 @@ def make_token_list(
     """Write ``tokens.txt`` (and ``bpe.model`` for bpe) and return the tokens.
 
     The order is ESPnet's: blank, unknown, tokens (the most frequent first; as the bpe model has
-    them), sos/eos.
+    them), sos/eos. Where the text itself holds one of those three, it is not counted again.
 
     Args:
         text: a Kaldi text file.
@@ -32,7 +32,7 @@ def make_token_list(
     Raises:
         UserError: the text is too small for ``nbpe`` units, or ``token_type`` is unknown.
     """
-    lines = list(read_table(text).values())
+    lines = [tidied(line) for line in read_table(text).values()]
     if token_type == "bpe":
         tokens = train_bpe(lines, nbpe, bpemode, Path(output_dir) / "bpe.model")
     elif token_type in ("char", "word"):
@@ -40,17 +40,35 @@ def make_token_list(
         tokens = [t for t, _ in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
     else:
         raise UserError(f"--token_type must be char, word or bpe, but is {token_type}")
-    tokens = [BLANK, UNKNOWN, *tokens, SOS_EOS]
+    tokens = [BLANK, UNKNOWN, *(t for t in tokens if t not in RESERVED), SOS_EOS]
     with atomic_write(Path(output_dir) / "tokens.txt") as f:
         f.writelines(f"{t}\n" for t in tokens)
     return tokens
 
 
-def split(line: str, token_type: str) -> Iterable[str]:
+def split(line: str, token_type: str) -> List[str]:
     """Return the words of a line, or its characters with ``<space>`` for a blank."""
     if token_type == "word":
         return line.split()
-    return (SPACE if c == " " else c for c in line)
+    return [SPACE if c == " " else c for c in line]
+
+
+def tokenised(
+    texts: Mapping[str, str], token_type: str, bpemodel: Optional[str] = None
+) -> Dict[str, List[str]]:
+    """Return the tokens of each transcript, as ESPnet makes them for training.
+
+    Args:
+        texts: transcript by utterance.
+        token_type: ``char``, ``word`` or ``bpe``.
+        bpemodel: the sentencepiece model, for bpe.
+    """
+    if token_type != "bpe":
+        return {key: split(tidied(text), token_type) for key, text in texts.items()}
+    import sentencepiece
+
+    model = sentencepiece.SentencePieceProcessor(str(bpemodel))
+    return {key: model.encode(tidied(text), out_type=str) for key, text in texts.items()}
 
 
 def train_bpe(lines: List[str], nbpe: int, bpemode: str, model: Path) -> List[str]:
@@ -78,4 +96,4 @@ def train_bpe(lines: List[str], nbpe: int, bpemode: str, model: Path) -> List[st
         f.write(blob.getvalue())
     processor = sentencepiece.SentencePieceProcessor(model_proto=blob.getvalue())
     pieces = (processor.id_to_piece(i) for i in range(processor.get_piece_size()))
-    return [p for p in pieces if p not in ("<unk>", "<s>", "</s>")]
+    return [p for p in pieces if p not in ("<s>", "</s>")]

@@ -4,6 +4,8 @@ from typing import List, NamedTuple
 
 import jiwer
 
+from espnet_cbpc.data.text_rules import tidied
+
 SPACE = "<space>"
 
 
@@ -47,5 +49,5 @@ def align(ref: str, hyp: str, unit: str = "word") -> List[Chunk]:
 
 def tokens(text: str, unit: str) -> List[str]:
     """Split into words, or characters with ``<space>`` between words (``unit`` word or char)."""
-    words = text.split()
+    words = tidied(text).split()
     return words if unit == "word" else [SPACE if c == " " else c for c in " ".join(words)]

@@ -29,11 +29,12 @@ def group(utterances: Iterable[str], table: Mapping[str, str]) -> Dict[str, List
 
 
 def number(value: str) -> Optional[float]:
-    """Return ``value`` as a number, or None if it is none."""
+    """Return ``value`` as a number, or None if it is none, as ``nan`` and ``inf``."""
     try:
-        return float(value)
+        found = float(value)
     except ValueError:
         return None
+    return found if math.isfinite(found) else None
 
 
 def lowest(value: str) -> Optional[float]:
@@ -44,7 +45,7 @@ def lowest(value: str) -> Optional[float]:
 def _in_bins(table: Dict[str, str]) -> Dict[str, str]:
     """Put numbers into stretches of one round width, where there are too many for groups."""
     numbers = {key: number(value) for key, value in table.items()}
-    finite = {key: n for key, n in numbers.items() if n is not None and math.isfinite(n)}
+    finite = {key: n for key, n in numbers.items() if n is not None}
     if len(set(table.values())) <= MOST_GROUPS or not finite:
         return table
     span = max(finite.values()) - min(finite.values())

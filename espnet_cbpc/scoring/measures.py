@@ -10,7 +10,7 @@ from espnet_cbpc.scoring.composite import COMPOSITE
 from espnet_cbpc.utils.cli import UserError
 
 NARROW_BAND, WIDE_BAND = 8000, 16000  # Hz, the sampling rates of PESQ
-REVISION = 1  # of this package's own part; raise it where a change alters values
+REVISION = 2  # of this package's own part; raise it where a change alters values
 
 
 class Measure(NamedTuple):

@@ -1,7 +1,8 @@
 """Options that the scoring commands share."""
 
 import argparse
-from typing import Any, Dict, List, Sequence
+import os
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from espnet_cbpc.scoring.measures import ALL, DEFAULT, MEASURES, SETS
 from espnet_cbpc.utils.cli import UserError
@@ -75,32 +76,59 @@ def report_arguments(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def named(option: str, items: Sequence[str]) -> Dict[str, str]:
-    """Return what ``NAME=VALUE`` items say.
+    """Return what ``NAME=VALUE`` items say; the first = ends the name.
 
     Raises:
         UserError: an item of another form, or a name that comes twice.
     """
-    found: Dict[str, str] = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not (name and equals and value):
-            raise UserError(f"{option} '{item}': write it as NAME=VALUE")
-        if name in found:
-            raise UserError(f"{option}: '{name}' comes twice: names must differ")
-        found[name] = value
-    return found
+    return _by_name(option, items, lambda item: item.partition("=")[::2], "NAME=VALUE")
 
 
-def named_folders(option: str, items: Sequence[str]) -> Dict[str, List[str]]:
+def named_folders(
+    option: str, items: Sequence[str], form: str = "NAME=VALUE"
+) -> Dict[str, List[str]]:
     """Return the folders, one for each training seed, that ``NAME=DIR[,DIR...]`` items name.
+
+    A name is any title: where it holds a =, that one ends it after which there are folders (or
+    files) that exist.
+
+    Args:
+        option: which option gives them, for errors.
+        items: what it was given.
+        form: how they are written, for errors.
 
     Raises:
         UserError: an item of another form, or a name or folder that comes twice.
     """
     found = {}
-    for name, value in named(option, items).items():
-        folders = [folder for folder in value.split(",") if folder]
+    for name, value in _by_name(option, items, _at_its_folders, form).items():
+        folders = _listed(value)
         if len(set(folders)) < len(folders) or not folders:
             raise UserError(f"{option} '{name}={value}': give each seed's folder once")
         found[name] = folders
+    return found
+
+
+def _at_its_folders(item: str) -> Tuple[str, str]:
+    parts = item.split("=")
+    ways = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts))]
+    there = (way for way in ways if all(os.path.exists(path) for path in _listed(way[1])))
+    return next(there, ways[0] if ways else (item, ""))
+
+
+def _listed(value: str) -> List[str]:
+    return [path for path in value.split(",") if path]
+
+
+def _by_name(
+    option: str, items: Sequence[str], split: Callable[[str], Tuple[str, str]], form: str
+) -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    for item in items:
+        name, value = split(item)
+        if not (name and value):
+            raise UserError(f"{option} '{item}': write it as {form}")
+        if name in found:
+            raise UserError(f"{option}: '{name}' comes twice: names must differ")
+        found[name] = value
     return found

@@ -1,16 +1,19 @@
 """Objective measures of speech quality for one utterance; nan where a measure is undefined."""
 
+import logging
 import math
 import warnings
-from typing import Collection, Dict, Optional
+from functools import lru_cache, partial
+from typing import Callable, Collection, Dict, Optional, TypeVar
 
 import numpy as np
 import soxr
-from pesq import BufferTooShortError, NoUtterancesError, pesq
+from pesq import BufferTooShortError, NoUtterancesError
 from pystoi import stoi
 
 from espnet_cbpc.scoring.composite import COMPOSITE, composite
 from espnet_cbpc.scoring.dnsmos import dnsmos
+from espnet_cbpc.scoring.guarded_pesq import pesq
 from espnet_cbpc.scoring.measures import (
     DEFAULT,
     DNSMOS,
@@ -21,9 +24,12 @@ from espnet_cbpc.scoring.measures import (
     pesq_band,
 )
 from espnet_cbpc.scoring.segmental_snr import segmental_snr
+from espnet_cbpc.utils.cli import UserError
 
 TAPS = 512  # of the filter that SDR allows for, as in BSS eval
 MOST_SDR = 100.0  # dB; beyond, rounding decides
+
+Value = TypeVar("Value")
 
 
 def speech_quality(
@@ -42,9 +48,10 @@ def speech_quality(
         What was asked for: PESQ_NB (ITU-T P.862.1, MOS-LQO), PESQ_WB (P.862.2), CSIG, CBAK and COVL
         (:mod:`espnet_cbpc.scoring.composite`, by the PESQ of the rate), STOI (Taal et al. 2011),
         ESTOI (Jensen and Taal 2016), SI_SDR, SDR and SEGSNR (segmental SNR) in dB, DNSMOS_* (which
-        looks at ``inf`` alone). nan: PESQ, and with it the composite measures, finds no speech or
-        less than a quarter of a second, STOI less than 30 frames of speech, SDR less than its
-        filter, or a signal is silent.
+        looks at ``inf`` alone). nan: PESQ, and with it the composite measures, finds no speech,
+        less than a quarter of a second, or more pauses than it has room for, STOI less than 30
+        frames of speech, SDR less than its filter, a signal is silent, or a measure fails on
+        whatever else, which is logged.
     """
     names = chosen_measures((DEFAULT,), fs) if measures is None else measures
     ref, inf = ref.astype(np.float64), inf.astype(np.float64)
@@ -58,9 +65,12 @@ def speech_quality(
         "SDR": lambda: sdr(ref, inf),
         "SEGSNR": lambda: segmental_snr(ref, inf, fs),
     }
-    found.update({name: compute() for name, compute in alone.items() if name in names})
+    for name, compute in alone.items():
+        if name in names:
+            found[name] = _attempted(name, compute, math.nan)
     if not DNSMOS.keys().isdisjoint(names):
-        found.update(dnsmos(inf, fs))
+        undefined = dict.fromkeys(DNSMOS, math.nan)
+        found.update(_attempted("DNSMOS", lambda: dnsmos(inf, fs), undefined))
     return {name: found[name] for name in MEASURES if name in names}
 
 
@@ -121,15 +131,32 @@ def _pesq_and_composite(
     if bands and fs not in (NARROW_BAND, WIDE_BAND):
         ref, inf = (soxr.resample(signal, fs, WIDE_BAND) for signal in (ref, inf))
         fs = WIDE_BAND
-    found = {band: _pesq(ref, inf, fs, band) for band in bands}
-    return {**found, **(composite(ref, inf, fs, found[pesq_band(fs)]) if rated else {})}
+    found = {}
+    for band in sorted(bands):
+        mode = "nb" if band == "PESQ_NB" else "wb"
+        found[band] = _attempted(band, partial(pesq, fs, ref, inf, mode), math.nan)
+    if rated:
+        compute = partial(composite, ref, inf, fs, found[pesq_band(fs)])
+        found.update(_attempted("composite", compute, dict.fromkeys(COMPOSITE, math.nan)))
+    return found
 
 
-def _pesq(ref: np.ndarray, inf: np.ndarray, fs: int, band: str) -> float:
+def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Value:
+    """Return what is computed; otherwise where the library gives up, whatever it raises."""
     try:
-        return float(pesq(fs, ref, inf, "nb" if band == "PESQ_NB" else "wb"))
-    except (NoUtterancesError, BufferTooShortError):
-        return math.nan
+        return compute()
+    except (BufferTooShortError, NoUtterancesError):  # no speech
+        return otherwise
+    except (ImportError, UserError):
+        raise
+    except Exception as e:
+        _tell_once(what, f"{type(e).__name__}: {e}")
+        return otherwise
+
+
+@lru_cache(maxsize=None)
+def _tell_once(what: str, why: str) -> None:
+    logging.warning("%s is undefined for an utterance or more (%s)", what, why)
 
 
 def _stoi(ref: np.ndarray, inf: np.ndarray, fs: int, extended: bool) -> float:

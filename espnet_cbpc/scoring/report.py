@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
+from espnet_cbpc.data.text_rules import read_text
 from espnet_cbpc.scoring.comparisons import (
     Pair,
     Test,
@@ -85,6 +86,7 @@ def write_report(
     }
     if notes is not None and not Path(notes).is_file():
         raise UserError(f"{notes}: no such file (--notes names it)")
+    ending = "" if notes is None else "\n" + read_text(notes)
     tables = [breakdown] if isinstance(breakdown, str) else list(breakdown)
     noisy = {} if noisy_scores is None else {NOISY: [noisy_scores]}
     pairs = pairs_to_test(folders, compare_with, list(noisy))
@@ -116,9 +118,7 @@ def write_report(
         json.dump(report, f, indent=1, ensure_ascii=False, allow_nan=False)
         f.write("\n")
     with atomic_write(output) as f:
-        f.write(render(report))
-        if notes is not None:
-            f.write("\n" + Path(notes).read_text(encoding="utf-8"))
+        f.write(render(report) + ending)
     return report
 
 

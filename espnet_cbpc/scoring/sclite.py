@@ -5,11 +5,16 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Set
 
+from espnet_cbpc.data.text_rules import read_lines
 from espnet_cbpc.scoring.error_counts import ErrorCounts
+from espnet_cbpc.utils.cli import listed
 from espnet_cbpc.utils.files import atomic_write
 
+# What is no word to sclite in a trn file: { one / two } are alternatives, @ is none of them, a word
+# in brackets may be left out, and a line that begins with ;; is a comment.
+MARK = re.compile(r"[{}]|(?<!\S)(?:/|@|\(\S*\)|;;\S*)(?!\S)")
 TOTAL = re.compile(r"^\s*\|\s*Sum\s*\|\s*\d+\s+(\d+)\s*\|\s*\d+\s+(\d+)\s+(\d+)\s+(\d+)\s", re.M)
 
 
@@ -27,6 +32,8 @@ def nist_command(program: str) -> Optional[List[str]]:
 def compare_with_sclite(folder: Path, ours: ErrorCounts) -> Optional[ErrorCounts]:
     """Score ``ref.trn`` against ``hyp.trn`` with sclite, and warn where the error rates differ.
 
+    Where words are marks to sclite (``MARK``), the warning says so: here they are words.
+
     sclite weighs substitutions 4 and the others 3 when it aligns. Of alignments with as few errors
     it therefore takes the one with most words right, and now and then one with more errors.
 
@@ -42,17 +49,38 @@ def compare_with_sclite(folder: Path, ours: ErrorCounts) -> Optional[ErrorCounts
         return None
     command = [*sclite, "-s", "-r", "ref.trn", "trn", "-h", "hyp.trn", "trn", "-i", "rm"]
     done = subprocess.run(
-        [*command, "-o", "all", "stdout"], cwd=folder, capture_output=True, text=True, check=False
+        [*command, "-o", "all", "stdout"],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
-    found = TOTAL.search(done.stdout)
+    found, reason = TOTAL.search(done.stdout), _reason(folder)
     if done.returncode or not found:
-        logging.warning(
-            "%s: sclite failed, so there is no result.sclite.txt: %s", folder, done.stderr.strip()
-        )
+        why = done.stderr.strip() + reason
+        logging.warning("%s: sclite failed, so there is no result.sclite.txt: %s", folder, why)
         return None
     with atomic_write(folder / "result.sclite.txt") as f:
         f.write(done.stdout)
     theirs = ErrorCounts(*map(int, found.groups()))
     if (theirs.words, theirs.errors) != (ours.words, ours.errors):
-        logging.warning("%s: sclite DISAGREES: it counts %s, we count %s", folder, theirs, ours)
+        verdict = "counts otherwise" if reason else "DISAGREES"
+        logging.warning(
+            "%s: sclite %s: it counts %s, we count %s%s", folder, verdict, theirs, ours, reason
+        )
     return theirs
+
+
+def _reason(folder: Path) -> str:
+    """Return which words sclite takes for marks, as the end of a message; '' for none."""
+    marks: Set[str] = set()
+    lines = 0
+    for name in ("ref.trn", "hyp.trn"):
+        for line in read_lines(folder / name):
+            found = MARK.findall(line.rpartition("(")[0])  # without the utterance
+            marks.update(found)
+            lines += bool(found)
+    if not marks:
+        return ""
+    return f"; to sclite {listed(sorted(marks))} in {lines} line(s) are no words but marks"

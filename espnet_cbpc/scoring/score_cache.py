@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, Optional, Tuple, Union
 
 from espnet_cbpc.scoring.measures import MEASURES, made_with
 from espnet_cbpc.utils.files import atomic_write
@@ -31,7 +31,7 @@ class ScoreCache:
         self.path = Path(path)
         self._pairs: Dict[Key, Dict[str, Any]] = {}
         for line in self._lines():
-            self._merge(line["key"], line["fs"], line["values"])
+            self._merge(*line)
 
     def values(self, key: Optional[Key], names: Iterable[str]) -> Dict[str, float]:
         """Return those of the asked measures that are known of a pair."""
@@ -64,16 +64,17 @@ class ScoreCache:
         pair = self._pairs.setdefault(key, {"fs": fs, "values": {}})
         pair["values"].update({name: v for name, v in values.items() if name in MEASURES})
 
-    def _lines(self) -> List[Dict[str, Any]]:
+    def _lines(self) -> Iterator[Tuple[Key, int, Dict[str, Tuple[float, str]]]]:
         if not self.path.exists():
-            return []
-        found = []
+            return
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                found.append(json.loads(line))
-            except ValueError:  # empty, or cut short by a kill
+                entry = json.loads(line)
+                stamped = entry["values"].items()
+                values = {name: (float(value), str(stamp)) for name, (value, stamp) in stamped}
+                yield str(entry["key"]), int(entry["fs"]), values
+            except (ValueError, TypeError, KeyError, AttributeError):  # cut short, or damaged
                 continue
-        return found
 
 
 def _line(key: Key, fs: int, values: Dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from espnet_cbpc.data.audio import AudioError, read_audio, read_header
 from espnet_cbpc.data.kaldi_dir import read_table
@@ -121,11 +122,12 @@ def _outcomes(
     work = [_Work(*pairs[i][1:], fs, missing[i]) for i in todo]
     outcomes = [_Outcome(values, cache.rate(key) or 0, "") for key, values in zip(keys, known)]
     if todo:
-        found = parallel_map(_score, work, len(work), nj, "speech quality")
-        for i, outcome in zip(todo, found):
-            if outcome.values and keys[i] is not None:
-                cache.add(keys[i], outcome.fs, outcome.values)
-            outcomes[i] = outcome._replace(values={**known[i], **outcome.values})
+        with threadpool_limits(1):  # of these short signals threads but wait for one another
+            found = parallel_map(_score, work, len(work), nj, "speech quality")
+            for i, outcome in zip(todo, found):
+                if outcome.values and keys[i] is not None:
+                    cache.add(keys[i], outcome.fs, outcome.values)
+                outcomes[i] = outcome._replace(values={**known[i], **outcome.values})
         cache.keep(keys)
     return outcomes
 

@@ -14,6 +14,7 @@ from espnet_cbpc.utils.cli import UserError, listed
 
 PathLike = Union[str, Path]
 QualityTable = Dict[str, Dict[str, float]]  # value by measure and utterance
+UNDEFINED = ("nan", "inf", "-inf")  # values that have no part in means
 
 
 class Scores(NamedTuple):
@@ -174,9 +175,9 @@ def _read_scores(folder: Path) -> QualityTable:
     for measure in MEASURES:
         path = score_file(folder, measure)
         if path.exists():
-            values = {key: number(value) for key, value in read_table(path).items()}
-            wrong = [key for key, value in values.items() if value is None]
+            table = read_table(path)
+            wrong = [k for k, v in table.items() if number(v) is None and v not in UNDEFINED]
             if wrong:
                 raise UserError(f"{path}: no number for {listed(wrong)}: score the speech again")
-            tables[measure] = values
+            tables[measure] = {key: float(value) for key, value in table.items()}
     return tables

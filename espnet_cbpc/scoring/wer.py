@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Union
 
 from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.data.text_rules import tidied
 from espnet_cbpc.scoring.alignment import tokens
 from espnet_cbpc.scoring.error_counts import ErrorCounts, error_counts
 from espnet_cbpc.scoring.sclite import compare_with_sclite
@@ -34,10 +35,13 @@ def score_asr(
         The totals, under ``wer`` and ``cer``.
 
     Raises:
-        UserError: a file is missing or malformed, or their utterances differ.
+        UserError: a file is missing or malformed, their utterances differ, or no reference has
+            words.
     """
     references, hypotheses = read_table(ref), read_table(hyp, allow_empty=True)
     speakers = read_table(utt2spk)
+    if not any(map(tidied, references.values())):
+        raise UserError(f"{ref}: no reference has words, so that no rate is defined: add them")
     strangers = [key for key in references if key not in speakers]
     if strangers:
         raise UserError(

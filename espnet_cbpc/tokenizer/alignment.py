@@ -104,7 +104,7 @@ def _read_ctm(
     entries: Dict[str, List[Entry]] = {}
     unknown = set()
     try:
-        with open(path, encoding="utf-8") as f:
+        with open(path, encoding="utf-8-sig") as f:
             for number, line in enumerate(f, 1):
                 if line.startswith(";;"):
                     continue

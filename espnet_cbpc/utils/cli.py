@@ -1,8 +1,14 @@
 """What every command shares: one kind of user error, and how it reaches the terminal."""
 
 import logging
+import os
+import signal
 import sys
-from typing import Callable, Iterable, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, TypeVar
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class UserError(ValueError):
@@ -19,8 +25,43 @@ def listed(items: Iterable, limit: int = 5) -> str:
     return ", ".join(map(str, items[:limit])) + (f" and {more} more" if more > 0 else "")
 
 
+def shown(name: object) -> str:
+    r"""Return a name as text: the bytes of a file's name that are not UTF-8 as ``\udce9``."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def gathered(
+    work: Callable[[Item], Result], items: Mapping[Key, Item], what: str
+) -> Dict[Key, Result]:
+    """Return ``work(item)`` by key.
+
+    Args:
+        work: may raise ``UserError``.
+        items: what to work on.
+        what: what the items are, for the error.
+
+    Raises:
+        UserError: of all items that ``work`` raised it for, how many and the first ones.
+    """
+    results: Dict[Key, Result] = {}
+    faults: List[UserError] = []
+    for key, item in items.items():
+        try:
+            results[key] = work(item)
+        except UserError as e:
+            faults.append(e)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise UserError(f"{len(faults)} of {len(items)} {what} are faulty: {listed(faults)}")
+    return results
+
+
 def run(main: Callable[[Optional[Sequence[str]]], None], set_up_logging: bool = True) -> None:
     """Run a command's ``main``; a ``UserError`` becomes one message on stderr and exit status 1.
+
+    So does what the operating system refuses, such as a name that is too long, or a full disk. Where
+    nobody reads the output any more, the command ends without a word.
 
     Args:
         main: takes the command line, None for the process's.
@@ -32,8 +73,14 @@ def run(main: Callable[[Optional[Sequence[str]]], None], set_up_logging: bool = 
         )
     try:
         main(None)
+        sys.stdout.flush()
     except UserError as e:
         # A data loader's worker puts its traceback before the message.
         sys.exit(f"error: {str(e).rpartition('UserError: ')[2].rstrip()}")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as e:
+        sys.exit(f"error: {e.filename}: {e.strerror}" if e.filename else f"error: {e}")
     except KeyboardInterrupt:
         sys.exit("interrupted")

@@ -9,28 +9,45 @@ from typing import IO, Any, Dict, Iterator, Union
 
 import yaml
 
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, shown
 
 
 @contextmanager
 def atomic_write(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` if the block succeeds.
 
-    If the block raises, nothing is left behind and an earlier ``path`` stays as it was.
+    If the block raises, nothing is left behind and an earlier ``path`` stays as it was. Where
+    ``path`` is a link, what it leads to is written.
+
+    Raises:
+        UserError: the file cannot be written, or what is written in the block is not UTF-8.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    target = Path(os.path.realpath(path))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Of a long name only the beginning: no name may exceed 255 bytes.
+        fd, temporary = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
+    except OSError as e:
+        raise _refusal(path, e) from e
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes it private
     try:
         with os.fdopen(fd, mode, encoding=None if "b" in mode else "utf-8") as f:
             yield f
-        os.replace(temporary, path)
-    except BaseException:
+        os.replace(temporary, target)
+    except BaseException as e:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(e, OSError) and e.filename in (None, temporary):  # not of a file read
+            raise _refusal(path, e) from e
+        if isinstance(e, UnicodeEncodeError):
+            line = shown(e.object.strip())
+            raise UserError(f"{path}: cannot hold what is not UTF-8: rename it ({line})") from e
         raise
+
+
+def _refusal(path: Union[str, Path], error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written ({error.strerror}): choose another place or name")
 
 
 def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:

@@ -2,10 +2,13 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterable, Iterator, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.progress import progress
@@ -26,6 +29,8 @@ def parallel_map(
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in order, with a progress line.
 
+    Of several processes each works with one thread, unless ``work`` sets another number.
+
     Args:
         work: picklable, as are the items and what it returns or raises.
         items: what to work on.
@@ -42,13 +47,22 @@ def parallel_map(
     if nj == 1:
         yield from progress(map(work, items), desc, total)
         return
-    with ProcessPoolExecutor(nj, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(nj, initializer=_begin) as pool:
         try:
             yield from progress(pool.map(work, items, chunksize=chunk), desc, total)
         except BrokenProcessPool as e:
             raise UserError(f"{desc}: a process was killed (memory?): lower --nj") from e
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    _end_with_parent()
+    for library in ("OMP", "MKL", "OPENBLAS"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"  # of what is not loaded yet
+    threadpool_limits(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def _end_with_parent() -> None:

@@ -435,6 +435,12 @@ def test_utterance_that_comes_twice(changed, tmp_path):
     refused(changed, tmp_path, r"tr05_real\.json: 1 utterance\(s\) come twice \(F02_050C0100_BUS\)")
 
 
+def test_transcripts_in_another_encoding(changed, tmp_path):
+    path = changed.root / "CHiME4" / "data" / "transcriptions" / "dt05_real.dot_all"
+    path.write_bytes(path.read_bytes() + b"caf\xe9 (F01_X_BUS)\n")
+    refused(changed, tmp_path, r"dt05_real\.dot_all: not UTF-8 text \(byte 0xe9 in line \d+\), perh")
+
+
 def test_missing_transcripts(changed, tmp_path):
     (changed.root / "CHiME4" / "data" / "transcriptions" / "et05_real.dot_all").unlink()
     refused(changed, tmp_path, "et05_real: 4 of 4 utterances have no transcript.*et05_real.dot_all")

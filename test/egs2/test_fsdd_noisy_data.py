@@ -445,6 +445,7 @@ def test_missing_noise(corpora, tmp_path):
         ("n5.wav", wav(np.ones(999), 20000)[:-800], "audio file is cut short"),
         ("n5.wav", wav(np.ones((99, 2)), 20000), "audio has 2 channels"),
         ("n5.wav", wav(np.ones(0), 20000), "audio file has no samples"),
+        ("3_lucas_0.wav", wav(np.zeros(900), 8000), "audio is silent"),
         ("n5.wav", b"version https://git-lfs", "not a readable audio file"),
     ],
 )
@@ -453,14 +454,19 @@ def test_bad_file(corpora, tmp_path, name, content, message):
     refused(folders, tmp_path, rf"1 of \d+ files cannot be used \({name}: {message}.*\): restore")
 
 
-def test_silent_noise_stops_before_a_directory_looks_whole(corpora, tmp_path):
-    folders = changed(corpora, tmp_path, "n71.wav", wav(np.zeros(5000), 20000))
-    more = ["--num_test", "30"]
-    with pytest.raises(UserError, match=r"-n071-snr.. \(n71\.wav\): the noise is silent"):
-        prepare_fsdd_noisy.main(options(folders, tmp_path / "data", *SMALL, *more))
+def test_silent_noise_stops_before_a_directory_looks_whole(corpora, prepared, tmp_path):
+    mixtures = read_manifest(prepared / "manifests" / "test_seen.jsonl")
+    name, (begin, end), count = mixtures[0].noise, mixtures[0].segment, len(mixtures)
+    samples, rate = soundfile.read(corpora[1] / "Nonspeech" / name)
+    samples[begin:end] = 0
+    folders = changed(corpora, tmp_path, name, wav(samples, rate))
+    alike = sum(mixture.noise == name for mixture in mixtures)
+    message = rf"{alike} of {count} mixture\(s\): the noise is silent where .* \(.*: {name}"
+    with pytest.raises(UserError, match=message):
+        prepare_fsdd_noisy.main(options(folders, tmp_path / "data", *SMALL))
     assert list((tmp_path / "data").glob("*/wav.scp"))
-    assert not list((tmp_path / "data").glob("test_unseen*"))
-    assert not list((tmp_path / "data" / "audio").glob("*test_unseen*"))
+    assert not list((tmp_path / "data").glob("test_seen*"))
+    assert not list((tmp_path / "data" / "audio").glob("*test_seen*"))
 
 
 @pytest.mark.parametrize(

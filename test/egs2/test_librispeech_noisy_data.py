@@ -324,9 +324,29 @@ def test_partly_unpacked(changed, tmp_path):
 def test_truncated_recording(changed, tmp_path):
     for path in (changed / "LibriSpeech" / "test-clean").glob("*/*/*.flac"):
         path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(UserError, match=r"1089-130000-000.\.flac: (audio file is cut short|not)"):
+    message = r"12 of 24 file\(s\): (audio file is cut short|not a rea).*1089-130000-000.\.flac"
+    with pytest.raises(UserError, match=message):
         prepare(changed, tmp_path / "data")
-    assert not (tmp_path / "data" / "test_seen").exists()
+    assert not list((tmp_path / "data").glob("*/wav.scp"))
+
+
+def test_silent_and_broken_recordings_are_told_before_anything_is_written(changed, tmp_path):
+    paths = sorted((changed / "LibriSpeech" / "test-clean").glob("*/*/*.flac"))[:3]
+    for path in paths[:2]:
+        soundfile.write(path, np.zeros(16000), 16000)
+    paths[2].write_bytes(paths[2].read_bytes()[:-2000])
+    with pytest.raises(UserError) as e:
+        prepare(changed, tmp_path / "data")
+    assert "2 of " in str(e.value) and "file(s): audio is silent: leave it out" in str(e.value)
+    assert all(path.name in str(e.value) for path in paths)
+    assert not list((tmp_path / "data").glob("*/wav.scp"))
+
+
+def test_transcripts_of_chapters_that_cannot_be_read_are_told_all_at_once(changed, tmp_path):
+    for path in (changed / "LibriSpeech" / "dev-clean").glob("*/*/*.trans.txt"):
+        path.write_bytes(path.read_bytes() + b"x caf\xe9\n")
+    message = r"\d of \d chapters are faulty: (.*\.trans\.txt: not UTF-8 text .* perhaps cp1252.*){2}"
+    refused(changed, tmp_path, message)
 
 
 def test_noise_that_cannot_be_used(changed, tmp_path):

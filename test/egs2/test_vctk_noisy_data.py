@@ -232,6 +232,21 @@ def test_recordings_below_the_rate_asked_for(corpus, tmp_path):
     refused(corpus, tmp_path, "sampling rate below 96000 Hz: restore the file", "--fs", "96000")
 
 
+def test_transcripts_in_another_encoding_are_told_all_at_once(changed, tmp_path):
+    for name in ("p232_001", "p257_002"):
+        (changed / "testset_txt" / f"{name}.txt").write_bytes(b"It\x92s a caf\xe9.\n")
+    message = (
+        r"2 of 8 transcripts are faulty: .*/p232_001\.txt: not UTF-8 text \(byte 0x92 in line 1\), "
+        r"perhaps cp1252: convert .*/p257_002\.txt: not UTF-8 text"
+    )
+    refused(changed, tmp_path, message)
+    for path in (changed / "testset_txt").glob("*.txt"):
+        path.write_text("\ufeff\u3000It\u2019s\u00a0a caf\u00e9.\r\n", encoding="utf-8")
+    prepare_vctk_noisy.main(options(changed, tmp_path / "data"))
+    texts = DataDir.read(tmp_path / "data" / "test").tables["text"]
+    assert set(texts.values()) == {"IT'S A CAFE"}
+
+
 def test_malformed_log_and_empty_transcript(changed, tmp_path):
     log = changed / "logfiles" / "log_trainset_28spk.txt"
     log.write_text("p226_001 babble 15\np226_002 babble\n")

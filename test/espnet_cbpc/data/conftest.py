@@ -1,10 +1,15 @@
 """A small data directory with one utterance of each category."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from espnet_cbpc.data.audio import write_audio
 from espnet_cbpc.data.kaldi_dir import write_data_dir
+
+sys.path.insert(0, str(Path(__file__).parent))  # which pytest's importlib mode does not
 
 FS = 8000
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from odd_audio import encoded, flac_without_length
 
+from espnet_cbpc.bin import validate_data_dir
 from espnet_cbpc.bin.format_data_dir import main
 from espnet_cbpc.data import format as format_module
 from espnet_cbpc.data.audio import AudioError, read_audio, sampling_rate, write_audio
@@ -162,6 +164,57 @@ def test_samples_that_are_not_finite(corpus, bad, tone):
                   f"replace it (real-u: {path})")  # fmt: skip
     with pytest.raises(AudioError, match="refusing to write samples that are not finite"):
         write_audio(corpus.parent / "x.wav", samples, FS)
+
+
+@pytest.mark.parametrize("seconds", [1 / 48000, 2 / 48000])
+def test_audio_of_which_nothing_is_left(corpus, seconds, tone):
+    path = corpus.parent / "audio" / "real.wav"
+    write_audio(path, 0.1 + tone(seconds, fs=48000), 48000)
+    message = "1 of 3 utterance(s): audio is too short to leave a sample at the rate that is wanted"
+    fails(corpus, f"{message}: leave it out (real-u: {path})")
+    with pytest.raises(UserError, match=re.escape(message)):
+        validate_data_dir.main([str(corpus), "--audio", "--nj", "1"])
+
+
+@pytest.mark.parametrize("name, key", [("clean", "clean-u"), ("simu_clean", "simu-u")])
+def test_silent_clean_speech(corpus, name, key, tone):
+    path = corpus.parent / "audio" / f"{name}.wav"
+    write_audio(path, 0 * tone(0.5 if name == "clean" else 0.75), FS)
+    message = f"1 of 3 utterance(s): audio is silent: leave it out ({key}: {path})"
+    fails(corpus, message)
+    with pytest.raises(UserError, match=re.escape(message)):
+        validate_data_dir.main([str(corpus), "--audio", "--nj", "1"])
+    for silent in ("real", "simu_noise"):  # which may be
+        write_audio(path.with_name(f"{silent}.wav"), 0 * tone(0.75), FS)
+    write_audio(path, tone(0.75), FS)
+    format_data_dir(corpus, corpus.parent / "out", FS)
+
+
+def test_whole_numbers_in_floats_are_brought_into_range_alike(corpus):
+    audio, out = corpus.parent / "audio", corpus.parent / "out"
+    signals = {name: read_audio(audio / f"simu{name}.wav")[0] for name in ("", "_clean", "_noise")}
+    for name, samples in signals.items():
+        soundfile.write(audio / f"simu{name}.wav", 32768 * samples, FS, subtype="FLOAT")
+    format_data_dir(corpus, out, FS)
+    for table, name in (("wav.scp", ""), ("spk1.scp", "_clean"), ("noise1.scp", "_noise")):
+        path = read_table(out / table)["simu-u"]
+        assert path == f"{out}/data/{table[:-4]}/simu-u.wav"
+        np.testing.assert_allclose(soundfile.read(path)[0], signals[name], atol=1e-4)
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "flac"])
+def test_what_other_programs_would_not_read_alike_is_converted(corpus, audio_format):
+    audio, out = corpus.parent / "audio", corpus.parent / "out"
+    clean, real = (audio / f"{name}.wav" for name in ("clean", "real"))
+    clean.write_bytes(encoded(read_audio(clean)[0], "WAV", "GSM610"))
+    real.write_bytes(flac_without_length(encoded(read_audio(real)[0], "FLAC")))
+    format_data_dir(corpus, out, FS, audio_format)
+    lengths = read_table(out / "utt2num_samples")
+    for key, path in read_table(out / "wav.scp").items():
+        if key != "simu-u":
+            assert path == f"{out}/data/wav/{key}.{audio_format}"
+        samples, rate = soundfile.read(path)  # as ESPnet does
+        assert (str(len(samples)), rate) == (lengths[key], FS)
 
 
 def test_empty_audio(corpus):

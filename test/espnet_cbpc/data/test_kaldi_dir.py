@@ -13,7 +13,7 @@ from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir, writ
 from espnet_cbpc.utils.cli import UserError
 
 letters = st.characters(blacklist_categories=("Cs", "Cc", "Z"))
-ids = st.text(letters, min_size=1)
+ids = st.text(letters, min_size=1).filter(lambda key: "\ufeff" not in key)  # a byte order mark
 values = st.lists(st.text(letters, min_size=1), min_size=1).map(" ".join)
 
 
@@ -47,6 +47,32 @@ def test_malformed_tables(tmp_path, content, message):
         read_table(tmp_path / "t")
 
 
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (
+            "\ufeffa 1\nb 2\n",
+            "t:1: a byte order mark in the line of 'a': run validate_data_dir --fix",
+        ),
+        ("a 1\n\ufeffb 2\n", "t:2: a byte order mark in the line of 'b'"),
+        ("a\u3000one\n", "t:1: U+3000 in the line of 'a'"),
+        ("a 1\n\u00a0b 2\n", "t:2: U+00A0 in the line of 'b'"),
+    ],
+)
+def test_what_other_programs_would_take_for_a_part_of_an_id(tmp_path, content, message):
+    (tmp_path / "t").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_table(tmp_path / "t")
+    keys = list(read_table(tmp_path / "t", strict=False))
+    assert keys in (["a"], ["a", "b"])
+
+
+def test_paths_may_hold_any_white_space(tmp_path):
+    table = {"a": "my\u00a0music/\u3000 1.wav", "b": "x\u2028y\u0085z.wav"}
+    write_table(tmp_path / "t", table)
+    assert read_table(tmp_path / "t") == table
+
+
 def test_empty_values_where_allowed(tmp_path):
     (tmp_path / "t").write_text("a\nb x\n")
     assert read_table(tmp_path / "t", allow_empty=True) == {"a": "", "b": "x"}
@@ -57,9 +83,19 @@ def test_missing_table(tmp_path):
         read_table(tmp_path / "t")
 
 
-@pytest.mark.parametrize("table", [{"a b": "x"}, {"": "x"}, {"a": "x\ny"}])
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"a b": "x"},
+        {"a\u3000": "x"},
+        {"\ufeffa": "x"},
+        {"": "x"},
+        {"a": "x\ny"},
+        {"a": "\udce9.wav"},
+    ],
+)
 def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path, table):
-    with pytest.raises(UserError, match="white space|line break"):
+    with pytest.raises(UserError, match="white space|line break|not UTF-8"):
         write_table(tmp_path / "t", table)
     assert not list(tmp_path.iterdir())
 
@@ -96,6 +132,14 @@ def test_categories_follow_the_references_where_the_file_is_absent(corpus):
          "/spk2utt: disagrees with utt2spk on 2 speaker(s) (bob, zoe): remove spk2utt"),
         ("noise1.scp", "simu-u sox a.wav -t wav - |\n",
          "/noise1.scp: 1 utterance(s) given as a shell pipe (simu-u): write audio files"),
+        ("text", "clean-u one\u00a0two\nreal-u x\u3000\nsimu-u \u3000\n",
+         "/text:1: U+00A0 in the line of 'clean-u' (the like in lines 2, 3): run validate_data_dir"),
+        ("text", "clean-u one\nreal-u two\u2028three\nsimu-u a\u0085b\n",
+         "/text:2: U+2028 in the line of 'real-u' (the like in lines 3): run validate_data_dir"),
+        ("text", "clean-u one\nreal-u two\tthree\nsimu-u four\n",
+         "/text:2: a tab in the line of 'real-u'"),
+        ("text", "clean-u one\nreal-u \u3000\nsimu-u four\n",
+         "/text: 1 utterance(s) with an empty transcript (real-u): add the words"),
         ("segments", "", "segments is not supported: cut the recordings"),
         ("wav.scp", "", "/wav.scp: no utterances"),
     ],
@@ -106,12 +150,23 @@ def test_directories_that_disagree(corpus, name, content, message):
         DataDir.read(corpus)
 
 
-def test_ids_that_would_leave_the_folder(tmp_path):
-    tables = {"wav.scp": {"../x": "a.wav", "b": "b.wav"}, "utt2spk": {"../x": "s", "b": "s"}}
+@pytest.mark.parametrize("key", ["../x", ".x", "x" * 243])
+def test_ids_that_cannot_name_a_file(tmp_path, key):
+    tables = {"wav.scp": {key: "a.wav", "b": "b.wav"}, "utt2spk": {key: "s", "b": "s"}}
     write_data_dir(tmp_path / "d", tables)
-    message = r"wav.scp: 1 utterance\(s\) whose id cannot name a file \(../x\): rename them"
+    message = rf"wav.scp: 1 utterance\(s\) whose id cannot name a file \({key}\): rename them"
     with pytest.raises(UserError, match=message):
         DataDir.read(tmp_path / "d", require_text=False)
+
+
+def test_copies_beside_the_tables_are_left_alone(corpus):
+    before = DataDir.read(corpus)
+    copies = ("utt2spk~", "utt2spk.bak", "text.orig", "utt2spk (1)", "#utt2spk#", "wav.scp.swp")
+    for name in copies:
+        (corpus / name).write_bytes(b"\xff no table\n")
+    assert DataDir.read(corpus) == before
+    main([str(corpus), "--fix_drop"])
+    assert all((corpus / name).read_bytes() == b"\xff no table\n" for name in copies)
 
 
 def test_text_is_required_unless_told(corpus):
@@ -169,6 +224,27 @@ def test_what_a_killed_write_left_is_cleared(corpus):
     write_data_dir(corpus, {"wav.scp": {"a": "a.wav"}, "utt2spk": {"a": "s"}})
     assert contents(corpus) == {"wav.scp": "a a.wav\n", "utt2spk": "a s\n", "spk2utt": "s a\n"}
     assert sorted(p.name for p in corpus.parent.iterdir()) == ["audio", "in"]
+
+
+def test_a_path_that_tables_cannot_hold_is_refused_at_once(tmp_path):
+    with pytest.raises(
+        UserError, match=r"caf\\udce9: the path is not UTF-8: choose another folder"
+    ):
+        write_data_dir(tmp_path / "caf\udce9", {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_to_another_disk_stays_however_often_it_is_written_to(tmp_path, exists):
+    disk, link = tmp_path / "disk" / "d", tmp_path / "d"
+    disk.parent.mkdir()
+    link.symlink_to(disk)
+    if exists:
+        disk.mkdir()
+    for number in range(3):
+        write_data_dir(link, {"wav.scp": {"a": f"{number}.wav"}, "utt2spk": {"a": "s"}})
+        assert link.is_symlink() and read_table(disk / "wav.scp") == {"a": f"{number}.wav"}
+    assert [path.name for path in disk.parent.iterdir()] == ["d"]
 
 
 def test_a_folder_of_something_else_is_never_replaced(tmp_path):

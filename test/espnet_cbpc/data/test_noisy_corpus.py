@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_cbpc.bin.prepare_noisy_corpus import main
+from espnet_cbpc.bin import prepare_noisy_corpus
 from espnet_cbpc.data.corpus_split import split_noises, split_speakers
 from espnet_cbpc.data.kaldi_dir import DataDir
 from espnet_cbpc.data.noise_folder import NoiseFile, longest_sound, read_noise_folder
@@ -192,7 +192,7 @@ def folders(tmp_path_factory):
 
 
 def prepare(folders, data, *more):
-    main(["--speech", f"{folders}/speech", "--noise", f"{folders}/noise", "--data", str(data),
+    prepare_noisy_corpus.main(["--speech", f"{folders}/speech", "--noise", f"{folders}/noise", "--data", str(data),
           "--fs", "8k", "--nj", "1", *more])  # fmt: skip
 
 
@@ -237,20 +237,43 @@ def test_without_transcripts_there_is_no_text(folders, tmp_path):
     (tmp_path / "bare").mkdir()
     for speaker in ("ann", "bob", "cat"):
         (tmp_path / "bare" / speaker).symlink_to(folders / "speech" / speaker)
-    main(["--speech", f"{tmp_path}/bare", "--noise", f"{folders}/noise", "--fs", "8000",
+    prepare_noisy_corpus.main(["--speech", f"{tmp_path}/bare", "--noise", f"{folders}/noise", "--fs", "8000",
           "--data", f"{tmp_path}/data", "--nj", "1"])  # fmt: skip
     for name in SETS:
         assert "text" not in DataDir.read(tmp_path / "data" / name, require_text=False).tables
 
 
-def test_sets_that_a_late_fault_concerns_do_not_pass_for_whole(prepared, folders, tmp_path):
+def test_clean_speech_that_cannot_be_used_is_named_before_anything_is_written(folders, tmp_path):
+    shutil.copytree(folders, tmp_path / "corpus")
+    speech = tmp_path / "corpus" / "speech"
+    for path in (speech / "ann/ann0.wav", speech / "bob/bob0.wav"):
+        soundfile.write(path, np.zeros(8000), 8000)
+    soundfile.write(speech / "cat/cat0.wav", np.full(8000, np.nan), 8000, "FLOAT")
+    flac = (speech / "dan/dan1.flac").read_bytes()
+    (speech / "dan/dan1.flac").write_bytes(flac[: len(flac) // 2])
+    with pytest.raises(UserError) as e:
+        prepare(tmp_path / "corpus", tmp_path / "data")
+    for problem in (
+        "2 of 12 audio file(s): audio is silent: leave it out (ann/ann0.wav: ",
+        "1 of 12 audio file(s): audio has samples that are not finite (NaN or inf): replace it (cat",
+        "1 of 12 audio file(s): not a readable audio file: replace it (dan/dan1.flac: ",
+    ):
+        assert problem in str(e.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_sets_that_a_late_fault_concerns_do_not_pass_for_whole(
+    prepared, folders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(prepare_noisy_corpus, "check_speech", lambda *_: None)
     shutil.copytree(folders, tmp_path / "corpus")
     shutil.copytree(prepared, tmp_path / "data")
     (faulty, *_) = read_manifest(prepared / "manifests" / "dev.jsonl")
     silent = faulty.recordings[0]
     rate = soundfile.info(folders / "speech" / silent).samplerate
     soundfile.write(tmp_path / "corpus" / "speech" / silent, np.zeros(rate), rate)
-    with pytest.raises(UserError, match=rf"{faulty.id}: silent speech \({silent}\)"):
+    message = rf"1 of 3 mixture\(s\): audio is silent: leave it out \({faulty.id}: {silent}\)"
+    with pytest.raises(UserError, match=message):
         prepare(tmp_path / "corpus", tmp_path / "data")
     whole = {name for name in SETS if (tmp_path / "data" / name / "wav.scp").exists()}
     assert whole == {"train"}

@@ -88,7 +88,7 @@ def test_faulty_files_are_named(tmp_path):
     whole = ramp(tmp_path / "whole.flac", 50_000).read_bytes()
     (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
     for name, message in {
-        "gone.wav": "not a readable audio file",
+        "gone.wav": "no such audio file",
         "text.wav": "not a readable audio file",
         "empty.wav": "has no samples",
         "nan.wav": "not finite",

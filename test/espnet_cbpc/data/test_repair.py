@@ -78,6 +78,34 @@ def test_what_has_one_right_answer_is_repaired_and_the_originals_kept(spoilt, ca
     assert said.endswith("3 utterances (1 SIMU, 1 REAL, 1 CLEAN), 2 speakers\n")
 
 
+def test_white_space_of_any_kind_becomes_one_blank(corpus):
+    (corpus / "text").write_text(
+        "clean-u\u3000one\u00a0two\nreal-u a\u2028b \tc\nsimu-u x  y\u0085z\u3000\n",
+        encoding="utf-8",
+    )
+    (corpus / "utt2spk").write_text(
+        "\ufeffclean-u ann\n\ufeffreal-u\u00a0bob\nsimu-u bob\r\n", encoding="utf-8"
+    )
+    with pytest.raises(UserError) as e:
+        DataDir.read(corpus)
+    for message in (
+        "/text:1: U+00A0, U+3000 in the line of 'clean-u' (the like in lines 2, 3): run validate_",
+        "/utt2spk:1: a byte order mark in the line of 'clean-u' (the like in lines 2): run",
+    ):
+        assert message in str(e.value)
+    main([str(corpus), "--fix"])
+    assert (corpus / "text").read_text() == "clean-u one two\nreal-u a b c\nsimu-u x y z\n"
+    assert (corpus / "utt2spk").read_bytes() == b"clean-u ann\nreal-u bob\nsimu-u bob\n"
+
+
+def test_paths_are_not_tidied(corpus):
+    wav = (corpus / "wav.scp").read_text().splitlines()
+    lines = [f"{line}\u00a0 \u3000x.wav" for line in wav]
+    (corpus / "wav.scp").write_text("\n".join(reversed(lines)), encoding="utf-8")
+    list(repair_data_dir(corpus))
+    assert (corpus / "wav.scp").read_text(encoding="utf-8").split("\n") == [*lines, ""]
+
+
 def test_a_second_repair_changes_nothing(spoilt):
     assert list(repair_data_dir(spoilt))
     before = {path: path.stat().st_mtime_ns for path in spoilt.rglob("*")}

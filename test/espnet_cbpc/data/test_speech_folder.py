@@ -1,12 +1,16 @@
 """Folders of speech in the layouts that corpora come in, and what is said of faulty ones."""
 
+import errno
+import os
 import re
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from espnet_cbpc.data.audio_folder import find_files
 from espnet_cbpc.data.speech_folder import check_speech, read_speech_folder
 from espnet_cbpc.utils.cli import UserError
 
@@ -24,7 +28,7 @@ def tree(tmp_path):
 
     def write(texts):
         for file, content in texts.items():
-            (tmp_path / "corpus" / file).write_text(content)
+            (tmp_path / "corpus" / file).write_text(content, encoding="utf-8")
         return tmp_path / "corpus"
 
     make.write = write
@@ -123,6 +127,81 @@ def test_no_folder_no_audio(tmp_path):
     (tmp_path / "._b.wav").touch()
     with pytest.raises(UserError, match=r"no audio files \(clean speech\)"):
         read_speech_folder(tmp_path)
+
+
+def test_a_folder_is_entered_once_whatever_leads_to_it(tree, tmp_path):
+    folder = tree("bob/b.wav", "bob/deep/c.wav", "zoe/z.wav")
+    (folder / "again").symlink_to(folder)
+    (folder / "bob" / "up").symlink_to(folder.parent)
+    (folder / "bob" / "deep" / "loop").symlink_to(folder / "bob")
+    (folder / "a_zoe").symlink_to(folder / "zoe")
+    (folder / "self").symlink_to("self")
+    expected = ["bob/b.wav", "bob/deep/c.wav", "zoe/z.wav"]
+    assert find_files(folder, (".wav",)) == expected
+    (tmp_path / "link").symlink_to(folder)
+    assert find_files(tmp_path / "link", (".wav",)) == expected
+    assert [row[2] for row in rows(folder)] == ["bob", "deep", "zoe"]
+
+
+def test_a_folder_that_must_not_be_entered_is_left_out_and_said(tree, caplog, monkeypatch):
+    folder = tree("ann/a.wav", "lost+found/b.wav")
+
+    def names(path, listdir=os.listdir):
+        if Path(path).name == "lost+found":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", names)
+    assert find_files(folder, (".wav",)) == ["ann/a.wav"]
+    assert "lost+found: not searched (Permission denied)" in caplog.text
+
+
+@pytest.mark.parametrize("name", [b"x/caf\xe9.wav", b"caf\xe9/a.wav", b"x/caf\xe9.trans.txt"])
+def test_names_that_are_not_utf8_are_shown(tree, name):
+    folder = tree("x/a.wav")
+    path = Path(os.fsdecode(os.path.join(os.fsencode(folder), name)))
+    path.parent.mkdir(exist_ok=True)
+    (folder / "x" / "a.wav").rename(path)
+    (folder / "x" / "b.wav").touch()
+    with pytest.raises(
+        UserError, match=r"1 file name\(s\) are not UTF-8 \(.*caf\\udce9.*\): rename"
+    ):
+        read_speech_folder(folder)
+
+
+def test_tables_may_begin_with_a_byte_order_mark_and_hold_any_white_space(tree):
+    folder = tree("x/a.wav", "x/b.wav")
+    tree.write({"text": "\ufeffa one\u00a0two\nb\u3000three\u2028four\u0085\n"})
+    tree.write({"utt2spk": "\ufeffa ann\r\nb bob\r\n"})
+    assert rows(folder) == [
+        ("ann-a", "x/a.wav", "ann", "one two"),
+        ("bob-b", "x/b.wav", "bob", "three four"),
+    ]
+
+
+def test_transcripts_in_other_encodings_are_told_all_at_once(tree):
+    folder = tree("x/a.wav", "x/b.wav", "x/c.wav")
+    for name, content in (("a", b"caf\xe9"), ("b", "\ufefftwo".encode()), ("c", b"don\x92t")):
+        (folder / "x" / f"{name}.txt").write_bytes(content)
+    with pytest.raises(UserError) as e:
+        read_speech_folder(folder)
+    assert str(e.value).startswith("2 of 3 transcripts are faulty: ")
+    for name in ("a", "c"):
+        assert f"x/{name}.txt: not UTF-8 text (byte 0x" in str(e.value)
+    assert "perhaps cp1252" in str(e.value)
+    (folder / "text").write_bytes(b"a caf\xe9\n")
+    with pytest.raises(
+        UserError, match=r"corpus/text: not UTF-8 text \(byte 0xe9 in line 1\), perh"
+    ):
+        read_speech_folder(folder)
+
+
+def test_ids_too_long_for_the_files_that_are_made_of_them(tree):
+    folder = tree(f"x/{'a' * 243}.wav")
+    with pytest.raises(
+        UserError, match=r"1 file\(s\) whose name.* cannot be an id \(x/aaa.*shorten"
+    ):
+        read_speech_folder(folder)
 
 
 def test_linked_folders_are_entered(tree, tmp_path):

@@ -21,6 +21,29 @@ def test_words_most_frequent_first(text, tmp_path):
     assert (tmp_path / "w" / "tokens.txt").read_text().split("\n") == [*tokens, ""]
 
 
+@pytest.mark.parametrize("token_type", ["word", "char", "bpe"])
+def test_reserved_tokens_in_the_text_are_not_listed_twice(tmp_path, token_type):
+    lines = ["one <unk> two", "<unk> <blank> one", "<sos/eos> <space>", "<s> two </s>"] * 3
+    write_table(tmp_path / "text", {f"u{i:02d}": line for i, line in enumerate(lines)})
+    tokens = make_token_list(str(tmp_path / "text"), token_type, 22, tmp_path / "t")
+    assert len(set(tokens)) == len(tokens)
+    assert tokens[:2] == ["<blank>", "<unk>"] and tokens[-1] == "<sos/eos>"
+    if token_type == "word":
+        assert sorted(tokens[2:-1]) == ["</s>", "<s>", "<space>", "one", "two"]
+
+
+@pytest.mark.parametrize("token_type", ["word", "char"])
+def test_no_token_is_white_space(tmp_path, token_type):
+    write_table(tmp_path / "text", {"a": "one\u3000two\u00a0x", "b": "y\u2028z  one\t\u0085 two"})
+    tokens = make_token_list(str(tmp_path / "text"), token_type, 0, tmp_path / "t")
+    assert tokens == [token.strip() for token in tokens]
+    words = ["one", "two", "x", "y", "z"]
+    expected = words if token_type == "word" else sorted({*"onetwoxyz", "<space>"})
+    assert sorted(tokens[2:-1]) == expected
+    lines = (tmp_path / "t" / "tokens.txt").read_text(encoding="utf-8").split("\n")
+    assert lines == [*tokens, ""]
+
+
 def test_characters_with_a_symbol_for_the_blank(text, tmp_path):
     tokens = make_token_list(text, "char", 0, tmp_path / "c")
     assert set(tokens[2:-1]) == set("twonesix") | {"<space>"}

@@ -29,6 +29,13 @@ def test_lines_over_numbers_with_bands():
     ]
 
 
+def test_what_is_no_number_makes_no_line():
+    rates = {"5": (0.25, [0.2, 0.3]), "nan": (0.5, [0.4, 0.6]), "inf": (0.1, [0.0, 0.2])}
+    found = ByProperty("test_seen", "utt2snr", {"joint": rates})
+    assert plot(found).alt.startswith("Dot plot, test_seen: WER by SNR. Highest on average: nan (")
+    assert found.table().head == ["system", "5 dB", "nan", "inf"]
+
+
 def test_unknown_rates_and_intervals_leave_gaps():
     rates = {"0": (None, [None, None]), "5": (0.25, [None, None]), "10": (0.2, [0.1, 0.3])}
     found = ByProperty("test_seen", "utt2snr", {"joint": rates})

@@ -1,8 +1,10 @@
 """Groups by a property: order, what has no value, and stretches of many numbers."""
 
 import numpy as np
+import pytest
 
 from espnet_cbpc.scoring.groups import group, lowest, number
+from espnet_cbpc.scoring.wording import with_unit
 
 
 def test_numbers_come_first_and_in_order():
@@ -16,12 +18,20 @@ def test_numbers_come_first_and_in_order():
     }
 
 
+@pytest.mark.parametrize("value", ["nan", "NaN", "-nan", "inf", "-inf", "Infinity", "1e999", ""])
+def test_what_is_no_number(value):
+    assert number(value) is None and lowest(value) is None
+    assert with_unit("utt2snr", value) == value
+    groups = group("abc", {"a": value, "b": "10", "c": "-5"})
+    assert list(groups) == ["-5", "10", value]
+
+
 def test_many_numbers_are_put_into_stretches():
     snrs = np.random.default_rng(0).uniform(-5, 15, size=200)
     table = {f"u{i}": f"{snr:.2f}" for i, snr in enumerate(snrs)}
     table.update({"c": "clean", "m": "inf"})
     groups = group(table, table)
-    assert list(groups) == ["-5 to 0", "0 to 5", "5 to 10", "10 to 15", "inf", "clean"]
+    assert list(groups) == ["-5 to 0", "0 to 5", "5 to 10", "10 to 15", "clean", "inf"]
     for name, members in groups.items():
         if " to " in name:
             low, high = map(float, name.split(" to "))

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from espnet_cbpc.bin import report
+from espnet_cbpc.scoring.options import named_folders
 from espnet_cbpc.scoring.provenance import provenance
 from espnet_cbpc.scoring.seeds import difference_over_seeds, mean_over_seeds
 from espnet_cbpc.scoring.significance import matched_pairs
@@ -186,6 +187,50 @@ def without_intervals(tables):
         for title, rows in tables.items()
         if not title.startswith("Against ")
     }
+
+
+def test_an_snr_that_is_no_number_has_no_unit(files, tmp_path):
+    keys = read(tmp_path / "raw/test_seen/text")
+    snrs = {key: ("nan", "0", "5", "10")[i % 4] for i, key in enumerate(keys)}
+    write(tmp_path / "raw/test_seen/utt2snr", snrs)
+    report.main(files)
+    head = sections((tmp_path / "RESULTS.md").read_text())["test_seen: WER (%) by SNR"][0]
+    assert head == ["system", "0 dB", "5 dB", "10 dB", "nan", "all"]
+
+
+TITLES = ("lr=1e-4, wd=0", "a = b", "=", "joint, CBPC (lr=1)")
+
+
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("folder", ["exp/asr", "exp/lr=1,seed/x=y"])
+def test_systems_of_any_title(files, tmp_path, title, folder):
+    if "," in folder:
+        folder = folder.replace(",", "_")
+        (tmp_path / "exp/lr=1_seed").mkdir()
+        (tmp_path / "exp/asr").rename(tmp_path / folder)
+    files[1] = f"{title}={tmp_path / folder}"
+    report.main(files)
+    rows = sections((tmp_path / "RESULTS.md").read_text())["WER (%)"]
+    assert [row[0] for row in rows[1:]] == [title, "SE|ASR"]
+
+
+def test_seeds_of_a_system_whose_title_has_signs(tmp_path):
+    (tmp_path / "a=1").mkdir()
+    (tmp_path / "b").mkdir()
+    item = f"x=1, y=2={tmp_path}/a=1,{tmp_path}/b"
+    folders = [f"{tmp_path}/a=1", f"{tmp_path}/b"]
+    assert named_folders("--systems", [item]) == {"x=1, y=2": folders}
+    assert named_folders("--systems", ["x=gone=1"]) == {"x": ["gone=1"]}  # to be told so later
+    for wrong in ("x", "=x", "x=", "x=,"):
+        with pytest.raises(UserError, match=f"--systems '{wrong}.*': (write it as|give each seed)"):
+            named_folders("--systems", [wrong])
+
+
+def test_notes_in_another_encoding_are_named_before_anything_is_written(files, tmp_path):
+    (tmp_path / "notes.md").write_bytes(b"caf\xe9")
+    with pytest.raises(UserError, match=r"notes.md: not UTF-8 text \(byte 0xe9 in line 1\)"):
+        report.main([*files, "--notes", str(tmp_path / "notes.md")])
+    assert not (tmp_path / "results.json").exists()
 
 
 def test_notes_end_the_report(files, tmp_path):

@@ -1,7 +1,9 @@
 """Speech quality: values against the libraries, edge cases, and refused input."""
 
 import math
+import os
 import re
+import signal
 
 import fast_bss_eval
 import numpy as np
@@ -11,12 +13,15 @@ from pesq import pesq
 from pystoi import stoi
 
 from espnet_cbpc.bin import score_enh
+from espnet_cbpc.scoring import guarded_pesq
 from espnet_cbpc.scoring import speech_quality as scoring
+from espnet_cbpc.scoring.guarded_pesq import speech_stretches
 from espnet_cbpc.scoring.measures import MEASURES, chosen_measures, made_with
 from espnet_cbpc.scoring.quality_metrics import sdr, si_sdr, speech_quality
 from espnet_cbpc.scoring.segmental_snr import segmental_snr
 from espnet_cbpc.scoring.speech_quality import mean_of_defined
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.fence import Fence
 
 DEFAULT_AT_ANY_RATE = {"CSIG", "CBAK", "COVL", "STOI", "ESTOI", "SI_SDR", "SDR", "SEGSNR"}
 
@@ -286,6 +291,22 @@ def test_a_killed_run_is_gone_on_with(files, tmp_path, monkeypatch):
     assert len(computed) == 5
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["\0" * 40, "5", "null", "[]", '{"key": 1}', '{"key": "a", "fs": 8000, "values": {"SDR": 3}}'],
+)
+def test_a_damaged_line_of_the_cache_costs_its_own_values(files, tmp_path, monkeypatch, damage):
+    computed = counted(monkeypatch)
+    options = [*files, "--nj=1", "--measures", "SI_SDR"]
+    score_enh.main(options)
+    expected = results(tmp_path / "out")
+    cache = tmp_path / "out" / "cache.jsonl"
+    first, *others = cache.read_text().splitlines()
+    cache.write_text("\n".join([damage, *others]))
+    score_enh.main(options)
+    assert len(computed) == 3 + 1 and results(tmp_path / "out") == expected
+
+
 def test_rates_of_a_set_must_agree(files, tmp_path):
     for kind in ("ref", "inf"):
         soundfile.write(tmp_path / f"b_{kind}.wav", speech_like(1, 16000), 16000)
@@ -324,3 +345,91 @@ def test_a_set_without_simulated_speech_is_refused(files, tmp_path):
 def test_missing_audio_names_the_utterance(files, tmp_path):
     (tmp_path / "b_ref.wav").unlink()
     refused(files, f"1 of 3 utterance(s) cannot be scored (b: {tmp_path}/b_ref.wav: no such audio")
+
+
+def pauses(count, fs=8000):
+    """Return a number of stretches of speech, parted by pauses, and a noisy version."""
+    stretch = speech_like(0.4, fs)[: round(0.2 * fs)]  # a syllable
+    ref = np.tile(np.concatenate([np.repeat(stretch, 2), np.zeros(round(0.3 * fs))]), count)
+    return ref, noisy(ref, 0.005)
+
+
+def test_pesq_of_more_pauses_than_it_has_room_for_is_undefined():
+    fs, names = 16000, ("PESQ_NB", "COVL", "SI_SDR", "STOI")
+    few, many = (speech_quality(*pauses(count, fs), fs, names) for count in (20, 48))
+    assert many == pytest.approx(few, rel=0.03)
+    for count in (52, 150):  # where the library is wrong, and where it crashes
+        scores = speech_quality(*pauses(count, fs), fs, names)
+        assert math.isnan(scores.pop("PESQ_NB")) and not math.isnan(many["COVL"])
+        assert math.isnan(scores.pop("COVL"))
+        assert scores == pytest.approx({name: few[name] for name in scores}, rel=0.03)
+
+
+@pytest.mark.parametrize("count", [1, 20, 47])
+@pytest.mark.parametrize("fs", [8000, 16000])
+def test_stretches_of_speech(count, fs):
+    assert speech_stretches(pauses(count, fs)[0], fs) == count
+
+
+def crash(*_):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_crash_of_native_code_costs_one_value(files, tmp_path, monkeypatch, caplog):
+    real = guarded_pesq.library.pesq
+    ref = soundfile.read(tmp_path / "b_ref.wav")[0]
+    monkeypatch.setattr(guarded_pesq, "_fenced", Fence())
+    monkeypatch.setattr(guarded_pesq.library, "pesq", CrashesOn(ref, real))
+    score_enh.main([*files, "--nj=1", "--measures", "PESQ_NB", "CSIG", "STOI"])
+    values = {
+        name: dict(line.split() for line in (tmp_path / f"out/{name}_spk1").open())
+        for name in ("PESQ_NB", "CSIG", "STOI")
+    }
+    assert values["PESQ_NB"]["b"] == values["CSIG"]["b"] == "nan"
+    assert float(values["PESQ_NB"]["a"]) > 1 and float(values["STOI"]["b"]) > 0.5
+    assert re.search(r"^PESQ_NB +[\d.]+ +1 +2$", (tmp_path / "out/result.txt").read_text(), re.M)
+    assert "PESQ_NB is undefined for an utterance or more (Crashed: SIGSEGV)" in caplog.text
+
+
+class CrashesOn:
+    """PESQ that crashes on one reference."""
+
+    def __init__(self, ref, otherwise):
+        self.ref, self.otherwise = ref, otherwise
+
+    def __call__(self, fs, ref, inf, mode):
+        if np.array_equal(ref, self.ref):
+            crash()
+        return self.otherwise(fs, ref, inf, mode)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 10, 200, 400])
+@pytest.mark.parametrize("fs", [8000, 16000, 44100])
+def test_of_next_to_nothing_measures_are_undefined(samples, fs):
+    ref = np.random.default_rng(0).standard_normal(samples)
+    scores = speech_quality(ref, noisy(ref, 0.1), fs)
+    assert all(math.isnan(scores[name]) for name in ("STOI", "ESTOI", "SDR", "COVL"))
+
+
+@pytest.mark.parametrize(
+    "name, lost",
+    [
+        ("pesq", {"PESQ_NB", "CSIG", "CBAK", "COVL"}),
+        ("composite", {"CSIG", "CBAK", "COVL"}),
+        ("stoi", {"STOI", "ESTOI"}),
+        ("sdr", {"SDR"}),
+        ("si_sdr", {"SI_SDR"}),
+        ("segmental_snr", {"SEGSNR"}),
+    ],
+)
+def test_whatever_a_library_raises_costs_its_own_values(monkeypatch, name, lost):
+    def broken(*_, **__):
+        raise ZeroDivisionError("inside the library")
+
+    ref = speech_like(1, 8000)
+    whole = speech_quality(ref, noisy(ref, 0.02), 8000)
+    monkeypatch.setattr(f"espnet_cbpc.scoring.quality_metrics.{name}", broken)
+    scores = speech_quality(ref, noisy(ref, 0.02), 8000)
+    assert {measure for measure, value in scores.items() if math.isnan(value)} == lost
+    kept = {measure: whole[measure] for measure in whole.keys() - lost}
+    assert {measure: scores[measure] for measure in kept} == pytest.approx(kept)

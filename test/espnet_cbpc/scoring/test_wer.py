@@ -7,6 +7,7 @@ import pytest
 
 from espnet_cbpc.bin import score_asr
 from espnet_cbpc.scoring.error_counts import ErrorCounts
+from espnet_cbpc.scoring.sclite import MARK
 from espnet_cbpc.scoring.wer import summary
 from espnet_cbpc.utils.cli import UserError
 
@@ -85,6 +86,49 @@ def test_sclite_is_compared_with(files, tmp_path, monkeypatch, caplog, name, sub
     assert "Sum" in (tmp_path / "out/score_wer/result.sclite.txt").read_text()
     warnings = [m for m in caplog.messages if "score_wer: sclite DISAGREES" in m]
     assert bool(warnings) == warned
+
+
+@pytest.mark.parametrize(
+    "text, marks",
+    [("{ one / two } three", "/, {, }"), ("one @ (two)", "(two), @"), (";; one", ";;")],
+)
+def test_words_that_are_marks_to_sclite_are_the_reason(
+    files, tmp_path, monkeypatch, caplog, text, marks
+):
+    (tmp_path / "ref").write_text(f"s1-a {text}\ns1-b four five\ns2-c six seven eight nine\n")
+    program = tmp_path / "bin" / "sclite"
+    program.parent.mkdir()
+    program.write_text(SCLITE.replace("{sub}", "1"))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    score_asr.main(files)
+    (told,) = [message for message in caplog.messages if "score_wer: sclite" in message]
+    assert "sclite counts otherwise: it counts" in told and "DISAGREES" not in told
+    assert told.endswith(f"; to sclite {marks} in 1 line(s) are no words but marks")
+
+
+@pytest.mark.parametrize("text", ["one/two", "a(b)c", "one;;two", "e@mail", "(s1-a"])
+def test_signs_within_words_are_no_marks(text):
+    assert not MARK.findall(f"one {text} two")
+
+
+@pytest.mark.parametrize("text", ["\u3000", "\u00a0\u2028", " \ufeff"])
+def test_a_reference_of_white_space_is_empty(files, tmp_path, text):
+    (tmp_path / "ref").write_text("".join(f"s{i} {text}\n" for i in range(3)), encoding="utf-8")
+    message = r"ref:1: 's0' has no value \(the like in lines 2, 3\)|ref: no reference has words"
+    with pytest.raises(UserError, match=message):
+        score_asr.main(files)
+    assert not (tmp_path / "out").exists()
+
+
+def test_white_space_of_any_kind_parts_words(files, tmp_path, capsys):
+    ref = "s1-a one\u3000two\u00a0three\ns1-b four\u2028five\ns2-c six seven\u0085eight nine\n"
+    (tmp_path / "ref").write_text(ref, encoding="utf-8")
+    score_asr.main(files)
+    assert "WER 44.4 % (4 errors in 9)" in capsys.readouterr().out
+    assert (tmp_path / "out/score_wer/ref.trn").read_text() == (
+        "one two three (s1-s1-a)\nfour five (s1-s1-b)\nsix seven eight nine (s2-s2-c)\n"
+    )
 
 
 def test_failing_sclite_is_reported(files, tmp_path, monkeypatch, caplog):

@@ -17,6 +17,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from chime4_files import FS, OBTAIN, names_in
 
+from espnet_cbpc.data.text_rules import read_lines
 from espnet_cbpc.utils.cli import UserError, listed
 
 FRONT_CHANNELS = (1, 3, 4, 5, 6)  # channel 2 is behind the tablet, and left out by convention
@@ -149,7 +150,7 @@ class Corpus:
         paths = [folder / f"{set_name}_1ch_track.list" for folder in self.list_dirs]
         path = next((p for p in paths if p.is_file()), None)
         channels = {}
-        for number, line in enumerate(path.read_text().splitlines() if path else [], 1):
+        for number, line in enumerate(read_lines(path) if path else [], 1):
             name, _, channel = Path("".join(line.split()[:1])).stem.rpartition(".CH")
             if not name or not channel.isdecimal():
                 raise UserError(f"{path}:{number}: names no file <name>.CH<n>.wav: {OBTAIN}")

@@ -32,7 +32,7 @@ from close_talk_filter import filter_image
 
 from espnet_cbpc.data.audio import PCM_16_STEP, read_audio, read_header, write_audio
 from espnet_cbpc.data.directory import whole_directory
-from espnet_cbpc.utils.parallel import parallel_map
+from espnet_cbpc.data.map_audio import map_audio
 
 MOST_CORRELATION = 0.1
 DRY = {"taps": 1, "first": 0, "block": FS}
@@ -77,7 +77,7 @@ def make_references(
         Their paths by id, without those that cannot be made.
 
     Raises:
-        AudioError: a file that cannot be read.
+        UserError: files that cannot be read, all of them.
     """
     if set_name not in TRAIN_SETS and any(u.channel is None for u in utterances):
         logging.warning(
@@ -86,8 +86,8 @@ def make_references(
     sources = {u.id: _source(corpus, set_name, u, clean) for u in utterances}
     with whole_directory(folder, is_data_directory=False) as temporary:
         work = partial(_write_reference, folder=temporary)
-        made = parallel_map(work, sources.items(), len(sources), nj, f"references {set_name}")
-        ways = dict(zip(sources, made))
+        items = ((key, (key, source)) for key, source in sources.items())
+        ways = map_audio(work, items, len(sources), nj, f"references {set_name}", set_name)
     counts = Counter(ways.values())
     logging.info(
         "%s: %d references by subtraction of the noise, %d by a filter on the dry speech",

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Dict, Optional, Union
 
+from espnet_cbpc.data.text_rules import read_lines
 from espnet_cbpc.utils.cli import UserError
 
 _LINE = re.compile(r"(?P<words>.*)\((?P<id>[^()\s]+)\)\s*")
@@ -51,11 +52,7 @@ def read_dot(path: Union[str, Path]) -> Dict[str, str]:
         UserError: the file cannot be read, or a line is of another form.
     """
     found: Dict[str, str] = {}
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as e:
-        raise UserError(f"{path}: cannot be read ({e.strerror}): restore it") from e
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_lines(path), 1):
         match = _LINE.fullmatch(line)
         if match:
             found[match["id"].upper()] = match["words"]

@@ -1,6 +1,5 @@
 """What comes from WSJ0: the clean speech behind tr05_simu, and its transcripts."""
 
-import os
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
@@ -8,7 +7,8 @@ from chime4_corpus import Annotation, Corpus
 from chime4_files import names_in
 from chime4_transcripts import normalise, read_dot, read_dots_of_set, wsj_name
 
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.data.audio_folder import find_files
+from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 Prompt = Tuple[str, str]  # speaker, name
 SHORTEN = b"embedded-shorten"
@@ -37,10 +37,8 @@ class Wsj0:
         """Return the files of a suffix, in upper or lower case, by their stems in upper case."""
         found: Dict[str, Path] = {}
         for root in self.roots:
-            for folder, _, names in os.walk(root, followlinks=True):
-                for name in names:
-                    if name.lower().endswith(suffix):
-                        found.setdefault(Path(name).stem.upper(), Path(folder, name))
+            for name in find_files(root, (suffix,)):
+                found.setdefault(Path(name).stem.upper(), root / name)
         return found
 
     def clean_speech(self, annotations: Sequence[Annotation]) -> Dict[Prompt, Path]:
@@ -112,8 +110,8 @@ def _by_prompt(corpus: Corpus, wsj0: Wsj0, annotations: Sequence[Annotation]) ->
     clean = read_dots_of_set(corpus.transcription_dir, "tr05_org")
     if clean is None:
         clean = {}
-        for path in wsj0.find(".dot").values():
-            clean.update(read_dot(path))
+        for words in gathered(read_dot, wsj0.find(".dot"), ".dot files of WSJ0").values():
+            clean.update(words)
     words = {wsj_name(key): value for key, value in clean.items()}
     return {a.name: words[a.wsj_name] for a in annotations if a.wsj_name in words}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, NamedTuple, Tuple, Union
 
 from espnet_cbpc.data import download
-from espnet_cbpc.data.audio import AudioError, read_audio
+from espnet_cbpc.data.audio import AudioError, check_sounding
 from espnet_cbpc.utils.cli import UserError, listed
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -87,7 +87,8 @@ def lengths(corpus: Corpus, folder: Path) -> Dict[str, int]:
     """Check every file of the corpus and return its samples by name.
 
     Raises:
-        UserError: files are missing, truncated, unreadable, or of another rate or channel count.
+        UserError: files are missing, truncated, unreadable, silent, or of another rate or channel
+            count.
     """
     remedy = f"complete the folder, or leave {corpus.variable} empty in db.sh to download it"
     missing = [name for name in corpus.names if not (folder / name).is_file()]
@@ -100,11 +101,10 @@ def lengths(corpus: Corpus, folder: Path) -> Dict[str, int]:
     faults = []
     for name in corpus.names:
         try:
-            audio, rate = read_audio(folder / name)
+            samples[name], rate = check_sounding(folder / name)
         except AudioError as e:
             faults.append(f"{name}: {e.problem}")
             continue
-        samples[name] = len(audio)
         if rate != corpus.rate:
             faults.append(f"{name}: {rate} Hz instead of {corpus.rate} Hz")
     if faults:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from espnet_cbpc.data import download
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.data.table import read_table
+from espnet_cbpc.data.text_rules import read_lines, tidied
+from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 URL = "https://www.openslr.org/resources/12"
 
@@ -100,8 +102,8 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
     """
     recordings: List[Recording] = []
     faults: Dict[str, List[str]] = {}
-    for chapter in sorted(path for path in folder.glob("*/*") if path.is_dir()):
-        texts, flacs = _read_chapter(chapter)
+    chapters = {path: path for path in sorted(folder.glob("*/*")) if path.is_dir()}
+    for chapter, (texts, flacs) in gathered(_read_chapter, chapters, "chapters").items():
         unread = sorted(flacs - texts.keys())
         faults.setdefault("recording(s) without transcript", []).extend(unread)
         unheard = sorted(texts.keys() - flacs)
@@ -109,7 +111,7 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
         relative = Path(part) / chapter.relative_to(folder)
         for key, text in texts.items():
             file = (relative / f"{key}.flac").as_posix()
-            recordings.append(Recording(key, chapter.parent.name, text, file))
+            recordings.append(Recording(key, chapter.parent.name, tidied(text), file))
     found = [f"{len(keys)} {what} ({listed(keys)})" for what, keys in faults.items() if keys]
     if found:
         raise UserError(f"{folder}: {'; '.join(found)}: unpack {part}.tar.gz anew")
@@ -128,8 +130,7 @@ def _read_chapter(chapter: Path) -> Tuple[Dict[str, str], set]:
     flacs = {name[: -len(".flac")] for name in names if name.endswith(".flac")}
     texts: Dict[str, str] = {}
     for name in (name for name in names if name.endswith(".trans.txt")):
-        lines = (chapter / name).read_text(encoding="utf-8").splitlines()
-        texts.update((key, text) for key, _, text in (line.partition(" ") for line in lines))
+        texts.update(read_table(chapter / name, strict=False))
     return texts, flacs
 
 
@@ -138,8 +139,8 @@ def genders(folders: Iterable[Path]) -> Dict[str, str]:
     table: Dict[str, str] = {}
     for path in sorted({folder.parent / "SPEAKERS.TXT" for folder in folders}):
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                if not line.startswith(";"):
-                    speaker, gender = line.split("|")[:2]
-                    table[speaker.strip()] = gender.strip().lower()
+            for line in read_lines(path):
+                speaker, *fields = line.split("|")
+                if fields and not line.startswith(";"):
+                    table[speaker.strip()] = fields[0].strip().lower()
     return table

@@ -3,11 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple, Tuple
 
-from espnet_cbpc.data.audio import AudioError, read_audio
-from espnet_cbpc.data.mixing import FRAME_SECONDS
-from espnet_cbpc.data.noise_folder import longest_sound
-
-MIN_SECONDS = 0.1
+from espnet_cbpc.data.noise_folder import sounding
 
 
 class Sound(NamedTuple):
@@ -24,13 +20,5 @@ class Sound(NamedTuple):
 
 
 def find_sound(path: Path) -> Sound:
-    """Read the first channel of a noise file.
-
-    Raises:
-        AudioError: the file is faulty, silent, or sounds for less than 0.1 s.
-    """
-    samples, rate = read_audio(path, channel=0)
-    begin, end = longest_sound(samples, max(1, int(FRAME_SECONDS * rate)))
-    if end - begin < MIN_SECONDS * rate:
-        raise AudioError(f"noise sounds for less than {MIN_SECONDS} s: leave it out", str(path))
-    return Sound(rate, begin, end)
+    """Read the first channel of a noise file; see :func:`sounding`."""
+    return Sound(*sounding(path))

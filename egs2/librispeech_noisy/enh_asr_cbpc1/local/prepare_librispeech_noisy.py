@@ -15,7 +15,7 @@ from noise_corpora import WHOLE, Noise
 from noise_sound import find_sound
 from training_lists import write_noise_list, write_rir_list
 
-from espnet_cbpc.data.audio import read_header
+from espnet_cbpc.data.audio import check_sounding
 from espnet_cbpc.data.map_audio import map_audio
 from espnet_cbpc.data.noisy_sets import write_noisy_sets
 from espnet_cbpc.utils.cli import UserError, run
@@ -88,7 +88,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     # 2. what is made of it
     train = [recording for part in train_parts for recording in speech[part]]
     mixed = train if args.static_train == "true" else []
-    lengths = _of_files(read_header, [*speech[TEST], *speech[DEV], *mixed], corpora, args.nj)
+    lengths = _of_files(check_sounding, [*speech[TEST], *speech[DEV], *mixed], corpora, args.nj)
     used = [noise for use in ("dev", "seen", "unseen") for noise in noises[use]]
     used += [noise for noise in noises["train"] if mixed or noise.share != WHOLE]
     sounds = _of_files(find_sound, used, corpora, args.nj)

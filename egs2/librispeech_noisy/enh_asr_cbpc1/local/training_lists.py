@@ -13,6 +13,7 @@ from espnet_cbpc.data.directory import whole_directory
 from espnet_cbpc.data.kaldi_dir import write_table
 from espnet_cbpc.data.map_audio import map_audio
 from espnet_cbpc.data.noisy_mixture import noise_name
+from espnet_cbpc.data.text_rules import as_id, read_lines
 from espnet_cbpc.utils.cli import UserError, listed
 
 
@@ -95,7 +96,7 @@ def _find_rirs(root: Path) -> List[Path]:
         return sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO)
     found = sorted(simulated.glob("*/*/*.wav"))
     if (real / "rir_list").is_file():  # it tells responses from noises: a path ends each line
-        lines = (real / "rir_list").read_text(encoding="utf-8").splitlines()
+        lines = read_lines(real / "rir_list")
         found += sorted({real / Path(line.split()[-1]).name for line in lines if line.strip()})
     missing = [path for path in found if not path.is_file()]
     if missing:
@@ -108,7 +109,7 @@ def _find_rirs(root: Path) -> List[Path]:
 
 def _names(files: Iterable[str]) -> Dict[str, str]:
     """Return an id of each file, without blanks."""
-    names = {file: "_".join(noise_name(file).split()) for file in files}
+    names = {file: as_id(noise_name(file)) for file in files}
     if len(set(names.values())) < len(names):
         first: Dict[str, str] = {}
         twins = [file for file, name in names.items() if first.setdefault(name, file) != file]

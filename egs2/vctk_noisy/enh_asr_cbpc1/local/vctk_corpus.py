@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from espnet_cbpc.data import download
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.data.text_rules import read_lines, read_words
+from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 URL = "https://datashare.ed.ac.uk/bitstream/handle/10283/2791"
 WHERE = "https://doi.org/10.7488/ds/2117"
@@ -145,7 +146,8 @@ def read_pairs(set_name: str, folders: Dict[str, Path], allow_partial: bool) -> 
             f"{folders[layout.clean]}: {len(whole)} of {layout.utterances} utterances: unpack the "
             f"archives of {WHERE} whole, or give --allow_partial true to do with a part"
         )
-    return [Pair(key, clean[key], noisy[key], _text(texts[key]), *log[key]) for key in whole]
+    words = gathered(_text, {key: texts[key] for key in whole}, "transcripts")
+    return [Pair(key, clean[key], noisy[key], words[key], *log[key]) for key in whole]
 
 
 def _files(folder: Path, suffix: str) -> Dict[str, Path]:
@@ -157,7 +159,7 @@ def _read_log(path: Path) -> Dict[str, Tuple[str, float]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file: unpack {LOGS}.zip of {WHERE}")
     log = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         try:
@@ -169,7 +171,7 @@ def _read_log(path: Path) -> Dict[str, Tuple[str, float]]:
 
 
 def _text(path: Path) -> str:
-    words = normalise(path.read_text(encoding="utf-8-sig"))
+    words = normalise(read_words(path))
     if not words:
         raise UserError(f"{path}: no words: restore the transcript")
     return words
