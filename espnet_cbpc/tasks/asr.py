@@ -7,3 +7,5 @@ from espnet_cbpc.tasks.training_run import TrainingRun
 
 class ASRTask(TrainingRun, asr.ASRTask):
     """ESPnet's ASR task."""
+
+    transcripts = "text"

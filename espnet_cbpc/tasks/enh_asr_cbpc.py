@@ -86,6 +86,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
     data ``utt2category`` and ``labels`` (pseudo-labels dumped beforehand).
     """
 
+    transcripts = "text_spk1"
     class_choices_list = EnhS2TTask.class_choices_list + [tokenizer_choices]
 
     @classmethod

@@ -1,22 +1,33 @@
-"""What all training runs share: weights that are proven to be loaded, and a start that can fail."""
+"""What all training runs share: weights that are proven to be loaded, transcripts that fit."""
 
 import argparse
+from pathlib import Path
 
 from espnet_cbpc.compat import init_param
 from espnet_cbpc.compat.checkpoints import check_resumable
+from espnet_cbpc.tasks.ctc_fit import check_collected
 
 
 class TrainingRun:
-    """Mixed into a task of ESPnet, before it."""
+    """Mixed into a task of ESPnet, before it.
+
+    Attributes:
+        transcripts: the data name of the transcripts that CTC learns from; None: there are none.
+    """
+
+    transcripts = None
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """Train in this process, one of several where the training is distributed.
 
         Raises:
-            UserError: ``--init_param`` or checkpoint.pth that does not fit.
+            UserError: ``--init_param`` or checkpoint.pth that does not fit; or, once statistics are
+                collected, transcripts of which none fits into the encoder's frames.
         """
         if args.resume and not args.collect_stats:
             check_resumable(args.output_dir, lambda: cls.build_model(args))
         init_param.install()
         super().main_worker(args)
+        if args.collect_stats and cls.transcripts is not None:
+            check_collected(Path(args.output_dir), cls.transcripts, cls.build_model(args))

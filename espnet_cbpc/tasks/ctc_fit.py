@@ -1,0 +1,64 @@
+"""Whether transcripts fit into the encoder's frames, as soon as the lengths of both are known."""
+
+import math
+from pathlib import Path
+from typing import Dict, Mapping
+
+import torch
+
+from espnet_cbpc.data.ctc_fit import check_ctc_fit
+from espnet_cbpc.data.kaldi_dir import read_table
+
+
+def check_collected(stats: Path, text_name: str, model: torch.nn.Module) -> None:
+    """Compare the lengths that ``--collect_stats`` has found.
+
+    Args:
+        stats: its folder, with ``train/{speech_shape,<text_name>_shape}`` and ``valid`` likewise.
+        text_name: of the transcripts; where they are not collected, there is nothing to compare.
+        model: an ASR model, or a joint one.
+
+    Raises:
+        UserError: no transcript of a set fits.
+    """
+    asr_model = getattr(model, "s2t_model", model)
+    if asr_model.ctc is None:
+        return
+    for split in ("train", "valid"):
+        text = stats / split / f"{text_name}_shape"
+        if not text.is_file():
+            continue
+        samples = _lengths(stats / split / "speech_shape")
+        # repeated tokens, which need a blank between them, are not looked at: their number will do
+        tokens = {utterance: range(count) for utterance, count in _lengths(text).items()}
+        check_ctc_fit(tokens, encoder_frames(model, asr_model, samples), str(stats / split))
+
+
+def _lengths(shape_file: Path) -> Dict[str, int]:
+    return {u: int(shape.split(",")[0]) for u, shape in read_table(shape_file).items()}
+
+
+@torch.no_grad()
+def encoder_frames(
+    model: torch.nn.Module, asr_model: torch.nn.Module, samples: Mapping[str, int]
+) -> Dict[str, int]:
+    """Return how many frames the encoder makes of each utterance, or one more.
+
+    Sub-sampling is linear in the length but for rounding, so that the shortest and the longest
+    utterance tell of the others. Those that the model refuses as too short have none.
+    """
+    asr_model.eval()
+    shortest, longest = min(samples.values()), max(samples.values())
+    low, high = (_frames_of(model, asr_model, count) for count in (shortest, longest))
+    slope = (high - low) / max(1, longest - shortest)
+    return {u: math.ceil(low + slope * (n - shortest)) for u, n in samples.items()}
+
+
+def _frames_of(model: torch.nn.Module, asr_model: torch.nn.Module, count: int) -> int:
+    speech, lengths = torch.zeros(1, count), torch.tensor([count])
+    if hasattr(model, "at_asr_rate"):
+        speech, lengths = model.at_asr_rate(speech, lengths)
+    try:
+        return int(asr_model.encode(speech, lengths)[1][0])
+    except Exception:  # ESPnet raises many kinds for utterances that are too short
+        return 0
