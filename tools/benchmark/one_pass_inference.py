@@ -16,6 +16,7 @@ for varied texts), which seldom ends a text by itself: --maxlenratio bounds it.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -216,7 +217,7 @@ def main(cmd=None) -> None:
         seconds = sum(info.duration for info in infos)
         for name in args.search:
             search = {**SEARCHES[name], "maxlenratio": args.maxlenratio}
-            folder = work / name.replace(" ", "_")
+            folder = work / re.sub(r"\W+", "_", name)  # ESPnet splits paths at commas
             first = None
             for i, (way, options) in enumerate(stock_ways().items()):
                 out = folder / f"stock{i}"
