@@ -13,12 +13,15 @@ import time
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import soundfile
 
 from espnet_cbpc.utils.cli import UserError
+
+# Path, inode, size and time of change: what only going through all of a file tells is kept by them.
+File = Tuple[str, int, int, int]
 
 BLOCK = 1 << 16  # frames read at a time
 HEAD, PAGE = 1 << 12, 1 << 16  # bytes that hold the first frame of MP3, a page of Ogg
@@ -71,14 +74,6 @@ class _Endless(io.FileIO):
             return -1
 
 
-class _File(NamedTuple):
-    """A file as it is now, of which is kept what only going through all of it tells."""
-
-    path: str
-    size: int
-    stamp: Tuple[int, int]
-
-
 @contextmanager
 def opened(path: Union[str, Path]) -> Iterator["Source"]:
     """Open an audio file of any format of libsndfile, by whatever name.
@@ -92,12 +87,15 @@ def opened(path: Union[str, Path]) -> Iterator["Source"]:
     try:
         with ExitStack() as stack:
             fd = stack.enter_context(open(path, "rb")).fileno()
-            file = _file(str(path), os.fstat(fd))
-            _check_end(file, os.pread(fd, HEAD, 0), os.pread(fd, PAGE, max(0, file.size - PAGE)))
+            stat, now = os.fstat(fd), time.time_ns()
+            # The clock of files is coarse: what has just been written may change unseen.
+            changed = stat.st_mtime_ns if stat.st_mtime_ns < now - 2e9 else now
+            file = (str(path), stat.st_ino, stat.st_size, changed)
+            _check_end(fd, file)
             stream = stack.enter_context(_Stream(fd, closefd=False))
             sizes = LESS.search(stream.extra_info)
             if sizes and int(sizes[2]) < int(sizes[1]) < STREAMED_SIZE:
-                raise AudioError(CUT_SHORT, file.path)
+                raise AudioError(CUT_SHORT, str(path))
             frames = None if stream.frames == UNKNOWN_FRAMES else stream.frames
             if stream.format == "MP3" and not _tells_length(file, os.pread(fd, 10, 0)):
                 endless = stack.enter_context(_Endless(path))
@@ -105,6 +103,8 @@ def opened(path: Union[str, Path]) -> Iterator["Source"]:
             yield Source(file, stream, frames)
     except AudioError:
         raise
+    except OSError as e:
+        raise AudioError(f"cannot be read ({e.strerror}): see to it", str(path)) from e
     except Exception as e:  # soundfile raises Python's own kinds, too
         problem = NO_HEADER if Path(path).suffix.lower() in HEADERLESS else UNREADABLE
         raise AudioError(problem, str(path)) from e
@@ -120,8 +120,8 @@ class Source:
         frames: samples of each channel; None where the header does not tell.
     """
 
-    def __init__(self, file: _File, stream: _Stream, frames: Optional[int]):
-        self.where, self.frames = file.path, frames
+    def __init__(self, file: File, stream: _Stream, frames: Optional[int]):
+        self.where, self.frames = file[0], frames
         self.rate, self.channels = stream.samplerate, stream.channels
         self._file, self._stream = file, stream
         tells = soundfile.SoundFile.seekable(stream) and not stream.subtype.startswith("DWVW")
@@ -178,47 +178,42 @@ class Source:
             raise AudioError(JOINED, self.where)
 
 
-def _file(path: str, stat: os.stat_result) -> _File:
-    # The clock of files is coarse: what has just been written may change unseen.
-    now = time.time_ns()
-    changed = stat.st_mtime_ns if stat.st_mtime_ns < now - 2e9 else now
-    return _File(path, stat.st_size, (stat.st_ino, changed))
-
-
-def _check_end(file: _File, head: bytes, tail: bytes) -> None:
+def _check_end(fd: int, file: File) -> None:
     """Check that Ogg and NIST files are whole, which libsndfile does not."""
+    (path, _, size, _), head = file, os.pread(fd, HEAD, 0)
     if head[:4] == b"OggS":
+        tail = os.pread(fd, PAGE, max(0, size - PAGE))
         page = tail[tail.rfind(b"OggS\0") :]
         is_last = len(page) > 27 and page[5] & 4
         if not is_last or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
-            raise AudioError(NO_END, file.path)
+            raise AudioError(NO_END, path)
     elif head[:4] == b"NIST" and b"embedded" not in head:  # such as embedded-shorten
         fields = {name: int(value) for name, value in re.findall(rb"(\w+) -i (\d+)", head)}
         names = (b"sample_count", b"channel_count", b"sample_n_bytes")
-        if int(head[8:16]) + math.prod(fields.get(name, 0) for name in names) > file.size:
-            raise AudioError(CUT_SHORT, file.path)
+        if int(head[8:16]) + math.prod(fields.get(name, 0) for name in names) > size:
+            raise AudioError(CUT_SHORT, path)
 
 
-def _tells_length(file: _File, tag: bytes) -> bool:
+def _tells_length(file: File, tag: bytes) -> bool:
     """Return whether the first frame of an MP3 file, after its tag, holds the number of frames."""
     size = sum(byte << 7 * (3 - i) for i, byte in enumerate(tag[6:])) if tag[:3] == b"ID3" else 0
     return any(start < size + HEAD for start in _starts(file, "MP3"))
 
 
 @lru_cache(maxsize=1024)
-def _starts(file: _File, form: str) -> List[int]:
+def _starts(file: File, form: str) -> List[int]:
     """Return where files begin in a file, of those formats that can be joined."""
     if form not in STARTS:
         return []
-    with open(file.path, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with open(file[0], "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return [found.start() for found in re.finditer(STARTS[form], data)]
 
 
 @lru_cache(maxsize=1024)
-def _survey(file: _File) -> Tuple[int, float]:
+def _survey(file: File) -> Tuple[int, float]:
     """Return the number of samples of each channel, and the value that stands for 1."""
     count, scale = 0, 1.0
-    with opened(file.path) as source:
+    with opened(file[0]) as source:
         for block in source.blocks(scaled=False):
             count += len(block)
             scale = max(scale, full_scale(block))

@@ -38,7 +38,7 @@ def atomic_write(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
         os.replace(temporary, target)
     except BaseException as e:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(e, OSError) and e.filename in (None, temporary):  # not of a file read
+        if isinstance(e, OSError) and e.errno and e.filename in (None, temporary):  # none it reads
             raise _refusal(path, e) from e
         if isinstance(e, UnicodeEncodeError):
             line = shown(e.object.strip())

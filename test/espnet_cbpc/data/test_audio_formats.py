@@ -1,5 +1,6 @@
 """One reading of audio: every command finds the same samples in a file, or the same fault."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -239,6 +240,16 @@ def test_files_of_any_name_are_read(tmp_path, name):
     path.write_bytes(WAV)
     assert read_header(path) == (16000, FS)
     np.testing.assert_array_equal(read_audio(path)[0], decoded(WAV))
+
+
+def test_what_the_disk_refuses_is_not_blamed_on_the_format(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "a.wav"
+    path.write_bytes(WAV)
+    monkeypatch.setattr(os, "pread", fail)
+    assert everywhere(path) == {"cannot be read (Input/output error): see to it"}
 
 
 def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there():

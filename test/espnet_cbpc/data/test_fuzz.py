@@ -10,7 +10,7 @@ from odd_audio import encoded, speech
 
 from espnet_cbpc.bin import validate_data_dir
 from espnet_cbpc.data.audio import AudioError, audio_blocks, read_audio, read_header
-from espnet_cbpc.data.kaldi_dir import DataDir, read_table
+from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.data.random_part import random_part
 from espnet_cbpc.data.token_list import make_token_list
 from espnet_cbpc.utils.cli import UserError
