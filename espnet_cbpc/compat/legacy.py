@@ -4,14 +4,12 @@ try:  # 202611
     from espnet2.legacy.nets.batch_beam_search import BatchBeamSearch
     from espnet2.legacy.nets.beam_search import BeamSearch
     from espnet2.legacy.nets.pytorch_backend.transformer.attention import MultiHeadedAttention
-    from espnet2.legacy.nets.pytorch_backend.transformer.subsampling import TooShortUttError
     from espnet2.legacy.nets.scorers.ctc import CTCPrefixScorer
     from espnet2.legacy.nets.scorers.length_bonus import LengthBonus
 except ImportError:  # 202511
     from espnet.nets.batch_beam_search import BatchBeamSearch
     from espnet.nets.beam_search import BeamSearch
     from espnet.nets.pytorch_backend.transformer.attention import MultiHeadedAttention
-    from espnet.nets.pytorch_backend.transformer.subsampling import TooShortUttError
     from espnet.nets.scorers.ctc import CTCPrefixScorer
     from espnet.nets.scorers.length_bonus import LengthBonus
 
@@ -23,5 +21,4 @@ __all__ = [
     "CTCPrefixScorer",
     "LengthBonus",
     "MultiHeadedAttention",
-    "TooShortUttError",
 ]
