@@ -38,6 +38,12 @@ from espnet_cbpc.enh_asr.joint_config import split_config
 from espnet_cbpc.utils.files import read_yaml
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
+# Of a random model whose configuration has CTC alone; stock ESPnet searches such a one by CTC weight 1 only.
+DECODER = {
+    "decoder": "transformer",
+    "decoder_conf": {"attention_heads": 4, "linear_units": 256, "num_blocks": 3},
+    "model_conf": {"ctc_weight": 0.3},
+}
 SEARCHES = {
     "CTC alone, beam 1": {"beam_size": 1, "ctc_weight": 1.0},
     "beam 10, CTC weight 0.3": {"beam_size": 10, "ctc_weight": 0.3},
@@ -71,6 +77,8 @@ def make_model(folder: Path, options: argparse.Namespace) -> List[str]:
     from espnet2.tasks.enh_s2t import EnhS2TTask
 
     asr, enh = read_yaml(options.asr_config), read_yaml(options.enh_config)
+    if asr.get("model_conf", {}).get("ctc_weight") == 1.0:
+        asr.update(DECODER)
     args = EnhS2TTask.get_parser().parse_args(["--output_dir", str(folder)])
     tokens = ["<blank>", "<unk>", *(f"t{i}" for i in range(497)), "<sos/eos>"]
     vars(args).update(token_list=tokens, token_type="word", text_name=["text_spk1"])
