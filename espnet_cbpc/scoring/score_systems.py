@@ -1,13 +1,15 @@
 """Scores of systems on sets, made where they are missing, beside what the systems wrote."""
 
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Iterable, Optional, Sequence
+from typing import Callable, Iterable, List, Optional, Sequence
 
 from espnet_cbpc.data.kaldi_dir import read_table
 from espnet_cbpc.scoring.speech_quality import score_enh
 from espnet_cbpc.scoring.utterance_scores import PathLike
 from espnet_cbpc.scoring.wer import score_asr
+from espnet_cbpc.utils.cli import gathered
 
 ENHANCED = Path("enhanced") / "spk1.scp"
 
@@ -21,6 +23,8 @@ def score_systems(
     nj: int,
 ) -> Optional[Path]:
     """Make ``score_wer``, ``score_cer`` and ``score_enh`` of each set where they are out of date.
+
+    What cannot be scored does not keep the rest from it, and is told at the end.
 
     Args:
         folders: inference folders with ``<set>/text`` and, if any, ``<set>/enhanced/spk1.scp``.
@@ -40,29 +44,34 @@ def score_systems(
         UserError: as of :func:`espnet_cbpc.scoring.wer.score_asr` and
             :func:`espnet_cbpc.scoring.speech_quality.score_enh`.
     """
+    jobs: List[Callable[[], None]] = []
     enhanced_somewhere = False
     folders = [Path(folder) for folder in folders]
     for set_name in sets:
         data = Path(data_root) / set_name
-        for folder in folders:
-            _score_text(data, folder / set_name)
+        jobs += [partial(_score_text, data, folder / set_name) for folder in folders]
         if not _has_references(data):
             continue
         enhanced = [f / set_name for f in folders if (f / set_name / ENHANCED).exists()]
         noisy = [(data / "wav.scp", Path(noisy_scores) / set_name)] if enhanced else []
         for scp, folder in [*noisy, *((folder / ENHANCED, folder) for folder in enhanced)]:
-            logging.info("speech quality: %s", folder)
-            category = data / "utt2category"
-            score_enh(
-                data / "spk1.scp",
-                scp,
-                folder / "score_enh",
-                category if category.exists() else None,
-                nj,
-                measures,
-            )
+            jobs.append(partial(_score_speech, data, scp, folder, measures, nj))
         enhanced_somewhere |= bool(enhanced)
+    gathered(lambda job: job(), dict(enumerate(jobs)), "scorings")
     return Path(noisy_scores) if enhanced_somewhere else None
+
+
+def _score_speech(data: Path, scp: Path, folder: Path, measures: Sequence[str], nj: int) -> None:
+    logging.info("speech quality: %s", folder)
+    category = data / "utt2category"
+    score_enh(
+        data / "spk1.scp",
+        scp,
+        folder / "score_enh",
+        category if category.exists() else None,
+        nj,
+        measures,
+    )
 
 
 def _score_text(data: Path, folder: Path) -> None:

@@ -116,6 +116,20 @@ def test_missing_output_of_a_system_is_named(options, tmp_path):
     assert not (tmp_path / "scores" / "results.json").exists()
 
 
+def test_what_cannot_be_scored_does_not_keep_the_rest_from_it(options, tmp_path):
+    (tmp_path / "asr/noisy/text").unlink()
+    (tmp_path / "audio/se0_noisy_u3.wav").write_bytes(b"no audio")
+    with pytest.raises(UserError) as e:
+        score.main(options)
+    assert str(e.value).startswith("2 of 9 scorings are faulty: ")
+    assert "asr/noisy/text: cannot be read" in str(e.value)
+    assert "1 of 6 utterance(s) cannot be scored (u3: " in str(e.value)
+    assert (tmp_path / "se1/noisy/score_enh/result.txt").exists()
+    for name in ("asr/clean", "se0/noisy", "se0/clean", "se1/noisy", "se1/clean"):
+        assert (tmp_path / name / "score_wer/result.txt").exists()
+    assert not (tmp_path / "scores" / "results.json").exists()
+
+
 def test_without_enhanced_speech_there_are_error_rates_alone(options, tmp_path):
     for path in tmp_path.glob("se*/*/enhanced/spk1.scp"):
         path.unlink()
