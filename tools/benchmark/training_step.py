@@ -122,8 +122,9 @@ def make_batch(args: argparse.Namespace) -> dict:
 def dumped_labels(model, batch) -> dict:
     """Return the labels of the batch's clean speech, as a data loader would."""
     model.prepare_teacher()
-    c, lengths = model.teacher(model.s2t_model, batch["speech_ref1"], batch["speech_lengths"])
-    return {"labels": model.tokenizer(c, lengths), "labels_lengths": lengths}
+    clean = model.teacher(model.s2t_model, batch["speech_ref1"], batch["speech_lengths"])
+    labels = model.tokenizer(clean.frames[None], clean.lengths)
+    return {"labels": labels, "labels_lengths": clean.lengths}
 
 
 def stepper(model, batch, args: argparse.Namespace):
