@@ -36,6 +36,7 @@ REQUIRES = [
     "sentencepiece",  # token lists; ESPnet fixes its version
     "soundfile",
     "soxr",  # resampling
+    "threadpoolctl",  # one thread in each worker process
     "tqdm",
     "typeguard>=4",  # ESPnet's type checks, prepared late by the commands
     # Scoring.

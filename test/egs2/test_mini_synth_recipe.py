@@ -358,7 +358,8 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     used = (new / "enh_asr_train_enhanced" / "config.yaml").read_text(encoding="utf-8")
     assert str(tokenizer / "labels" / "train" / "labels.scp") in used
     quality = json.loads((tokenizer / "quality.json").read_text(encoding="utf-8"))
-    assert 0 <= quality["agreement"]["pnmi"] <= 1
+    pnmi = quality["agreement"]["pnmi"]  # undefined where the tiny model knows one token only
+    assert pnmi is None or 0 <= pnmi <= 1
     assert (tokenizer / "quality.png").stat().st_size > 10_000
 
 
@@ -383,7 +384,8 @@ def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, t
     exp = new / "enh_asr_train_enh_asr_cbpc_frozen_asr_no_transcripts"
     adapted = torch.load(exp / "valid.loss.ave.pth")
     brought = torch.load(new / "asr_asr" / "model.pth")
-    assert all(torch.equal(v, adapted[f"s2t_model.{k}"]) for k, v in brought.items())
+    brought = named_as(adapted, {f"s2t_model.{k}": v for k, v in brought.items()})
+    assert all(torch.equal(v, adapted[k]) for k, v in brought.items())
     before = torch.load(new / "enh_train_enh" / "valid.loss.ave.pth")
     assert any(not torch.equal(v, adapted[f"enh_model.{k}"]) for k, v in before.items())
     losses = (exp / "train.log").read_text(encoding="utf-8")

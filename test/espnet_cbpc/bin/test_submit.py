@@ -261,7 +261,8 @@ def test_a_training_of_mini_synth_runs_on_two_machines(slurm, tmp_path):
     log = (exp / "train.log").read_text()
     assert ":0/2] " in log and "The training was finished at 1 epochs" in log
     assert (exp / "valid.loss.ave.pth").is_file()
-    shapes = (exp / "stats" / "train" / "speech_shape").read_text().splitlines()
+    stats = recipe / "exp" / "asr_stats_train_asr_word"
+    shapes = (stats / "train" / "speech_shape").read_text().splitlines()
     assert len(shapes) == 40  # of both jobs of the array
 
 

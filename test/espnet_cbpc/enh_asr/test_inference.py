@@ -234,6 +234,9 @@ def test_every_encoder_and_decoder(models, tmp_path, encoder, kind):
     result = ours.decode(speech(6000))
     expected = stock(result.enhanced)
     text, tokens, _, hypothesis = (expected[0] if kind == "intermediate" else expected)[0]
+    # a random transducer emits this in the midst of a text, where it is no part of it
+    text = text.replace("<sos/eos>", "")
+    tokens = [token for token in tokens if token != "<sos/eos>"]
     assert (result.text, result.nbest[0].tokens) == (text, tokens)
     assert result.nbest[0].score == pytest.approx(float(hypothesis.score), rel=1e-4, abs=1e-4)
     if result.token_times is not None:
