@@ -85,9 +85,8 @@ def check_resumable(expdir: Union[str, Path], build_model: Callable[[], torch.nn
     except Exception as e:  # as many kinds as there are ways not to fit
         raise UserError(
             f"{checkpoint}: was written by ESPnet {made_on}, and ESPnet {espnet_release()} cannot "
-            f"resume from it ({type(e).__name__}: {str(e).splitlines()[0]}): resume with ESPnet "
-            f"{made_on}; or train in another folder, with --init_param and a model of this one "
-            "(such as its newest <epoch>epoch.pth)"
+            f"resume from it ({type(e).__name__}): resume with ESPnet {made_on}; or train in another "
+            "folder, with --init_param and a model of this one (such as its newest <epoch>epoch.pth)"
         ) from e
 
 
