@@ -116,7 +116,7 @@ def check_sounding(path: Union[str, Path]) -> Tuple[int, int]:
 
 
 def resampled(source: Source, samples: np.ndarray, fs: Optional[int]) -> Tuple[np.ndarray, int]:
-    """Check (samples,) of a file, and return them at ``fs`` Hz (None: the file's) with their rate."""
+    """Check (samples,) of a file; return them at ``fs`` Hz (None: as they are) and their rate."""
     _check_length(source, len(samples), fs)
     _check_finite(source, samples)
     if fs is None or fs == source.rate:

@@ -18,7 +18,7 @@ def find_files(folder: Union[str, Path], suffixes: tuple) -> List[str]:
     """Return the paths, below a folder, of all files with one of some suffixes.
 
     Linked folders are entered; hidden files and folders are not. A folder that is there by several
-    names, as by a link to a folder above it, is entered once, by its own name if that is among them.
+    names, as by a link to a folder above it, is entered once, by its own name if it has one there.
 
     Args:
         folder: where to look.

@@ -26,7 +26,8 @@ def format_data_dir(
     ``out_dir/data``. Signals that would clip share one gain with the others of their utterance.
     Besides the tables of ``in_dir`` there are ``utt2num_samples``; ``utt2category``; ``spk1.scp``,
     completed by the utterance's own file where it is not SIMU, since ESPnet's loader wants every id
-    in every file; and ``clean.scp`` with the true clean references alone (absent if there are none).
+    in every file; and ``clean.scp`` with the true clean references alone (absent if there are
+    none).
 
     Args:
         in_dir: the data directory.

@@ -165,7 +165,7 @@ def _check_ids(root: Path, recordings: List[Recording]) -> None:
     unfit = [recording.file for recording in recordings if not names_a_file(recording.id)]
     if unfit:
         raise UserError(
-            f"{root}: {len(unfit)} file(s) whose name, with the speaker's in front, cannot be an id "
+            f"{root}: {len(unfit)} file(s) whose name, after the speaker's, cannot be an id "
             f"({listed(unfit)}): shorten or change it"
         )
     files: Dict[str, List[str]] = {}
@@ -183,7 +183,7 @@ def check_speech(folder: Union[str, Path], recordings: Sequence[Recording], nj: 
     """Read all recordings to their end, before long work on them starts.
 
     Raises:
-        UserError: files are unreadable, cut short, empty, silent, not finite or of several channels.
+        UserError: files are unreadable, cut short, empty, silent, not finite, or not mono.
     """
     items = ((recording.file, Path(folder, recording.file)) for recording in recordings)
     map_audio(check_sounding, items, len(recordings), nj, "check speech", folder, "audio file(s)")

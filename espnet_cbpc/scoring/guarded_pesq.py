@@ -7,7 +7,7 @@ import scipy.signal
 from espnet_cbpc.utils.fence import Fence
 
 # The implementation has room for 50 stretches of speech (MAXNUTTERANCES). With more it writes over
-# its own numbers, so that its values are wrong (from 52 on by the count here), or crashes (from 60).
+# its own numbers: its values are wrong (from 52 on by the count here), or it crashes (from 60 on).
 # Two are left for what the count here may differ by.
 MOST_STRETCHES = 48
 FRAME_SECONDS = 0.004

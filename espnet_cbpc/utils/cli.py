@@ -60,8 +60,8 @@ def gathered(
 def run(main: Callable[[Optional[Sequence[str]]], None], set_up_logging: bool = True) -> None:
     """Run a command's ``main``; a ``UserError`` becomes one message on stderr and exit status 1.
 
-    So does what the operating system refuses, such as a name that is too long, or a full disk. Where
-    nobody reads the output any more, the command ends without a word.
+    So does what the operating system refuses, such as a name that is too long, or a full disk.
+    Where nobody reads the output any more, the command ends without a word.
 
     Args:
         main: takes the command line, None for the process's.

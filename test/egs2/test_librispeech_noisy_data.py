@@ -345,7 +345,7 @@ def test_silent_and_broken_recordings_are_told_before_anything_is_written(change
 def test_transcripts_of_chapters_that_cannot_be_read_are_told_all_at_once(changed, tmp_path):
     for path in (changed / "LibriSpeech" / "dev-clean").glob("*/*/*.trans.txt"):
         path.write_bytes(path.read_bytes() + b"x caf\xe9\n")
-    message = r"\d of \d chapters are faulty: (.*\.trans\.txt: not UTF-8 text .* perhaps cp1252.*){2}"
+    message = r"\d of \d chapters are faulty: (.*\.trans\.txt: not UTF-8 .* perhaps cp1252.*){2}"
     refused(changed, tmp_path, message)
 
 

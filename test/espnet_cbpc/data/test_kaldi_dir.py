@@ -133,7 +133,7 @@ def test_categories_follow_the_references_where_the_file_is_absent(corpus):
         ("noise1.scp", "simu-u sox a.wav -t wav - |\n",
          "/noise1.scp: 1 utterance(s) given as a shell pipe (simu-u): write audio files"),
         ("text", "clean-u one\u00a0two\nreal-u x\u3000\nsimu-u \u3000\n",
-         "/text:1: U+00A0 in the line of 'clean-u' (the like in lines 2, 3): run validate_data_dir"),
+         "/text:1: U+00A0 in the line of 'clean-u' (the like in lines 2, 3): run validate_data_"),
         ("text", "clean-u one\nreal-u two\u2028three\nsimu-u a\u0085b\n",
          "/text:2: U+2028 in the line of 'real-u' (the like in lines 3): run validate_data_dir"),
         ("text", "clean-u one\nreal-u two\tthree\nsimu-u four\n",

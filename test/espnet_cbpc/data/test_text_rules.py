@@ -42,7 +42,7 @@ def test_lines_end_where_editors_end_them(tmp_path):
     "content, said",
     [
         ("a\nb caf\xe9\n".encode("cp1252"),
-         "not UTF-8 text (byte 0xe9 in line 2), perhaps cp1252: convert the file (iconv -f cp1252 "),
+         "not UTF-8 text (byte 0xe9 in line 2), perhaps cp1252: convert the file (iconv -f "),
         ("don\u2019t".encode("cp1252"), "(byte 0x92 in line 1), perhaps cp1252"),
         ("a".encode("utf-16"), "not UTF-8 text (byte 0xff in line 1), perhaps UTF-16: convert"),
         ("abc".encode("utf-16-le"), "not UTF-8 text (it has zero bytes), perhaps UTF-16"),
