@@ -12,9 +12,9 @@ from espnet_cbpc.scoring.error_counts import ErrorCounts
 from espnet_cbpc.utils.cli import listed
 from espnet_cbpc.utils.files import atomic_write
 
-# What is no word to sclite in a trn file: { one / two } are alternatives, @ is none of them, a word
-# in brackets may be left out, and a line that begins with ;; is a comment.
-MARK = re.compile(r"[{}]|(?<!\S)(?:/|@|\(\S*\)|;;\S*)(?!\S)")
+# What begins no word to sclite in a trn file, but alternatives, as { one / two }, no word, or a
+# comment.
+MARK = re.compile(r"\{|(?<!\S)(?:@(?!\S)|;;)")
 TOTAL = re.compile(r"^\s*\|\s*Sum\s*\|\s*\d+\s+(\d+)\s*\|\s*\d+\s+(\d+)\s+(\d+)\s+(\d+)\s", re.M)
 
 

@@ -93,3 +93,44 @@ def test_where_sclite_counts_otherwise_its_weights_are_why(folder):
             differing += 1
             assert cost(ours[key]) > cost(theirs)
     assert 0 < differing < 120
+
+
+MARKED = {
+    "{ one / two } three": "one three",
+    "{one two": "{one x",
+    "one @ two": "one two",
+    "x { y / @ } z": "x z",
+    ";; one": "one",
+    "x ;;y z": "x ;;w z",
+}
+
+
+@pytest.mark.parametrize("ref", MARKED)
+def test_where_words_are_marks_to_sclite_that_is_the_reason(folder, caplog, ref):
+    texts = {"a": ref, "b": "four five"}, {"a": MARKED[ref], "b": "four five"}
+    write_pair(folder, *texts, "word")
+    compare_with_sclite(folder, sum(error_counts(*texts).values(), ErrorCounts()))
+    (told,) = caplog.messages
+    assert "sclite counts otherwise" in told or "sclite failed" in told
+    assert "line(s) are no words but marks" in told
+
+
+def test_other_signs_are_words_to_sclite_too(folder, caplog):
+    signs = [
+        "one/two",
+        "(b)",
+        "/",
+        "}",
+        "one;;two",
+        "e@mail",
+        "@one",
+        "%uh",
+        "<unk>",
+        "two-",
+        "don't",
+    ]
+    ref = {f"u{i}": f"x {sign} y" for i, sign in enumerate(signs)}
+    hyp = {key: text.replace("y", "z") for key, text in ref.items()}
+    write_pair(folder, ref, hyp, "word")
+    ours = sum(error_counts(ref, hyp).values(), ErrorCounts())
+    assert compare_with_sclite(folder, ours) == ours and not caplog.messages
