@@ -8,7 +8,12 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A loaded machine is no fault.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 # Before anything imports torch or numpy; the models here are too small for many threads.
 os.environ.setdefault("OMP_NUM_THREADS", "2")

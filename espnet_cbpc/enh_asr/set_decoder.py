@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple, Union
 
-import soundfile
-
+from espnet_cbpc.data.audio import read_header
 from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_table, write_tables
 from espnet_cbpc.enh_asr.decoding_record import DecodingRecord
 from espnet_cbpc.utils.cli import UserError, listed
@@ -197,12 +196,7 @@ def _wav(folder: Path, utterance: str) -> Path:
 def _lengths(data: DataDir) -> Dict[str, int]:
     table = data.tables.get("utt2num_samples")
     if table is None:
-        try:
-            return {
-                key: soundfile.info(path).frames for key, path in data.tables["wav.scp"].items()
-            }
-        except (OSError, soundfile.SoundFileError) as e:
-            raise UserError(f"{data.path}/wav.scp: not a readable audio file: {e}") from e
+        return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}
     wrong = [key for key in data.ids if not table.get(key, "").isdecimal() or not int(table[key])]
     if wrong:
         raise UserError(
