@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_cbpc.enh_asr.inference_options import add_inference_options, inference_options
-from espnet_cbpc.utils.cli import UserError, listed, run
+from espnet_cbpc.utils.cli import UserError, listed, run, shown
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -61,7 +61,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
             print(f"error: {e}", file=sys.stderr)
             faults.append(path)
         else:
-            print(f"{path}\t{text_of(segments)}", flush=True)
+            print(f"{shown(path)}\t{text_of(segments)}", flush=True)
             seconds += segments[-1].end
     transcripts.finish()
     logging.info("%s", Speed(seconds, time.monotonic() - start))

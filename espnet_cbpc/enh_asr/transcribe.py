@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +13,12 @@ import torch
 
 from espnet_cbpc.data.audio import AudioError, audio_blocks
 from espnet_cbpc.data.kaldi_dir import write_table
+from espnet_cbpc.data.text_rules import as_id, names_a_file
 from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
 from espnet_cbpc.enh_asr.long_form import Cutter, Piece
 from espnet_cbpc.enh_asr.recognition import NOTHING, SILENCE, Recognition
 from espnet_cbpc.enh_asr.set_decoder import write_ctm
-from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.cli import UserError, listed, shown
 from espnet_cbpc.utils.files import atomic_write
 
 
@@ -125,7 +125,7 @@ class Transcripts:
         if folder is not None and folder.exists() and not folder.is_dir():
             raise UserError(f"{folder}: is a file: give another --output_dir")
         self.folder = folder
-        self.ids = {path: re.sub(r"\s+", "_", Path(path).stem) for path in paths}
+        self.ids = {path: as_id(Path(path).stem) for path in paths}
         names = list(self.ids.values())
         twice = sorted({name for name in names if names.count(name) > 1})
         if folder is not None and twice:
@@ -145,6 +145,8 @@ class Transcripts:
         if self.folder is None:
             return transcriber(path)
         name, fs, write = self.ids[path], transcriber.cutter.fs, None
+        if not names_a_file(name):
+            raise UserError(f"{shown(path)}: its name is too long or not UTF-8: rename the file")
         with ExitStack() as stack:
             if transcriber.speech2text.enh_model is not None:
                 wav = self.folder / "enhanced" / f"{name}.wav"
@@ -156,7 +158,7 @@ class Transcripts:
         entries = [{"start": s.start, "end": s.end, **s.recognition.as_dict()} for s in segments]
         self.times[name] = {"token_times": [t for e in entries for t in e["token_times"] or ()]}
         with atomic_write(self.folder / f"{name}.json") as f:
-            content = {"file": path, "text": self.texts[name], "segments": entries}
+            content = {"file": str(path), "text": self.texts[name], "segments": entries}
             json.dump(content, f, ensure_ascii=False, indent=1)
         return segments
 

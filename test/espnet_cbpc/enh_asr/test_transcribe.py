@@ -1,6 +1,7 @@
 """Transcription of files: formats, rates, channels, long ones, bad ones, and the command."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -177,14 +178,21 @@ def test_command_goes_on_after_bad_files(tmp_path, models, capsys):
     assert written == ["good.json", "good.wav", "text"]
 
 
-def test_a_name_that_is_too_long_stops_no_other_file(tmp_path, models, capsys):
-    long, short = tmp_path / f"{'x' * 251}.wav", tmp_path / "a.wav"  # .json is a byte too long
-    for path in (long, short):
-        soundfile.write(path, speech(4000), FS)
-    options = command(models, tmp_path, f"--output_dir={tmp_path / 'out'}")
-    with pytest.raises(UserError, match=r"1 of 2 file\(s\) not transcribed"):
-        transcribe.main([str(long), str(short), *options])
-    assert "too long" in capsys.readouterr().err
+def test_a_name_that_cannot_be_an_id_stops_no_other_file(tmp_path, models, capsys):
+    soundfile.write(tmp_path / "a.wav", speech(4000), FS)
+    odd = [f"{'x' * 240}.wav", b"caf\xe9.wav".decode("utf-8", "surrogateescape")]
+    for name in odd:
+        shutil.copy(tmp_path / "a.wav", tmp_path / name)
+    paths = [str(tmp_path / name) for name in (*odd, "a.wav")]
+    options = command(models, tmp_path)
+    with pytest.raises(UserError, match=r"2 of 3 file\(s\) not transcribed"):
+        transcribe.main([*paths, *options, f"--output_dir={tmp_path / 'out'}"])
+    err = capsys.readouterr().err
+    assert err.count("its name is too long or not UTF-8: rename the file") == 2
+    assert r"caf\udce9.wav: its name" in err
+    transcribe.main([*paths, *options])  # without a folder, any name will do
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 3 and out[1].partition("\t")[0].endswith(r"caf\udce9.wav")
     assert (tmp_path / "out" / "text").read_text().startswith("a ")
 
 
