@@ -94,6 +94,12 @@ def test_without_a_decoder_ctc_has_all_the_weight(models, options):
     assert texts == {stock(speech(4000, seed))[0][0] for seed in range(3)} and "" not in texts
 
 
+def test_no_special_symbol_is_part_of_a_text(models):
+    ours = EnhSpeech2Text(**files(models, "asr", "hybrid"), beam_size=2, maxlenratio=0.01)
+    texts = [ours(speech(600 + 40 * seed, seed))[0] for seed in range(8)]  # 75 ms and more
+    assert not any("<sos/eos>" in text or "<blank>" in text for text in texts)
+
+
 def test_options_packed_with_a_model_are_its_default(models, tmp_path):
     for name in ("hybrid.yaml", "hybrid.pth"):
         shutil.copy(models / name, tmp_path)

@@ -178,6 +178,20 @@ def test_command_goes_on_after_bad_files(tmp_path, models, capsys):
     assert written == ["good.json", "good.wav", "text"]
 
 
+def test_stdout_holds_texts_only(tmp_path, models, capsys, monkeypatch):
+    def found(*names):
+        print("a notice, as ESPnet prints some")
+        return files(models, "enh_asr", "joint")
+
+    monkeypatch.setattr("espnet_cbpc.enh_asr.pretrained.located", found)
+    soundfile.write(tmp_path / "a.wav", speech(4000), FS)
+    options = [o for o in command(models, tmp_path) if not o.startswith("--enh_asr")]
+    transcribe.main([str(tmp_path / "a.wav"), "--model=packed.zip", *options])
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 and out.startswith(f"{tmp_path / 'a.wav'}\t")
+    assert "a notice" in err
+
+
 def test_a_name_that_cannot_be_an_id_stops_no_other_file(tmp_path, models, capsys):
     soundfile.write(tmp_path / "a.wav", speech(4000), FS)
     odd = [f"{'x' * 240}.wav", b"caf\xe9.wav".decode("utf-8", "surrogateescape")]
