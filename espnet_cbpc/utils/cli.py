@@ -41,7 +41,8 @@ def gathered(
         what: what the items are, for the error.
 
     Raises:
-        UserError: of all items that ``work`` raised it for, how many and the first ones.
+        UserError: of all items that ``work`` raised it for, how many and the first ones; where they
+            all have the same fault, such as an option's, that one.
     """
     results: Dict[Key, Result] = {}
     faults: List[UserError] = []
@@ -50,7 +51,7 @@ def gathered(
             results[key] = work(item)
         except UserError as e:
             faults.append(e)
-    if len(faults) == 1:
+    if len(set(map(str, faults))) == 1:
         raise faults[0]
     if faults:
         raise UserError(f"{len(faults)} of {len(items)} {what} are faulty: {listed(faults)}")

@@ -154,3 +154,13 @@ def test_parallel_map_keeps_the_order_and_passes_errors_on(nj):
 def test_parallel_map_wants_a_process():
     with pytest.raises(UserError, match="--nj 0: must be at least 1"):
         list(parallel_map(square, [1], 1, 0, "squares"))
+
+
+def test_a_fault_that_all_items_have_is_told_once():
+    from espnet_cbpc.utils.cli import gathered
+
+    def refuse(item):
+        raise UserError("no measure 'PESQ'")
+
+    with pytest.raises(UserError, match="^no measure 'PESQ'$"):
+        gathered(refuse, {"a": 1, "b": 2}, "scorings")
