@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from espnet_cbpc.enh_asr.comparison import read_comparison
-from espnet_cbpc.scoring.markdown import render
+from espnet_cbpc.recipe.comparison import read_comparison
+from espnet_cbpc.scoring.report.markdown import render
 from espnet_cbpc.utils.files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]

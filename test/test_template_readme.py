@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet_cbpc.data.kaldi_dir import DataDir
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "README.md").read_text(encoding="utf-8")

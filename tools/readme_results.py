@@ -18,10 +18,10 @@ import textwrap
 from pathlib import Path
 from typing import Any, Collection, Dict, List, NoReturn, Optional, Sequence
 
-from espnet_cbpc.scoring.markdown import markdown_table, origin_note
-from espnet_cbpc.scoring.measures import MEASURES
-from espnet_cbpc.scoring.system_names import find_system, without_tag
-from espnet_cbpc.scoring.wording import (
+from espnet_cbpc.scoring.quality.measures import MEASURES
+from espnet_cbpc.scoring.report.markdown import markdown_table, origin_note
+from espnet_cbpc.scoring.report.system_names import find_system, without_tag
+from espnet_cbpc.scoring.report.wording import (
     MISSING,
     mean_of,
     measured,

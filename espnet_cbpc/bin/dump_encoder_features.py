@@ -3,9 +3,9 @@
 import argparse
 
 from espnet_cbpc.compat.releases import frame_counting
-from espnet_cbpc.data.kaldi_dir import read_table
-from espnet_cbpc.enh_asr.decoding_record import file_hashes
-from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.inference.decoding_record import file_hashes
+from espnet_cbpc.model.joint_config import asr_sampling_rate
 from espnet_cbpc.tokenizer.feature_store import FeatureWriter
 from espnet_cbpc.tokenizer.features import encoder_features
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config

@@ -12,7 +12,7 @@ import kaldiio
 import numpy as np
 
 from espnet_cbpc.compat.releases import check_frame_counting
-from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.tokenizer.feature_store import StoredFeatures
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.utils.cli import UserError, listed, run

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
-from espnet_cbpc.enh_asr.inference_options import (
+from espnet_cbpc.inference.inference_options import (
     MODEL_FILES,
     add_inference_options,
     inference_options,
@@ -44,8 +44,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _decoders(args: argparse.Namespace, options: Dict) -> list:
-    from espnet_cbpc.enh_asr.decoding_record import file_hashes
-    from espnet_cbpc.enh_asr.set_decoder import SetDecoder
+    from espnet_cbpc.inference.decoding_record import file_hashes
+    from espnet_cbpc.inference.set_decoder import SetDecoder
 
     models = {name: options[name] for name in MODEL_FILES if name in options}
     settings = {**options, **file_hashes(models)}
@@ -81,8 +81,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     if not decoders:
         return
     # Imported here, before the processes part, once for all; nothing is computed before they do.
-    import espnet_cbpc.enh_asr.inference  # noqa: F401
-    from espnet_cbpc.enh_asr.decode import Worker, decode_sets
+    import espnet_cbpc.inference.enh_speech2text  # noqa: F401
+    from espnet_cbpc.inference.decode import Worker, decode_sets
 
     for name in ("espnet", "espnet2"):  # several lines an utterance otherwise
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -9,7 +9,7 @@ from typing import Dict, List
 
 import yaml
 
-from espnet_cbpc.enh_asr.comparison import read_comparison, read_multicondition_asr
+from espnet_cbpc.recipe.comparison import read_comparison, read_multicondition_asr
 from espnet_cbpc.utils.cli import run
 from espnet_cbpc.utils.files import atomic_write
 

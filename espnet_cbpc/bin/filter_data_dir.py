@@ -3,8 +3,8 @@
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.data.audio import sampling_rate
-from espnet_cbpc.data.filter import filter_data_dir
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.data.kaldi.filter_dir import filter_data_dir
 from espnet_cbpc.utils.cli import run
 
 

@@ -14,9 +14,9 @@ from typing import Dict, Mapping, Optional, Sequence
 import numpy as np
 
 from espnet_cbpc.compat.releases import check_frame_counting
-from espnet_cbpc.data.audio import read_header
-from espnet_cbpc.data.kaldi_dir import read_table, write_table
-from espnet_cbpc.enh_asr.joint_config import asr_sampling_rate
+from espnet_cbpc.data.audio.audio_file import read_header
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
+from espnet_cbpc.model.joint_config import asr_sampling_rate
 from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
 from espnet_cbpc.tokenizer.feature_store import Frames, StoredFeatures
 from espnet_cbpc.tokenizer.features import encoder_features

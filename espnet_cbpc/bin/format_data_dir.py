@@ -3,8 +3,8 @@
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.data.audio import sampling_rate
-from espnet_cbpc.data.format import format_data_dir
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.data.kaldi.format_dir import format_data_dir
 from espnet_cbpc.utils.cli import run
 
 

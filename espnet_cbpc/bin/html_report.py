@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from espnet_cbpc.html_report.page import write_page
-from espnet_cbpc.scoring.options import named_folders
+from espnet_cbpc.scoring.report.scoring_options import named_folders
 from espnet_cbpc.utils.cli import UserError, run
 
 

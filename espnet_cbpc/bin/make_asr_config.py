@@ -4,7 +4,7 @@ import argparse
 
 import yaml
 
-from espnet_cbpc.enh_asr.joint_config import asr_config
+from espnet_cbpc.model.joint_config import asr_config
 from espnet_cbpc.utils.cli import run
 from espnet_cbpc.utils.files import atomic_write, read_yaml
 

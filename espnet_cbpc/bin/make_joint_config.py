@@ -8,7 +8,7 @@ import argparse
 
 import yaml
 
-from espnet_cbpc.enh_asr.joint_config import joint_config
+from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import run
 from espnet_cbpc.utils.files import atomic_write, read_yaml

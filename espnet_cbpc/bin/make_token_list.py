@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from espnet_cbpc.data.token_list import BPE_MODES, make_token_list
+from espnet_cbpc.data.kaldi.token_list import BPE_MODES, make_token_list
 from espnet_cbpc.utils.cli import run
 
 

@@ -11,10 +11,10 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from espnet_cbpc.data.audio import read_audio, sampling_rate
-from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.data.audio.audio_file import read_audio, sampling_rate
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.html_report.embedding_map import map_frames
-from espnet_cbpc.scoring.options import named_folders
+from espnet_cbpc.scoring.report.scoring_options import named_folders
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, run

@@ -3,7 +3,7 @@
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.data.speed import perturb_data_dir
+from espnet_cbpc.data.kaldi.speed_perturbation import perturb_data_dir
 from espnet_cbpc.utils.cli import run
 
 

@@ -7,11 +7,11 @@ DATA/manifests/<set>.jsonl, from which each mixture can be made again.
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.data.audio import sampling_rate
-from espnet_cbpc.data.noise_folder import read_noise_folder
-from espnet_cbpc.data.noisy_corpus import NoisyCorpus, Protocol
-from espnet_cbpc.data.noisy_sets import write_noisy_sets
-from espnet_cbpc.data.speech_folder import check_speech, read_speech_folder
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.data.noisy_sets.noise_folder import read_noise_folder
+from espnet_cbpc.data.noisy_sets.noisy_corpus import NoisyCorpus, Protocol
+from espnet_cbpc.data.noisy_sets.speech_folder import check_speech, read_speech_folder
+from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
 from espnet_cbpc.utils.cli import UserError, run
 
 

@@ -6,8 +6,8 @@ RESULTS.md has results.json beside it, any other NAME.md has NAME.json.
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.scoring.options import add_report_options, report_arguments
-from espnet_cbpc.scoring.report import write_report
+from espnet_cbpc.scoring.report.gather import write_report
+from espnet_cbpc.scoring.report.scoring_options import add_report_options, report_arguments
 from espnet_cbpc.utils.cli import run
 
 

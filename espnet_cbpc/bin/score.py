@@ -8,13 +8,13 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_cbpc.scoring.options import (
+from espnet_cbpc.scoring.report.gather import write_report
+from espnet_cbpc.scoring.report.score_systems import score_systems
+from espnet_cbpc.scoring.report.scoring_options import (
     add_measures_option,
     add_report_options,
     report_arguments,
 )
-from espnet_cbpc.scoring.report import write_report
-from espnet_cbpc.scoring.score_systems import score_systems
 from espnet_cbpc.utils.cli import run
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.scoring.wer import score_asr
+from espnet_cbpc.scoring.wer.score_wer import score_asr
 from espnet_cbpc.utils.cli import run
 
 

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_cbpc.scoring.options import add_measures_option
-from espnet_cbpc.scoring.speech_quality import score_enh
+from espnet_cbpc.scoring.quality.set_quality import score_enh
+from espnet_cbpc.scoring.report.scoring_options import add_measures_option
 from espnet_cbpc.utils.cli import run
 
 

@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.utils.cli import UserError, run
 
 

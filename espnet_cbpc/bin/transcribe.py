@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_cbpc.enh_asr.inference_options import add_inference_options, inference_options
+from espnet_cbpc.inference.inference_options import add_inference_options, inference_options
 from espnet_cbpc.utils.cli import UserError, listed, run, shown
 
 
@@ -40,10 +40,10 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     args = get_parser().parse_args(cmd)
     with redirect_stdout(sys.stderr):  # ESPnet prints while it is imported; ours is for the texts
         options = inference_options(args)
-        from espnet_cbpc.enh_asr.decode import Speed, device  # slow to import, as are the models
-        from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
-        from espnet_cbpc.enh_asr.long_form import Cutter
-        from espnet_cbpc.enh_asr.transcribe import Transcriber, Transcripts, text_of
+        from espnet_cbpc.inference.decode import Speed, device  # slow to import, as are the models
+        from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
+        from espnet_cbpc.inference.long_form import Cutter
+        from espnet_cbpc.inference.transcribe import Transcriber, Transcripts, text_of
 
         cutter = Cutter(options["fs"], args.window, args.overlap)
         transcripts = Transcripts(args.output_dir and Path(args.output_dir), args.files)

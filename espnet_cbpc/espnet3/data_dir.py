@@ -7,8 +7,8 @@ import numpy as np
 from espnet3.components.data.base_dataset import BaseDataset
 from espnet3.contract import Field
 
-from espnet_cbpc.data.audio import read_audio
-from espnet_cbpc.data.kaldi_dir import DataDir
+from espnet_cbpc.data.audio.audio_file import read_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.utils.cli import UserError, listed
 
 AUDIO = {"wav.scp": "speech", "spk1.scp": "speech_ref1"}

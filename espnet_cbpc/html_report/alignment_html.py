@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from espnet_cbpc.scoring.alignment import align
+from espnet_cbpc.scoring.wer.word_alignment import align
 
 # The hidden words are for those who hear the page: del and ins are seldom told.
 SUBSTITUTE = Markup(

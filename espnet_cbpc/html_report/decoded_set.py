@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence
 
-from espnet_cbpc.data.kaldi_dir import read_table
-from espnet_cbpc.data.table import Table
-from espnet_cbpc.scoring.error_counts import ErrorCounts
-from espnet_cbpc.scoring.utterance_scores import Scores, read_recognition
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.data.kaldi.table import Table
+from espnet_cbpc.scoring.statistics.utterance_scores import Scores, read_recognition
+from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
 
 
 @dataclass(frozen=True, eq=False)

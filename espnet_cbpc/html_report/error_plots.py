@@ -10,9 +10,14 @@ from matplotlib.figure import Figure
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.figures import Picture, draw, look
 from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.estimates import Resampling, intervals
-from espnet_cbpc.scoring.groups import group, lowest
-from espnet_cbpc.scoring.wording import percent, percent_with_interval, property_name, with_unit
+from espnet_cbpc.scoring.report.wording import (
+    percent,
+    percent_with_interval,
+    property_name,
+    with_unit,
+)
+from espnet_cbpc.scoring.statistics.estimates import Resampling, intervals
+from espnet_cbpc.scoring.statistics.groups import group, lowest
 
 Rate = Tuple[Optional[float], Sequence[Optional[float]]]  # and its interval
 MOST_POINTS = 48  # of the plot by noise: as many as fit on a screen

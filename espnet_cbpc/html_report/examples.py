@@ -7,14 +7,14 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from markupsafe import Markup
 
-from espnet_cbpc.data.audio import read_audio, read_header
-from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.data.audio.audio_file import read_audio, read_header
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.html_report.alignment_html import aligned
 from espnet_cbpc.html_report.clips import audio_uri, spectrogram_pictures, without_clipping
 from espnet_cbpc.html_report.figures import Picture
 from espnet_cbpc.html_report.selection import Choice, Place, rate
 from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.wording import percent, property_name, with_unit
+from espnet_cbpc.scoring.report.wording import percent, property_name, with_unit
 
 NOISY, CLEAN = "noisy speech", "clean speech"
 

@@ -7,7 +7,7 @@ import torch
 from torchaudio.functional import resample
 
 from espnet_cbpc.compat.encoder_tap import tap_encoder
-from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 
 
 class FrameEncoder:

@@ -16,8 +16,8 @@ from espnet_cbpc.html_report.examples import make_example, utterance_table
 from espnet_cbpc.html_report.figures import Picture, data_uri
 from espnet_cbpc.html_report.selection import choose, worst_and_best
 from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.estimates import Resampling
-from espnet_cbpc.scoring.paired_tables import EXPLANATION
+from espnet_cbpc.scoring.report.paired_tables import EXPLANATION
+from espnet_cbpc.scoring.statistics.estimates import Resampling
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
@@ -47,7 +47,7 @@ def write_page(
     """Write the page.
 
     Args:
-        results: the ``results.json`` of :func:`espnet_cbpc.scoring.report.write_report`.
+        results: the ``results.json`` of :func:`espnet_cbpc.scoring.report.gather.write_report`.
         output: the HTML file.
         systems: some or all of the results' systems, each with its inference folders (one a
             training seed): those that are plotted. The last one is the one whose utterances are

@@ -7,7 +7,7 @@ from typing import Callable, List, NamedTuple, Sequence, Tuple, Union
 import numpy as np
 
 from espnet_cbpc.html_report.decoded_set import DecodedSet
-from espnet_cbpc.scoring.groups import number
+from espnet_cbpc.scoring.statistics.groups import number
 
 INFINITY = float("inf")
 Score = Union[float, Tuple[float, ...]]

@@ -3,8 +3,8 @@
 from typing import Any, Dict, List, Mapping, Optional
 
 from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.paired_tables import paired_tables
-from espnet_cbpc.scoring.wording import (
+from espnet_cbpc.scoring.report.paired_tables import paired_tables
+from espnet_cbpc.scoring.report.wording import (
     MISSING,
     mean_of,
     origin_of_intervals,

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from espnet_cbpc.compat.parameter_names import named_for_all_releases
-from espnet_cbpc.data.directory import whole_directory
+from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.model_zoo.config_files import bring_files
 from espnet_cbpc.model_zoo.load import load_asr, load_enh
 from espnet_cbpc.model_zoo.locate import Model

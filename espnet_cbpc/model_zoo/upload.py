@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Optional, Union
 
-from espnet_cbpc.data.download import unpack
 from espnet_cbpc.model_zoo.export import ARCHIVES
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.download import unpack
 
 
 def upload(

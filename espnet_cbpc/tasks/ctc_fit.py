@@ -6,8 +6,8 @@ from typing import Dict, Mapping
 
 import torch
 
-from espnet_cbpc.data.ctc_fit import check_ctc_fit
-from espnet_cbpc.data.kaldi_dir import read_table
+from espnet_cbpc.data.kaldi.ctc_fit import check_ctc_fit
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 
 
 def check_collected(stats: Path, text_name: str, model: torch.nn.Module) -> None:

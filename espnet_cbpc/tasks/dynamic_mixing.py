@@ -17,9 +17,9 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.utils.nested_dict_action import NestedDictAction
 
-from espnet_cbpc.data.dynamic_mixing import DynamicMixer, Mixed
-from espnet_cbpc.data.dynamic_mixing_config import DynamicMixingConfig
-from espnet_cbpc.enh_asr.category import REAL, category_index, category_of_id
+from espnet_cbpc.data.mixing.dynamic_mixer import DynamicMixer, Mixed
+from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig
+from espnet_cbpc.model.category import REAL, category_index, category_of_id
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
 
@@ -50,7 +50,7 @@ class DynamicMixingTask(AbsTask):
             action=_NestedDictOrFileAction,
             default={},
             help="Mix the clean references of training with noise anew in each epoch: options of "
-            "espnet_cbpc.data.dynamic_mixing_config, or a YAML file of them; {}: off",
+            "espnet_cbpc.data.mixing.dynamic_mixing_config, or a YAML file of them; {}: off",
         )
 
     @classmethod

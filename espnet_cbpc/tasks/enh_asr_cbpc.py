@@ -16,13 +16,13 @@ from espnet2.utils.types import str_or_none
 from espnet_cbpc.compat.fused_norm import fuse_norms
 from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.compat.transducer import support_transducers
-from espnet_cbpc.enh_asr.category import category_index
-from espnet_cbpc.enh_asr.espnet_model import ESPnetEnhASRCBPCModel
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
 from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
 from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
+from espnet_cbpc.model.category import category_index
+from espnet_cbpc.model.espnet_model import ESPnetEnhASRCBPCModel
 from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
 from espnet_cbpc.tasks.training_run import TrainingRun
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from espnet_cbpc.compat.encoder_tap import tap_encoder
-from espnet_cbpc.data.audio import read_audio
+from espnet_cbpc.data.audio.audio_file import read_audio
 from espnet_cbpc.utils.cli import UserError, listed
 
 

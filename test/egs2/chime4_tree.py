@@ -13,9 +13,8 @@ from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 import soundfile
-
-from espnet_cbpc.data.noise import make_noise
-from espnet_cbpc.data.synthesis import EspeakSynthesizer
+from espeak_speech import EspeakSynthesizer
+from generated_noise import make_noise
 
 FS = 16000
 ENVIRONMENTS = ("BUS", "CAF", "PED", "STR")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+ROOT = Path(__file__).resolve().parents[2]
+MINI_SYNTH = ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1" / "local"  # speech and noise for all
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(MINI_SYNTH)]
 
 import warm_python  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,9 @@ from chime4_references import read_piece  # noqa: E402
 from chime4_transcripts import normalise, read_dot  # noqa: E402
 from close_talk_filter import filter_image, istft, stft  # noqa: E402
 
-from espnet_cbpc.data.audio import read_audio  # noqa: E402
-from espnet_cbpc.data.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.scoring.quality_metrics import si_sdr  # noqa: E402
+from espnet_cbpc.data.audio.audio_file import read_audio  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
+from espnet_cbpc.scoring.quality.utterance_quality import si_sdr  # noqa: E402
 from espnet_cbpc.utils.cli import UserError  # noqa: E402
 
 SETS = {*COUNTS, "tr05_org", "tr05_multi", "dt05_multi"}

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import chime4_tree  # noqa: E402
 
-from espnet_cbpc.data.kaldi_dir import DataDir, read_table  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
 
 SETS = ["dt05_real", "dt05_simu", "et05_real", "et05_simu"]
 SMALL = "../../mini_synth/enh_asr_cbpc1/conf"  # configurations of small models

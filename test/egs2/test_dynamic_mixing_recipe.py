@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from espnet_cbpc.data.audio import read_audio, write_audio
-from espnet_cbpc.data.kaldi_dir import read_table, write_data_dir, write_table
-from espnet_cbpc.data.mixing import mix_at_snr
+from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_data_dir, write_table
+from espnet_cbpc.data.mixing.snr import mix_at_snr
 
 ROOT = Path(__file__).resolve().parents[2]
 FS = 8000

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import librispeech_tree  # noqa: E402
 
-from espnet_cbpc.data.audio import read_audio  # noqa: E402
-from espnet_cbpc.data.kaldi_dir import DataDir  # noqa: E402
+from espnet_cbpc.data.audio.audio_file import read_audio  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir  # noqa: E402
 
 pytestmark = pytest.mark.slow
 SMALL = "../../mini_synth/enh_asr_cbpc1/conf"  # configurations of small models

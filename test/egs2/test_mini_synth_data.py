@@ -19,10 +19,10 @@ sys.path.insert(0, str(RECIPE / "local"))
 
 import mini_synth_corpus as corpus  # noqa: E402
 import prepare_mini_synth  # noqa: E402
+from generated_noise import SEEN_KINDS, UNSEEN_KINDS  # noqa: E402
 
-from espnet_cbpc.data.kaldi_dir import DataDir  # noqa: E402
-from espnet_cbpc.data.mixing import speech_active  # noqa: E402
-from espnet_cbpc.data.noise import SEEN_KINDS, UNSEEN_KINDS  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir  # noqa: E402
+from espnet_cbpc.data.mixing.snr import speech_active  # noqa: E402
 from espnet_cbpc.utils.cli import UserError  # noqa: E402
 
 SETS = ("train", "dev", "dev_clean", "test_clean", "test_seen", "test_unseen")

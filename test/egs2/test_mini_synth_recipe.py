@@ -19,7 +19,7 @@ import torch
 import yaml
 
 from espnet_cbpc.compat.parameter_names import named_as
-from espnet_cbpc.scoring.markdown import system_scores
+from espnet_cbpc.scoring.report.markdown import system_scores
 
 ROOT = Path(__file__).parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet_cbpc.data.kaldi_dir import DataDir
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ["train", "dev", "test_clean", "test_seen", "test_unseen"]

@@ -16,7 +16,7 @@ import soundfile
 import torch
 import yaml
 
-from espnet_cbpc.data.kaldi_dir import write_data_dir
+from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = Path("egs3", "mini_synth", "enh_asr_cbpc")

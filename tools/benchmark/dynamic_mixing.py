@@ -22,10 +22,10 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from common import machine, table  # noqa: E402
 
-from espnet_cbpc.data.audio import read_audio, write_audio  # noqa: E402
-from espnet_cbpc.data.dynamic_mixing import DynamicMixer  # noqa: E402
-from espnet_cbpc.data.dynamic_mixing_config import DynamicMixingConfig  # noqa: E402
-from espnet_cbpc.data.kaldi_dir import write_table  # noqa: E402
+from espnet_cbpc.data.audio.audio_file import read_audio, write_audio  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import write_table  # noqa: E402
+from espnet_cbpc.data.mixing.dynamic_mixer import DynamicMixer  # noqa: E402
+from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig  # noqa: E402
 
 SNR_DB = (-5.0, 20.0)
 RIR_SECONDS = 0.8

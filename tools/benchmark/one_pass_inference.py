@@ -32,9 +32,9 @@ from common import machine, processor_seconds, table
 
 from espnet_cbpc.compat.releases import espnet_release, has_ctc_window
 from espnet_cbpc.compat.weights import read_weights, select_weights
-from espnet_cbpc.data.audio import sampling_rate, write_audio
-from espnet_cbpc.data.kaldi_dir import DataDir, read_table, write_data_dir
-from espnet_cbpc.enh_asr.joint_config import split_config
+from espnet_cbpc.data.audio.audio_file import sampling_rate, write_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_data_dir
+from espnet_cbpc.model.joint_config import split_config
 from espnet_cbpc.utils.files import read_yaml
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

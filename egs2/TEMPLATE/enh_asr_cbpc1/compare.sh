@@ -2,7 +2,7 @@
 # Compare systems over several training seeds: train, decode and score each, and make one report.
 # A recipe's link to it works in the recipe's directory; options that it does not know itself go to
 # run.sh. Interrupted, it goes on where it was. The systems stand in a YAML file, see
-# espnet_cbpc/enh_asr/comparison.py.
+# espnet_cbpc/recipe/comparison.py.
 #   ./compare.sh                                        every system of conf/comparison.yaml, seeds 0 1 2
 #   ./compare.sh --systems "joint cbpc_infonce"         some of them
 #   ./compare.sh --seeds 0 --comparison conf/tuning/ablation.yaml --test_sets dev_noisy

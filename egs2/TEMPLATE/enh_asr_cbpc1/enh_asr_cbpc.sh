@@ -134,7 +134,7 @@ fs_hz=${fs/k/000}
 data_note=${data_note:-$(basename "$(dirname "${PWD}")")}
 stamps=${expdir}/.stages
 results=${results:-${expdir}/RESULTS.md}
-case ${results} in # the same numbers, named as in espnet_cbpc.scoring.report, and the page
+case ${results} in # the same numbers, named as in espnet_cbpc.scoring.report.gather, and the page
     RESULTS.md | */RESULTS.md)
         numbers=${results%RESULTS.md}results.json page=${results%RESULTS.md}report.html
         ;;

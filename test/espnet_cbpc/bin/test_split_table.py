@@ -3,7 +3,7 @@
 import pytest
 
 from espnet_cbpc.bin import split_table
-from espnet_cbpc.data.kaldi_dir import read_table, write_table
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.utils.cli import UserError
 
 KINDS = {"a": "SIMU", "b": "REAL", "c": "CLEAN", "d": "SIMU"}

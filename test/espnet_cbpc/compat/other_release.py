@@ -14,7 +14,7 @@ def make(folder: Path) -> None:
     """Write enh_asr.zip, asr.zip and enh.zip of a joint model, and speech.npy."""
     from tiny_models import joint_options, save_model
 
-    from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
+    from espnet_cbpc.inference.decoding_config import DecodingConfig
     from espnet_cbpc.model_zoo.export import export
     from espnet_cbpc.model_zoo.model_card import ModelCard
     from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask
@@ -28,7 +28,7 @@ def make(folder: Path) -> None:
 
 def compute(archive: str, speech: str, output: str) -> None:
     """Write the text and the waveform that this release has of an archive."""
-    from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+    from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 
     samples = np.load(speech).astype(np.float32)
     text, wave = EnhSpeech2Text.from_pretrained(archive, cachedir=f"{output}.cache")(samples)
@@ -50,7 +50,7 @@ def stock(archive: str, samples: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "enh_asr"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "inference"))
     torch.set_num_threads(1)
     if sys.argv[1] == "make":
         make(Path(sys.argv[2]))

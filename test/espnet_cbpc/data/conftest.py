@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from espnet_cbpc.data.audio import write_audio
-from espnet_cbpc.data.kaldi_dir import write_data_dir
+from espnet_cbpc.data.audio.audio_file import write_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 
 sys.path.insert(0, str(Path(__file__).parent))  # which pytest's importlib mode does not
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_cbpc.data.kaldi_dir import write_data_dir
+from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.utils.cli import UserError
 
 pytest.importorskip("espnet3", reason="SKIPPED: no espnet3: install ESPnet 202611 (Python 3.12)")

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # which pytest's importlib mode 
 import html_report_files as made  # noqa: E402
 
 from espnet_cbpc.html_report.embedding_map import map_frames  # noqa: E402
-from espnet_cbpc.scoring.report import write_report  # noqa: E402
+from espnet_cbpc.scoring.report.gather import write_report  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ import soundfile
 
 from espnet_cbpc.bin import html_report
 from espnet_cbpc.html_report.decoded_set import DecodedSet
-from espnet_cbpc.scoring.error_counts import ErrorCounts
-from espnet_cbpc.scoring.report import write_report
+from espnet_cbpc.scoring.report.gather import write_report
+from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
 from espnet_cbpc.utils.cli import UserError
 
 VOID = {"meta", "link", "img", "br"}

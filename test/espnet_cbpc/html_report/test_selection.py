@@ -4,7 +4,7 @@ from pathlib import Path
 
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.selection import choose, worst_and_best
-from espnet_cbpc.scoring.error_counts import ErrorCounts
+from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
 
 WORDS = 10
 #         utterance: errors of "other", errors of "ours", SNR

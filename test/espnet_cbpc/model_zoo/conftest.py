@@ -136,7 +136,7 @@ def stock_python(tmp_path_factory):
 @pytest.fixture(scope="session")
 def joint_experiment(task, zoo):
     """Function: write config.yaml and valid.loss_asr.ave.pth of a random joint model; returns it."""
-    from espnet_cbpc.enh_asr.joint_config import joint_config
+    from espnet_cbpc.model.joint_config import joint_config
 
     def make(folder: Path, **changes):
         asr, enh = (yaml.safe_load((f / "config.yaml").read_text()) for f in (zoo.asr, zoo.enh))

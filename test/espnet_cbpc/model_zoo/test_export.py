@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from espnet_cbpc.bin import export as export_command
-from espnet_cbpc.enh_asr.decoding_config import DecodingConfig
+from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.export import export
 from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
 from espnet_cbpc.utils.cli import UserError
@@ -51,7 +51,7 @@ def test_archives_compute_the_same_without_this_package(
     tmp_path, stock_python, decoding, joint_experiment
 ):
     """The model card's code gives what the scores in it are made of."""
-    from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+    from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 
     joint_experiment(tmp_path / "exp")
     (tmp_path / "decode.yaml").write_text(DECODINGS[decoding])

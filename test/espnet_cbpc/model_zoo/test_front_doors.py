@@ -118,7 +118,7 @@ def run(python, code, folder: Path, **environment):
 
 
 def test_archives_are_loaded_by_path(exported, stock_python):
-    from espnet_cbpc.enh_asr.inference import EnhSpeech2Text
+    from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 
     out, exp = exported / "out", exported / "exp"
     run(stock_python, ARCHIVES, exported)

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from espnet_cbpc.bin import import_model
-from espnet_cbpc.enh_asr.joint_config import joint_config
+from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.model_zoo import load_asr
 from espnet_cbpc.model_zoo.config_files import bring_files, with_absolute_paths
 from espnet_cbpc.utils.cli import UserError

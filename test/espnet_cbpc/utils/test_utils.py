@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet_cbpc.data.audio import AudioError
+from espnet_cbpc.data.audio.audio_file import AudioError
 from espnet_cbpc.utils.cli import UserError, gathered, listed, run, shown
 from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.parallel import parallel_map

@@ -17,7 +17,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from chime4_files import FS, OBTAIN, names_in
 
-from espnet_cbpc.data.text_rules import read_lines
+from espnet_cbpc.data.kaldi.text_rules import read_lines
 from espnet_cbpc.utils.cli import UserError, listed
 
 FRONT_CHANNELS = (1, 3, 4, 5, 6)  # channel 2 is behind the tablet, and left out by convention

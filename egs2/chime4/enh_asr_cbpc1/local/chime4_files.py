@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import FrozenSet, Iterable, Optional, Union
 
-from espnet_cbpc.data.audio import AudioError, read_header
+from espnet_cbpc.data.audio.audio_file import AudioError, read_header
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.parallel import parallel_map
 

@@ -30,9 +30,9 @@ from chime4_files import FS
 from chime4_wsj0 import Prompt
 from close_talk_filter import filter_image
 
-from espnet_cbpc.data.audio import PCM_16_STEP, read_audio, read_header, write_audio
-from espnet_cbpc.data.directory import whole_directory
-from espnet_cbpc.data.map_audio import map_audio
+from espnet_cbpc.data.audio.audio_file import PCM_16_STEP, read_audio, read_header, write_audio
+from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 
 MOST_CORRELATION = 0.1
 DRY = {"taps": 1, "first": 0, "block": FS}

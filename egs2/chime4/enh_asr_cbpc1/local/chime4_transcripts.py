@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Dict, Optional, Union
 
-from espnet_cbpc.data.text_rules import read_lines
+from espnet_cbpc.data.kaldi.text_rules import read_lines
 from espnet_cbpc.utils.cli import UserError
 
 _LINE = re.compile(r"(?P<words>.*)\((?P<id>[^()\s]+)\)\s*")

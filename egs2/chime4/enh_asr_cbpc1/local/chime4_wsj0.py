@@ -7,7 +7,7 @@ from chime4_corpus import Annotation, Corpus
 from chime4_files import names_in
 from chime4_transcripts import normalise, read_dot, read_dots_of_set, wsj_name
 
-from espnet_cbpc.data.audio_folder import find_files
+from espnet_cbpc.data.audio.audio_folder import find_files
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 Prompt = Tuple[str, str]  # speaker, name

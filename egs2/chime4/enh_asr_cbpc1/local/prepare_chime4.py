@@ -11,7 +11,7 @@ from chime4_files import FS, check_files
 from chime4_references import make_references
 from chime4_wsj0 import Prompt, Wsj0, transcripts
 
-from espnet_cbpc.data.kaldi_dir import write_data_dir, write_table
+from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir, write_table
 from espnet_cbpc.utils.cli import UserError, run
 
 Tables = Dict[str, Dict[str, str]]

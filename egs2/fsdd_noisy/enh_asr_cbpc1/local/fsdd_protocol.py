@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
-
 from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS
-from espnet_cbpc.data.noisy_mixture import Mixture
+
+from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
 
 WORDS = "zero one two three four five six seven eight nine".split()
 NEW_SPEAKER = "lucas"

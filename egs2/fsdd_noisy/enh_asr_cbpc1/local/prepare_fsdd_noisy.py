@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 from fsdd_corpora import FSDD, NONSPEECH, lengths, obtain
 from fsdd_protocol import Draw, Sizes
 
-from espnet_cbpc.data.noisy_sets import write_noisy_sets
+from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
 from espnet_cbpc.utils.cli import UserError, run
 
 

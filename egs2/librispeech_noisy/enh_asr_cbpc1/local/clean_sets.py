@@ -6,7 +6,7 @@ from typing import Mapping, Sequence
 
 from librispeech_corpus import Recording
 
-from espnet_cbpc.data.kaldi_dir import write_data_dir
+from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 
 
 def write_clean_set(

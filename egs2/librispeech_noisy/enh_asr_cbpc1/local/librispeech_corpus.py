@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
-from espnet_cbpc.data import download
-from espnet_cbpc.data.table import read_table
-from espnet_cbpc.data.text_rules import read_lines, tidied
+from espnet_cbpc.data.kaldi.table import read_table
+from espnet_cbpc.data.kaldi.text_rules import read_lines, tidied
+from espnet_cbpc.utils import downloadNone
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 URL = "https://www.openslr.org/resources/12"

@@ -14,7 +14,7 @@ from librispeech_corpus import Recording
 from noise_corpora import Noise
 from noise_sound import Sound
 
-from espnet_cbpc.data.noisy_mixture import Mixture
+from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
 
 PEAK = 0.7  # of speech before mixing
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple, Tuple
 
-from espnet_cbpc.data.noise_folder import sounding
+from espnet_cbpc.data.noisy_sets.noise_folder import sounding
 
 
 class Sound(NamedTuple):

@@ -15,9 +15,9 @@ from noise_corpora import WHOLE, Noise
 from noise_sound import find_sound
 from training_lists import write_noise_list, write_rir_list
 
-from espnet_cbpc.data.audio import check_sounding
-from espnet_cbpc.data.map_audio import map_audio
-from espnet_cbpc.data.noisy_sets import write_noisy_sets
+from espnet_cbpc.data.audio.audio_file import check_sounding
+from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
 from espnet_cbpc.utils.cli import UserError, run
 
 DEV, TEST = "dev-clean", "test-clean"

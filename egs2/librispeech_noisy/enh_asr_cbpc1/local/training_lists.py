@@ -8,12 +8,12 @@ import numpy as np
 from noise_corpora import AUDIO, WHOLE, Noise
 from noise_sound import Sound
 
-from espnet_cbpc.data.audio import read_audio, write_audio
-from espnet_cbpc.data.directory import whole_directory
-from espnet_cbpc.data.kaldi_dir import write_table
-from espnet_cbpc.data.map_audio import map_audio
-from espnet_cbpc.data.noisy_mixture import noise_name
-from espnet_cbpc.data.text_rules import as_id, read_lines
+from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
+from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
+from espnet_cbpc.data.kaldi.kaldi_dir import write_table
+from espnet_cbpc.data.kaldi.text_rules import as_id, read_lines
+from espnet_cbpc.data.noisy_sets.noisy_mixture import noise_name
 from espnet_cbpc.utils.cli import UserError, listed
 
 

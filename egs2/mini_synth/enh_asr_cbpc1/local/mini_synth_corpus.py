@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from generated_noise import SEEN_KINDS, UNSEEN_KINDS
 
-from espnet_cbpc.data.noise import SEEN_KINDS, UNSEEN_KINDS
 from espnet_cbpc.utils.cli import UserError
 
 # A command grammar. The letters leave out those that espeak-ng reads as a word (a), that take

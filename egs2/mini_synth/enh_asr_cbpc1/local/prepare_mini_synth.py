@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
+from espeak_speech import EspeakSynthesizer
+from generated_noise import make_noise
 from mini_synth_corpus import BABBLE, Draw, Utterance
 
-from espnet_cbpc.data.audio import write_audio
-from espnet_cbpc.data.directory import whole_directory
-from espnet_cbpc.data.kaldi_dir import write_data_dir
-from espnet_cbpc.data.mixing import mix_at_snr
-from espnet_cbpc.data.noise import make_noise
-from espnet_cbpc.data.synthesis import EspeakSynthesizer
+from espnet_cbpc.data.audio.audio_file import write_audio
+from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
+from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
+from espnet_cbpc.data.mixing.snr import mix_at_snr
 from espnet_cbpc.utils.cli import UserError, run
 from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.parallel import parallel_map

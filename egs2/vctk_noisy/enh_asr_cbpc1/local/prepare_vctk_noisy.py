@@ -9,9 +9,9 @@ from typing import Dict, List, Optional, Sequence
 
 from vctk_corpus import URL, Pair, locate, read_pairs
 
-from espnet_cbpc.data.audio import AudioError, read_header
-from espnet_cbpc.data.kaldi_dir import Table, write_data_dir
-from espnet_cbpc.data.map_audio import map_audio
+from espnet_cbpc.data.audio.audio_file import AudioError, read_header
+from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import Table, write_data_dir
 from espnet_cbpc.utils.cli import UserError, listed, run
 
 

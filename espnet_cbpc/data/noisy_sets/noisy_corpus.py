@@ -1,0 +1,175 @@
+"""Noisy sets of one's own corpus: which speakers, noises and ratios make up which set.
+
+The protocol is our own choice, that of the ``fsdd_noisy`` recipe for any speech and noise:
+
+* speakers are dealt out to train, dev and test, so that no set shares one with another;
+* noise files are seen or unseen; the first 60 % of a seen file are for train, the rest for dev and
+  ``test_seen``; unseen files are for ``test_unseen`` alone;
+* train and dev have a random ratio for each utterance, some of train stay clean; the utterances of
+  the test are mixed at each of the test ratios, and are also there clean (``test_clean``).
+
+Everything random is drawn from one generator before any audio is written, the test first, then dev,
+then train, so that a change of the training set leaves the others as they are.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from espnet_cbpc.data.noisy_sets.corpus_split import split_noises, split_speakers
+from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
+from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
+
+SETS = ("train", "dev", "test_clean", "test_seen", "test_unseen")
+TRAIN_PART = 0.6  # of a seen noise file
+PEAK = 0.7  # of speech before mixing
+MAX_NOISE_SECONDS = 60  # of a noise file for one mixture: bounds the memory of long recordings
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What to draw.
+
+    Attributes:
+        fs: sampling rate of the mixtures in Hz.
+        dev_speakers: their names; none: drawn.
+        test_speakers: likewise.
+        dev_fraction: of the speakers, where they are drawn, one at least.
+        test_fraction: likewise.
+        unseen_noise: folders or files, below the noise folder, of the unseen noises; none: drawn.
+        unseen_fraction: of the noise files, where they are drawn, one at least.
+        snr_range: of train and dev in dB.
+        test_snrs: of the test sets in dB.
+        clean_fraction: of train, left clean.
+        num_dev: utterances in dev at most.
+        num_test: different utterances in the test at most.
+    """
+
+    fs: int
+    dev_speakers: Sequence[str] = ()
+    test_speakers: Sequence[str] = ()
+    dev_fraction: float = 0.1
+    test_fraction: float = 0.1
+    unseen_noise: Sequence[str] = ()
+    unseen_fraction: float = 0.3
+    snr_range: Tuple[float, float] = (-5, 20)
+    test_snrs: Sequence[float] = (-5, 0, 5, 10, 15)
+    clean_fraction: float = 0.08
+    num_dev: int = 500
+    num_test: int = 500
+
+
+class NoisyCorpus:
+    """Draws the sets.
+
+    Args:
+        recordings: the clean speech.
+        noises: the noise files.
+        protocol: what to draw.
+        seed: of the one generator.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        noises: Mapping[str, NoiseFile],
+        protocol: Protocol,
+        seed: int,
+    ):
+        self.recordings = recordings
+        self.noises = noises
+        self.numbers = {noise: number for number, noise in enumerate(sorted(noises), 1)}
+        self.protocol = protocol
+        self.rng = np.random.default_rng(seed)
+
+    def sets(self) -> Dict[str, List[Mixture]]:
+        """Return the mixtures of every set of ``SETS``, sorted by id.
+
+        Raises:
+            UserError: too few speakers or noises, or names that the corpus does not have.
+        """
+        p = self.protocol
+        names = [recording.speaker for recording in self.recordings]
+        speakers = split_speakers(
+            names, p.dev_speakers, p.test_speakers, p.dev_fraction, p.test_fraction, self.rng
+        )
+        seen, unseen = split_noises(
+            list(self.noises), p.unseen_noise, p.unseen_fraction, self.rng
+        )
+        test = self._utterances(speakers.test, p.num_test)
+        dev = self._utterances(speakers.dev, p.num_dev)
+        drawn = {
+            "test_clean": _clean(test),
+            "test_seen": self._at_snrs(test, seen, (TRAIN_PART, 1)),
+            "test_unseen": self._at_snrs(test, unseen, (0, 1)),
+            "dev": self._noisy(dev, seen, (TRAIN_PART, 1)),
+        }
+        train = self._utterances(speakers.train, len(self.recordings))
+        stay_clean = self.rng.random(len(train)) < p.clean_fraction
+        drawn["train"] = _clean([u for u, clean in zip(train, stay_clean) if clean])
+        noisy = [u for u, clean in zip(train, stay_clean) if not clean]
+        drawn["train"] += self._noisy(noisy, seen, (0, TRAIN_PART))
+        return {name: sorted(drawn[name], key=lambda mixture: mixture.id) for name in SETS}
+
+    def _utterances(self, speakers: Sequence[str], most: int) -> List[Mixture]:
+        """Return clean utterances, drawn if there are more than ``most``."""
+        chosen = set(speakers)
+        pool = [recording for recording in self.recordings if recording.speaker in chosen]
+        if len(pool) > most:
+            places = self.rng.choice(len(pool), size=most, replace=False).tolist()
+            pool = [pool[place] for place in sorted(places)]
+        return [
+            Mixture(r.id, r.speaker, r.text, self.protocol.fs, (r.file,), (), PEAK) for r in pool
+        ]
+
+    def _at_snrs(
+        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
+    ) -> List[Mixture]:
+        """Mix each utterance with one noise from one place at all the ratios of the test."""
+        return [
+            replace(noisy, id=f"{noisy.id}-snr{snr:g}", snr=snr)
+            for noisy in self._with_noise(utterances, noises, part)
+            for snr in self.protocol.test_snrs
+        ]
+
+    def _noisy(
+        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
+    ) -> List[Mixture]:
+        low, high = self.protocol.snr_range
+        return [
+            replace(noisy, snr=round(float(self.rng.uniform(low, high)), 2))
+            for noisy in self._with_noise(utterances, noises, part)
+        ]
+
+    def _with_noise(
+        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
+    ) -> Iterator[Mixture]:
+        """Deal noises from shuffled decks, so that all come equally often."""
+        deck: List[str] = []
+        for utterance in utterances:
+            deck = deck or [noises[place] for place in self.rng.permutation(len(noises)).tolist()]
+            noise = deck.pop()
+            begin, end = self._window(self.noises[noise], part)
+            length = (end - begin) * utterance.fs // self.noises[noise].rate
+            yield replace(
+                utterance,
+                id=f"{utterance.id}-n{self.numbers[noise]:04d}",
+                noise=noise,
+                segment=(begin, end),
+                offset=int(self.rng.integers(length)),
+            )
+
+    def _window(self, noise: NoiseFile, part: Tuple[float, float]) -> Tuple[int, int]:
+        """Return begin and end of a part of a noise file, of a random minute of it if longer."""
+        begin, end = (round(noise.begin + share * (noise.end - noise.begin)) for share in part)
+        longest = MAX_NOISE_SECONDS * noise.rate
+        if end - begin > longest:
+            begin = int(self.rng.integers(begin, end - longest, endpoint=True))
+            end = begin + longest
+        return begin, end
+
+
+def _clean(utterances: Sequence[Mixture]) -> List[Mixture]:
+    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]

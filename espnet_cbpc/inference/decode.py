@@ -1,0 +1,165 @@
+"""Decode data directories: text and enhanced waveforms, batch by batch, in several processes."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+import torch
+
+from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
+from espnet_cbpc.inference.recognition import NOTHING, SILENCE, Recognition
+from espnet_cbpc.inference.set_decoder import Batch, SetDecoder
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.parallel import parallel_map
+
+if TYPE_CHECKING:  # slow to import, and not needed to see that nothing is left to do
+    from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
+
+SHORT = 1.0  # seconds; what the models fail on below it is taken to be too short for them
+
+Results = Dict[str, Dict[str, Any]]  # Recognition.as_dict() by utterance
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of speech decoded, and seconds that it took."""
+
+    speech: float = 0.0
+    work: float = 0.0
+
+    def __str__(self) -> str:
+        factor = f"{self.work / self.speech:.3f}" if self.speech else "none"
+        return f"real-time factor {factor} ({self.speech:.1f} s of speech in {self.work:.1f} s)"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Decodes batches in whichever process it is called, which builds the models once.
+
+    Attributes:
+        options: arguments of ``EnhSpeech2Text``, as pairs.
+        ngpu: 1 to use a GPU.
+        num_threads: CPU threads.
+    """
+
+    options: Tuple[Tuple[str, Any], ...]
+    ngpu: int = 0
+    num_threads: int = 1
+
+    def __call__(self, batch: Batch) -> Tuple[int, Results]:
+        """See :func:`decode_batch`; a ``UserError`` too if the models cannot be built."""
+        return decode_batch(_models(self), batch)
+
+
+@lru_cache(maxsize=1)
+def _models(worker: Worker) -> "EnhSpeech2Text":
+    from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
+
+    return EnhSpeech2Text(device=device(worker.ngpu, worker.num_threads), **dict(worker.options))
+
+
+def device(ngpu: int, num_threads: int) -> str:
+    """Return torch's name of the device to compute on, and set the number of CPU threads.
+
+    Raises:
+        UserError: a GPU is asked for and there is none.
+    """
+    if ngpu and not torch.cuda.is_available():
+        raise UserError("--ngpu 1: no GPU is usable here: use --ngpu 0")
+    torch.set_num_threads(num_threads)
+    return "cuda" if ngpu else "cpu"
+
+
+def decode_sets(
+    decoders: Sequence[SetDecoder],
+    work: Callable[[Batch], Tuple[int, Results]],
+    nj: int = 1,
+    overwrite: bool = False,
+) -> Speed:
+    """Decode what is not decoded yet of several sets, and write the results of each.
+
+    Args:
+        decoders: the sets.
+        work: a :class:`Worker`, or :func:`decode_batch` with models.
+        nj: number of processes.
+        overwrite: begin anew.
+
+    Returns:
+        The speed at which the utterances that were left have been decoded.
+
+    Raises:
+        UserError: audio that is missing, unreadable, of another sampling rate, with several
+            channels, of another length than listed, or not finite.
+    """
+    start, samples = time.monotonic(), 0.0
+    todo = [batch for i, d in enumerate(decoders) for batch in d.begin(i, overwrite)]
+    left = Counter(batch.number for batch in todo)
+    for number, decoder in enumerate(decoders):
+        if not left[number]:
+            decoder.finish()
+    for number, results in parallel_map(work, todo, len(todo), nj, "inference", chunk=1):
+        decoder = decoders[number]
+        decoder.record.add(results)
+        samples += sum(decoder.lengths[utterance] for utterance in results) / decoder.fs
+        left[number] -= 1
+        if not left[number]:
+            decoder.finish()
+    return Speed(samples, time.monotonic() - start)
+
+
+def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Results]:
+    """Decode a batch, write its enhanced speech, and return the set's number and the results."""
+    speech, lengths = _load(batch)
+    recognised = _recognised(speech2text, batch, speech, lengths)
+    results = {}
+    for (utterance, _, _), noisy, result in zip(batch.utterances, speech, recognised):
+        too_short = result is None
+        if result is None:
+            heard = None if speech2text.enh_model is None else noisy.numpy()
+            result = Recognition([NOTHING], enhanced=heard)
+        if result.enhanced is not None:
+            write_audio(batch.wav(utterance), result.enhanced, batch.fs, subtype="FLOAT")
+        silent = float(noisy.abs().max()) < SILENCE
+        results[utterance] = {**result.as_dict(), "silent": silent, "too_short": too_short}
+    return batch.number, results
+
+
+def _recognised(
+    speech2text: "EnhSpeech2Text", batch: Batch, speech: torch.Tensor, lengths: List[int]
+) -> List[Optional[Recognition]]:
+    """Decode a batch together; where the models fail, one by one: None for what is too short."""
+    try:
+        return list(speech2text.batch(speech, lengths))
+    except Exception as e:  # ESPnet raises many kinds for utterances that are too short
+        if len(lengths) == 1 and lengths[0] < SHORT * batch.fs:
+            return [None]
+        if len(lengths) == 1:
+            raise UserError(
+                f"{batch.wavs.parents[1]}: the models failed on {batch.utterances[0][0]} of "
+                f"{lengths[0]} samples: {e!r}: leave it out, or cut it if memory ran out"
+            ) from e
+    results: List[Optional[Recognition]] = []
+    for row, one in zip(range(len(lengths)), batch.utterances):
+        alone = replace(batch, utterances=(one,))
+        results += _recognised(speech2text, alone, speech[row : row + 1, : one[2]], [one[2]])
+    return results
+
+
+def _load(batch: Batch) -> Tuple[torch.Tensor, List[int]]:
+    lengths = [length for _, _, length in batch.utterances]
+    speech = torch.zeros(len(lengths), max(lengths))
+    for row, (utterance, path, length) in enumerate(batch.utterances):
+        samples, rate = read_audio(path)
+        if rate != batch.fs:
+            raise UserError(
+                f"{utterance}: {path}: {rate} Hz where --fs is {batch.fs}: format the data first"
+            )
+        if len(samples) != length:
+            raise UserError(
+                f"{utterance}: {path}: {len(samples)} samples where utt2num_samples says "
+                f"{length}: format the data again"
+            )
+        speech[row, :length] = torch.from_numpy(samples)
+    return speech, lengths

@@ -1,0 +1,290 @@
+"""Noisy speech to text and to enhanced speech, in one pass through the models."""
+
+from dataclasses import asdict
+from itertools import groupby
+from typing import Dict, List, Optional, Tuple, Union
+
+import numpy as np
+import torch
+from torchaudio.functional import resample
+
+from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
+from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
+from espnet_cbpc.inference.decoding_config import DecodingConfig
+from espnet_cbpc.inference.inference_options import sampling_rates
+from espnet_cbpc.inference.recognition import (
+    NOTHING,
+    Hypothesis,
+    Recognition,
+    TokenTime,
+    align,
+)
+from espnet_cbpc.model_zoo.load import load_enh
+from espnet_cbpc.model_zoo.model_files import PathLike, located, pair
+from espnet_cbpc.utils.cli import UserError
+
+Array = Union[np.ndarray, torch.Tensor]
+
+
+class EnhSpeech2Text:
+    """A joint model, an ASR model, or an ASR model behind a separate SE model.
+
+    Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
+    (:mod:`espnet_cbpc.compat.fast_search`). The search is fitted to the model
+    (:meth:`.DecodingConfig.fitted`).
+
+    Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
+    noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
+    the interpolation (1 - w) enhanced + w noisy, which keeps the level; but for a gain that is the
+    paper's sum of enhanced speech and a scaled observation.
+
+    Args:
+        enh_asr_train_config: configuration of a joint model, saved by its training.
+        enh_asr_model_file: parameters of the joint model.
+        asr_train_config: configuration of an ASR model, instead of a joint one.
+        asr_model_file: parameters of the ASR model.
+        enh_train_config: configuration of an SE model in front of the ASR model.
+        enh_model_file: parameters of the SE model.
+        lm_train_config: configuration of a language model.
+        lm_file: parameters of the language model.
+        device: a torch device name.
+        enhance: False leaves the SE model out, for comparison.
+        observation_adding: w in [0, 1].
+        fs: sampling rate of the speech and the SE model in Hz; None: as the configuration says.
+        asr_fs: that of the ASR model; where it differs, speech is resampled in between. None: as
+            the configuration says, or ``fs``.
+        batched_search: search for the utterances of a batch at once, see
+            :class:`~espnet_cbpc.compat.speech2text.Search`; None: on a GPU.
+        token_times: find when each token is heard, see :class:`Recognition`.
+        options: of the search, see :class:`DecodingConfig`; none: as packed with the model, else its
+            defaults.
+
+    Raises:
+        UserError: models that do not go together, a file that is missing or unreadable, parameters
+            that do not fit their configuration, an SE model of several speakers, or an option out
+            of its range.
+    """
+
+    def __init__(
+        self,
+        enh_asr_train_config: Optional[PathLike] = None,
+        enh_asr_model_file: Optional[PathLike] = None,
+        asr_train_config: Optional[PathLike] = None,
+        asr_model_file: Optional[PathLike] = None,
+        enh_train_config: Optional[PathLike] = None,
+        enh_model_file: Optional[PathLike] = None,
+        lm_train_config: Optional[PathLike] = None,
+        lm_file: Optional[PathLike] = None,
+        device: str = "cpu",
+        enhance: bool = True,
+        observation_adding: float = 0.0,
+        fs: Optional[int] = None,
+        asr_fs: Optional[int] = None,
+        batched_search: Optional[bool] = None,
+        token_times: bool = False,
+        **options: float,
+    ):
+        joint = pair("enh_asr", enh_asr_train_config, enh_asr_model_file)
+        asr = pair("asr", asr_train_config, asr_model_file)
+        enh = pair("enh", enh_train_config, enh_model_file)
+        lm = pair("lm", lm_train_config, lm_file)
+        _check_choice(joint, asr, enh, observation_adding)
+        config, model_file = joint or asr
+        weights = read_weights(model_file)
+        search = DecodingConfig(**options) if options else DecodingConfig.of_model(model_file)
+        search = search.fitted(*decoder_and_vocabulary(weights, "s2t_model." if joint else ""))
+        self.device, self.greedy = device, search.ctc_greedy
+        self.fs, self.asr_fs = sampling_rates(config, fs, asr_fs)
+        self.observation_adding, self.token_times = observation_adding, token_times
+        search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
+        self._speech2text = build_speech2text(
+            (config, model_file), weights, lm, device, joint is not None, search_options
+        )
+        model = self._speech2text.asr_model
+        self.s2t_model = model.s2t_model if joint else model
+        self.enh_model = model.enh_model if joint else enh and load_enh(enh)[0].to(device)
+        if self.enh_model is not None and self.enh_model.num_spk != 1:
+            raise UserError(
+                f"{(joint or enh)[0]}: num_spk is {self.enh_model.num_spk}, 1 is needed"
+            )
+        if self.greedy and (lm is not None or self.s2t_model.ctc is None):
+            raise UserError(
+                "ctc_greedy needs a model with CTC, and uses no language model: leave it out"
+            )
+        # the joint model is trained without this step of the SE training
+        self._normalize = bool(enh) and getattr(self.enh_model, "normalize_variance", False)
+        self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0
+        if not enhance:
+            self.enh_model = None
+        if batched_search is None:
+            batched_search = device != "cpu"
+        self._search = Search(self._speech2text, batched_search)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model_tag: Optional[str] = None,
+        cachedir: Optional[PathLike] = None,
+        asr_model: Optional[str] = None,
+        enh_model: Optional[str] = None,
+        **options,
+    ) -> "EnhSpeech2Text":
+        """Build from models wherever they are: zoo tag, Hugging Face id, URL, archive or folder.
+
+        Args:
+            model_tag: a joint model.
+            cachedir: folder for what is downloaded or unpacked.
+            asr_model: an ASR model, instead of a joint one.
+            enh_model: an SE model in front of the ASR model.
+            options: further arguments of the class.
+
+        Raises:
+            UserError: a model that cannot be found, and as the class does.
+        """
+        return cls(**located(model_tag, asr_model, enh_model, cachedir), **options)
+
+    def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
+        """Decode one utterance.
+
+        Args:
+            speech: (N,) samples at the rate of the models, or (N, C) of several channels.
+
+        Returns:
+            The text, and the enhanced waveform (N,), or None where there is no SE model.
+        """
+        result = self.decode(speech)
+        return result.text, result.enhanced
+
+    def decode(self, speech: Array) -> Recognition:
+        """Decode one utterance as :meth:`__call__`, and return the n-best list and all else."""
+        speech = torch.as_tensor(speech, dtype=torch.float32)
+        return self.batch(speech[None], torch.tensor([len(speech)]))[0]
+
+    def batch(self, speech: Array, lengths: Union[Array, List[int]]) -> List[Recognition]:
+        """Decode a padded batch: SE once, encoder once, then the search for each utterance.
+
+        What lies beyond an utterance's length is never read. Yet a padded utterance can differ
+        from the same one decoded alone: ESPnet's centred STFT mirrors the end of the batch, not of
+        each utterance, its Conformer convolutions see padded frames, and global layer norms of
+        some separators average over them. Utterances of one length agree.
+
+        Args:
+            speech: (B, N) samples, or (B, N, C) of several channels.
+            lengths: (B,) samples of each utterance, at most N.
+
+        Returns:
+            One result for each utterance; enhanced waveforms are of its own length.
+        """
+        lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
+        speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
+        enhanced = self.enhance(speech, lengths)
+        results: Dict[int, Recognition] = {}
+        recognised = self.recognise(enhanced, lengths)
+        for place, (nbest, times), wave, n in zip(order.tolist(), recognised, enhanced, lengths):
+            wave = None if self.enh_model is None else wave[:n].cpu().numpy()
+            results[place] = Recognition(nbest, times, wave)
+        return [results[place] for place in range(len(results))]
+
+    @torch.no_grad()
+    def enhance(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return what the ASR model is to hear: enhanced speech, with observation adding.
+
+        Args:
+            speech: (B, N) or (B, N, C).
+            lengths: (B,) longest first, as ESPnet's recurrent layers want it.
+
+        Returns:
+            (B, N) on the device; without an SE model the reference channel as it is.
+        """
+        speech, lengths = speech.to(self.device), lengths.to(self.device)
+        speech = _silence_padding(speech, lengths)
+        noisy = speech if speech.dim() == 2 else speech[..., self.ref_channel]
+        if self.enh_model is None:
+            return noisy
+        gain = torch.ones(len(speech), 1, device=self.device)
+        if self._normalize:
+            gain[:, 0] = torch.stack([row[:n].std() for row, n in zip(speech, lengths)])
+        scaled = speech / gain.view(-1, *[1] * (speech.dim() - 1))
+        enhanced = gain * self.enh_model.forward_enhance(scaled, lengths)[0][0]
+        enhanced = _silence_padding(enhanced, lengths)
+        return torch.lerp(enhanced, noisy, self.observation_adding)
+
+    @torch.no_grad()
+    def recognise(
+        self, speech: torch.Tensor, lengths: torch.Tensor
+    ) -> List[Tuple[List[Hypothesis], Optional[List[TokenTime]]]]:
+        """Recognise what :meth:`enhance` returns.
+
+        Args:
+            speech: (B, N), silent beyond the lengths.
+            lengths: (B,) longest first.
+
+        Returns:
+            For each utterance the hypotheses, and the times of the best one's tokens (or None).
+        """
+        speech, lengths = speech.to(self.device), lengths.to(self.device)
+        seconds = (lengths / self.fs).tolist()
+        if self.asr_fs != self.fs:
+            speech = resample(speech, self.fs, self.asr_fs)
+            lengths = torch.ceil(lengths * self.asr_fs / self.fs).long()
+        encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
+        if isinstance(encoded, tuple):  # with the outputs of intermediate layers
+            encoded = encoded[0]
+        rows = [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]  # (T, D) each
+        if self.greedy:
+            found = [[self._greedy_ctc(row)] for row in rows]
+        else:
+            found = [self._hypotheses(nbest) for nbest in self._search(rows)]
+        return [
+            (nbest, self._token_times(row, nbest[0], duration))
+            for row, nbest, duration in zip(rows, found, seconds)
+        ]
+
+    def _greedy_ctc(self, encoded: torch.Tensor) -> Hypothesis:
+        best, path = self.s2t_model.ctc.log_softmax(encoded[None])[0].max(dim=-1)
+        return self._hypothesis([token for token, _ in groupby(path.tolist())], float(best.sum()))
+
+    def _hypotheses(self, nbest: List[Tuple]) -> List[Hypothesis]:
+        return [self._hypothesis(ids, float(found.score)) for _, _, ids, found in nbest] or [
+            NOTHING
+        ]
+
+    def _hypothesis(self, ids: List[int], score: float) -> Hypothesis:
+        # of a hypothesis that ends at its longest, ESPnet leaves <sos/eos> in the text
+        silent = {self.s2t_model.blank_id, self.s2t_model.sos, self.s2t_model.eos}
+        ids = [token for token in ids if token not in silent]
+        tokens = self._speech2text.converter.ids2tokens(ids)
+        return Hypothesis(self._text(tokens), tokens, ids, score)
+
+    def _text(self, tokens: List[str]) -> str:
+        tokenizer = self._speech2text.tokenizer
+        return " ".join(tokens) if tokenizer is None else tokenizer.tokens2text(tokens)
+
+    def _token_times(
+        self, encoded: torch.Tensor, best: Hypothesis, seconds: float
+    ) -> Optional[List[TokenTime]]:
+        if not self.token_times or self.s2t_model.ctc is None:
+            return None
+        log_probs = self.s2t_model.ctc.log_softmax(encoded[None])[0]
+        return align(log_probs, best.token_ids, best.tokens, seconds)
+
+
+def _check_choice(
+    joint: Optional[Pair], asr: Optional[Pair], enh: Optional[Pair], observation_adding: float
+) -> None:
+    if (joint is None) == (asr is None) or (joint and enh):
+        raise UserError("give either a joint model, or an ASR model with or without an SE model")
+    if not 0 <= observation_adding <= 1:
+        raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1")
+
+
+def _silence_padding(speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Zero ``speech`` (B, N, ...) beyond each of ``lengths``, the longest of which N becomes."""
+    longest = int(lengths.max())
+    speech = speech[:, :longest]
+    if speech.shape[1] < longest:
+        missing = longest - speech.shape[1]
+        speech = torch.cat((speech, speech.new_zeros(len(speech), missing, *speech.shape[2:])), 1)
+    # not ESPnet's make_pad_mask, which takes memory quadratic in the length
+    padding = torch.arange(longest, device=speech.device) >= lengths[:, None]
+    return speech.masked_fill(padding.view(*padding.shape, *[1] * (speech.dim() - 2)), 0.0)

@@ -1,0 +1,138 @@
+"""The command-line options of inference: models, search, and what becomes of the speech."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple, Union
+
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.inference.decoding_config import DecodingConfig
+from espnet_cbpc.model.joint_config import asr_sampling_rate
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import read_yaml
+
+MODEL_FILES = {
+    "enh_asr_train_config": "configuration of a joint model",
+    "enh_asr_model_file": "parameters of the joint model",
+    "asr_train_config": "configuration of an ASR model",
+    "asr_model_file": "parameters of the ASR model",
+    "enh_train_config": "configuration of an SE model in front of the ASR model",
+    "enh_model_file": "parameters of the SE model",
+    "lm_train_config": "configuration of a language model",
+    "lm_file": "parameters of the language model",
+}
+ANYWHERE = "zoo tag, Hugging Face id, URL, archive or folder"
+
+
+def add_inference_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`inference_options` reads."""
+    models = parser.add_argument_group(
+        "models", "a joint one, or an ASR model with or without an SE model"
+    )
+    models.add_argument("--model", help=f"joint model: {ANYWHERE}")
+    models.add_argument("--asr_model", help="ASR model, likewise")
+    models.add_argument("--enh_model", help="SE model, likewise")
+    models.add_argument("--cachedir", help="folder for what is downloaded or unpacked")
+    for name, meaning in MODEL_FILES.items():
+        models.add_argument(f"--{name}", help=meaning)
+    models.add_argument(
+        "--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k (default: the models')"
+    )
+    models.add_argument(
+        "--asr_fs",
+        type=sampling_rate,
+        help="rate of the ASR model (default: as its configuration says)",
+    )
+    search = parser.add_argument_group("decoding")
+    search.add_argument(
+        "--config",
+        help="YAML file of decoding options, as conf/decode.yaml (default: as packed with the model)",
+    )
+    search.add_argument("--nbest", type=int, help="hypotheses to write (default: as in --config)")
+    search.add_argument(
+        "--batched_search",
+        choices=("auto", "true", "false"),
+        default="auto",
+        help="search for the utterances of a batch at once (ESPnet 202611); auto: on a GPU",
+    )
+    search.add_argument("--token_times", action="store_true", help="when each token is heard")
+    search.add_argument("--no_enhance", action="store_true", help="leave the SE model out")
+    search.add_argument(
+        "--observation_adding",
+        type=float,
+        default=0.0,
+        metavar="W",
+        help="(1 - W) enhanced + W noisy speech is what the ASR model hears",
+    )
+    search.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
+    search.add_argument("--num_threads", type=int, default=1, help="CPU threads of each process")
+
+
+def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
+    """Return the arguments of ``EnhSpeech2Text``; models are fetched where need be.
+
+    Raises:
+        UserError: a model twice or nowhere, a file that is missing, or an option out of its range.
+    """
+    options: Dict[str, Any] = {n: getattr(args, n) for n in MODEL_FILES if getattr(args, n)}
+    if args.model or args.asr_model or args.enh_model:
+        from espnet_cbpc.model_zoo.model_files import located  # slow to import
+
+        found = located(args.model, args.asr_model, args.enh_model, args.cachedir)
+        twice = sorted(found.keys() & options.keys())
+        if twice:
+            raise UserError(f"--{', --'.join(twice)}: the model is named by another option already")
+        options.update({name: str(path) for name, path in found.items()})
+    missing = [options[name] for name in options if not Path(options[name]).is_file()]
+    if missing:
+        raise UserError(f"{', '.join(missing)}: no such file")
+    config = options.get("enh_asr_train_config") or options.get("asr_train_config")
+    if config is None:
+        raise UserError("no model is given: use --model, --asr_model or their *_train_config")
+    model_file = options.get("enh_asr_model_file") or options.get("asr_model_file") or config
+    search = asdict(
+        DecodingConfig.read(args.config) if args.config else DecodingConfig.of_model(model_file)
+    )
+    if args.nbest is not None:
+        search["nbest"] = args.nbest
+    DecodingConfig.check(search, "--nbest")
+    if args.num_threads < 1:
+        raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
+    if not 0 <= args.observation_adding <= 1:
+        raise UserError(f"--observation_adding {args.observation_adding}: must be from 0 to 1")
+    fs, asr_fs = sampling_rates(config, args.fs, args.asr_fs)
+    return {
+        **options,
+        **search,
+        "fs": fs,
+        "asr_fs": asr_fs,
+        "enhance": not args.no_enhance,
+        "observation_adding": args.observation_adding,
+        "batched_search": {"auto": args.ngpu > 0, "true": True, "false": False}[
+            args.batched_search
+        ],
+        "token_times": args.token_times,
+    }
+
+
+def sampling_rates(
+    config: Union[str, Path], fs: Optional[int] = None, asr_fs: Optional[int] = None
+) -> Tuple[int, int]:
+    """Return the sampling rates in Hz of the speech (and the SE model), and of the ASR model.
+
+    Args:
+        config: training configuration of a joint or an ASR model.
+        fs: rate of the speech; None takes what the configuration says, or ESPnet's 16 kHz.
+        asr_fs: rate of the ASR model; None takes what the configuration says, or ``fs``.
+
+    Raises:
+        UserError: a configuration that cannot be read, or a rate that is none.
+    """
+    options = read_yaml(config)
+    joint = options.get("joint_conf") or {}
+    try:
+        stated = joint.get("asr_fs") or asr_sampling_rate(options)
+    except ValueError as e:
+        raise UserError(f"{config}: frontend_conf: fs is not a sampling rate: {e}") from e
+    fs = fs or joint.get("enh_fs") or stated or 16000
+    return fs, asr_fs or stated or fs

@@ -1,0 +1,206 @@
+"""What is to be decoded of a data directory, in which batches, and how its results are written."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Tuple, Union
+
+from espnet_cbpc.data.audio.audio_file import read_header
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_table, write_tables
+from espnet_cbpc.inference.decoding_record import DecodingRecord
+from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances to decode together.
+
+    Attributes:
+        number: of their set.
+        utterances: id, audio file, and number of samples of each.
+        fs: sampling rate of the models in Hz.
+        wavs: folder for the enhanced speech.
+    """
+
+    number: int
+    utterances: Tuple[Tuple[str, str, int], ...]
+    fs: int
+    wavs: Path
+
+    def wav(self, utterance: str) -> Path:
+        """Return the file for the enhanced speech of an utterance."""
+        return _wav(self.wavs, utterance)
+
+
+def plan_batches(
+    lengths: Mapping[str, int], batch_size: int, max_padding: float = 0.0
+) -> List[List[str]]:
+    """Group utterances of equal or similar length, longest first.
+
+    Args:
+        lengths: samples of each utterance.
+        batch_size: most utterances of a batch.
+        max_padding: largest share of a row that may be padding. Any padding can alter texts, see
+            :meth:`espnet_cbpc.inference.enh_speech2text.EnhSpeech2Text.batch`.
+
+    Returns:
+        Batches of ids.
+    """
+    batches: List[List[str]] = []
+    for utterance in sorted(lengths, key=lambda u: (-lengths[u], u)):
+        if batches and len(batches[-1]) < batch_size:
+            longest = lengths[batches[-1][0]]
+            if longest - lengths[utterance] <= max_padding * longest:
+                batches[-1].append(utterance)
+                continue
+        batches.append([utterance])
+    return batches
+
+
+class SetDecoder:
+    """What is to be decoded of one data directory, and where its results go.
+
+    They are ``<output_dir>/text``; ``enhanced``, a data directory of 32-bit float WAV files: the
+    tables of the original, with ``wav.scp`` and, under the name that ESPnet's scoring uses,
+    ``spk1.scp`` naming the enhanced speech; with several hypotheses ESPnet's
+    ``<n>best_recog/{text,token,score}``; with token times ``token.ctm``. Every finished batch is
+    recorded in ``decoding.jsonl``, from which a killed run goes on; a record made with other
+    settings is discarded along with its results.
+
+    Args:
+        data_dir: with ``wav.scp`` and ``utt2spk``; ``utt2num_samples`` spares reading headers.
+        output_dir: where this set's results go.
+        settings: everything about models and search that decides the result, as JSON has it.
+        fs: sampling rate of the models in Hz.
+        batch_size: most utterances of a batch.
+        max_padding: see :func:`plan_batches`.
+
+    Raises:
+        UserError: a faulty data directory.
+    """
+
+    def __init__(
+        self,
+        data_dir: Union[str, Path],
+        output_dir: Union[str, Path],
+        settings: Mapping,
+        fs: int,
+        batch_size: int = 16,
+        max_padding: float = 0.0,
+    ):
+        self.data = DataDir.read(data_dir, require_text=False)
+        self.output_dir, self.fs = Path(output_dir), fs
+        self.lengths = _lengths(self.data)
+        self.batches = plan_batches(self.lengths, batch_size, max_padding)
+        if self.output_dir.exists() and not self.output_dir.is_dir():
+            raise UserError(f"{self.output_dir}: is a file: give another --output_dir")
+        wavs = self.data.tables["wav.scp"]
+        self.record = DecodingRecord(
+            self.output_dir / "decoding.jsonl",
+            {**settings, "fs": fs, "batch_size": batch_size, "max_padding": max_padding},
+            {utterance: [wavs[utterance], count] for utterance, count in self.lengths.items()},
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these very results are there already."""
+        if self.record.results.keys() != self.lengths.keys():
+            return False
+        text = self.output_dir / "text"
+        return text.exists() and read_table(text, allow_empty=True).keys() == self.lengths.keys()
+
+    def begin(self, number: int, overwrite: bool = False) -> List[Batch]:
+        """Clear what is stale and return what is left to do.
+
+        Args:
+            number: of the set, to be found in its batches.
+            overwrite: begin anew.
+        """
+        if overwrite or not self.record.results:
+            self.record.results = {}
+            for name in ("text", "token.ctm"):
+                (self.output_dir / name).unlink(missing_ok=True)
+            for folder in (self.output_dir / "enhanced", *self.output_dir.glob("*best_recog")):
+                shutil.rmtree(folder, ignore_errors=True)
+        self.record.open()
+        done, paths = self.record.results.keys(), self.data.tables["wav.scp"]
+        return [
+            Batch(number, tuple((u, paths[u], self.lengths[u]) for u in ids), self.fs, self._wavs)
+            for ids in self.batches
+            if not done >= set(ids)
+        ]
+
+    def finish(self) -> None:
+        """Write the tables of a set whose utterances are all in the record; ``text`` comes last."""
+        results = self.record.results
+        if self._wavs.is_dir():
+            self._write_enhanced_tables()
+        most = max(len(result["nbest"]) for result in results.values())
+        for rank in range(most if most > 1 else 0):
+            ranked = {u: r["nbest"][rank] for u, r in results.items() if len(r["nbest"]) > rank}
+            folder = self.output_dir / f"{rank + 1}best_recog"
+            write_table(folder / "text", {u: h["text"] for u, h in ranked.items()})
+            write_table(folder / "token", {u: " ".join(h["tokens"]) for u, h in ranked.items()})
+            write_table(folder / "score", {u: str(h["score"]) for u, h in ranked.items()})
+        if any(result["token_times"] for result in results.values()):
+            write_ctm(self.output_dir / "token.ctm", results)
+        self._tell_empty()
+        write_table(self.output_dir / "text", {u: r["text"] for u, r in results.items()})
+
+    def _tell_empty(self) -> None:
+        """Log which utterances have no text although they can be heard."""
+        results = self.record.results
+        short = [u for u, r in results.items() if r["too_short"]]
+        empty = [u for u, r in results.items() if not (r["text"] or r["silent"] or r["too_short"])]
+        for ids, why in (
+            (short, "are too short for the models, and have no text"),
+            (empty, "are not silent, but no text was found in them"),
+        ):
+            if ids:
+                where, of_all = self.output_dir, len(results)
+                logging.warning(
+                    "%s: %d of %d utterances %s (%s)", where, len(ids), of_all, why, listed(ids)
+                )
+
+    @property
+    def _wavs(self) -> Path:
+        return self.output_dir / "enhanced" / "wavs"
+
+    def _write_enhanced_tables(self) -> None:
+        wavs = {utterance: str(_wav(self._wavs, utterance)) for utterance in self.data.ids}
+        tables = {
+            name: table
+            for name, table in self.data.tables.items()
+            if name == "text" or name.startswith("utt2")
+        }
+        samples = {utterance: str(count) for utterance, count in self.lengths.items()}
+        tables.update({"wav.scp": wavs, "spk1.scp": wavs, "utt2num_samples": samples})
+        write_tables(self.output_dir / "enhanced", tables)
+
+
+def write_ctm(path: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write NIST CTM lines ``utterance channel start duration token``, times in seconds."""
+    with atomic_write(path) as f:
+        for utterance in sorted(results):
+            for time_ in results[utterance]["token_times"] or ():
+                duration = time_["end"] - time_["start"]
+                f.write(f"{utterance} 1 {time_['start']:.3f} {duration:.3f} {time_['token']}\n")
+
+
+def _wav(folder: Path, utterance: str) -> Path:
+    return folder / f"{utterance}.wav"
+
+
+def _lengths(data: DataDir) -> Dict[str, int]:
+    table = data.tables.get("utt2num_samples")
+    if table is None:
+        return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}
+    wrong = [key for key in data.ids if not table.get(key, "").isdecimal() or not int(table[key])]
+    if wrong:
+        raise UserError(
+            f"{data.path}/utt2num_samples: {len(wrong)} utterance(s) without a number of samples "
+            f"({listed(wrong)}): format the directory first"
+        )
+    return {key: int(table[key]) for key in data.ids}

@@ -1,0 +1,480 @@
+"""The joint model: enhance, recognise, label, contrast, weigh."""
+
+from typing import Dict, Optional, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.enh.espnet_enh_s2t_model import ESPnetEnhS2TModel
+from espnet2.enh.espnet_model import ESPnetEnhancementModel
+from espnet2.torch_utils.device_funcs import force_gatherable
+
+from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
+from espnet_cbpc.loss.ranks import Ranks
+from espnet_cbpc.model.category import CATEGORIES, CLEAN, SIMU, batch_categories
+from espnet_cbpc.model.teacher import Teacher
+from espnet_cbpc.model.within_cluster_norm import WithinClusterNorm
+from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
+from espnet_cbpc.utils.cli import UserError
+
+UPDATES = ("joint", "enh", "asr")
+
+
+class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
+    """Joint SE and ASR with contrastive losses between enhanced and clean encoder frames.
+
+    ``L = (1 - alpha) L_asr + alpha L_se + warm * sum_k weight_k L_k``
+
+    Each loss is the mean over the utterances that have what it needs, times their share of the
+    batch: a batch may mix simulated, real and clean recordings (see :mod:`.category`), and adding
+    up gradients over batches does not depend on how the categories fell into them.
+
+    The submodules ``enh_model`` and ``s2t_model`` are named as in stock ESPnet's joint model, so
+    that stock ESPnet decodes and enhances with a checkpoint of this one. The structure follows
+    the abstract of Lee and Kim (Sensors 24(8):2573, 2024); weights, warm-up, the projection, the
+    kinds of teacher and what is updated are our choices.
+
+    Args:
+        enh_model: ESPnet's enhancement model, one speaker.
+        s2t_model: ESPnet's ASR model.
+        tokenizer: labels clean frames; needed where there are criterions.
+        criterions: the contrastive losses; none makes this conventional joint training.
+        criterion_names: of each, for logging.
+        criterion_weights: of each, lambda in METHOD terms.
+        alpha: weight of the SE loss against the ASR loss; at 1 no transcripts are needed.
+        update: what is trained: ``joint``, ``enh`` (ASR frozen) or ``asr`` (SE frozen). What is
+            frozen stays in evaluation mode.
+        teacher: ``frozen``, ``ema`` or ``student``, see :class:`.teacher.Teacher`.
+        ema_decay: of the ``ema`` teacher.
+        layer: encoder block the tokenizer looks at, from 1; None: the output.
+        loss_layers: those the contrastive losses look at, which are averaged over them; None: that
+            of the tokenizer. The pseudo-labels are the same for all.
+        center: subtract the mean of the tokenizer's clusters from both embeddings first, of other
+            layers than its own the mean of the batch's clean frames. Encoder outputs share a large
+            common part: without this, all cosines are near 1.
+        within_cluster_norm: shrinkage of :class:`.within_cluster_norm.WithinClusterNorm`, by which the
+            embeddings of the tokenizer's layer are scaled; None: they are left as they are.
+        projection_dim: size of a linear projection of both embeddings; None: no projection.
+        warmup_steps: training batches over which the contrastive weights rise linearly from 0.
+        shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that tells
+            what the labels contribute.
+        enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
+            where they differ: enhanced and clean speech are resampled in between. None: they are equal.
+        calc_enh_loss, bypass_enh_prob: as in ESPnet's joint model; the latter is for REAL.
+
+    Raises:
+        UserError: parts that do not fit each other.
+        ValueError: an option out of range.
+    """
+
+    # what a checkpoint that training starts from need not hold: --tokenizer_init sets it, or training
+    SET_BY_TRAINING = (
+        "tokenizer.",
+        "teacher.",
+        "within_cluster_norm.",
+        "projection.",
+        "trained_batches",
+    )
+
+    def __init__(
+        self,
+        enh_model: ESPnetEnhancementModel,
+        s2t_model: ESPnetASRModel,
+        tokenizer: Optional[AbsAcousticTokenizer] = None,
+        criterions: Sequence[AbsContrastiveLoss] = (),
+        criterion_names: Sequence[str] = (),
+        criterion_weights: Sequence[float] = (),
+        alpha: float = 0.5,
+        update: str = "joint",
+        teacher: str = "frozen",
+        ema_decay: float = 0.999,
+        layer: Optional[int] = None,
+        loss_layers: Optional[Sequence[Optional[int]]] = None,
+        center: bool = True,
+        within_cluster_norm: Optional[float] = None,
+        projection_dim: Optional[int] = None,
+        warmup_steps: int = 0,
+        shuffle_labels: bool = False,
+        enh_fs: Optional[int] = None,
+        asr_fs: Optional[int] = None,
+        calc_enh_loss: bool = True,
+        bypass_enh_prob: float = 0.0,
+    ):
+        super().__init__(enh_model, s2t_model, calc_enh_loss, bypass_enh_prob)
+        check_options(enh_model, s2t_model, tokenizer, criterions, alpha, update)
+        if any(c.needs_centroids for c in criterions) and loss_layers not in (None, [layer]):
+            raise UserError("token_cross_entropy looks at the tokenizer's layer: leave loss_layers out")
+        if (enh_fs is None) != (asr_fs is None):
+            raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
+        self.criterions = torch.nn.ModuleList(criterions)
+        self.criterion_names = list(criterion_names)
+        self.criterion_weights = list(criterion_weights)
+        self.alpha = alpha
+        self.layer = layer
+        self.loss_layers = [layer] if loss_layers is None else list(loss_layers)
+        self.tapped = list(dict.fromkeys([layer, *self.loss_layers]))
+        self.center = center
+        self.warmup_steps = warmup_steps
+        self.shuffle_labels = shuffle_labels
+        self.enh_fs, self.asr_fs = enh_fs, asr_fs
+        self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
+        for part in self.frozen_parts:
+            part.requires_grad_(False)
+
+        self.tokenizer = self.teacher = self.projection = self.within_cluster_norm = None
+        if self.criterions:
+            self.tokenizer = tokenizer
+            # A frozen ASR model is its own frozen copy.
+            self.teacher = Teacher(s2t_model, "student" if update == "enh" else teacher, ema_decay)
+            if within_cluster_norm is not None:
+                self.within_cluster_norm = WithinClusterNorm(
+                    tokenizer.feature_dim, within_cluster_norm
+                )
+            if projection_dim is not None:
+                self.projection = torch.nn.Linear(tokenizer.feature_dim, projection_dim)
+            self.register_buffer("trained_batches", torch.zeros(()))
+        self._checked_tokenizer = self._checked_labels = False
+        self.still_frozen_parts()  # Lightning trains a model in the modes that it comes with
+
+    def forward(
+        self,
+        speech: torch.Tensor,
+        speech_lengths: Optional[torch.Tensor] = None,
+        **kwargs,
+    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+        """Compute the loss of a batch.
+
+        Args:
+            speech: (B, N) noisy samples, or (B, N, C) of several channels, of which all but the
+                reference channel of the SE model serve that model alone.
+            speech_lengths: (B,) in samples.
+            kwargs: ``speech_ref1`` (B, N) or (B, N, C) clean samples (a REAL utterance's row is never used);
+                ``text_spk1`` (or ``text``) (B, L) tokens padded with -1 and
+                ``text_spk1_lengths`` (B,), not needed with ``alpha=1``; ``utt2category`` (B, 1)
+                or else ``utt_id``: see :func:`.category.batch_categories`; ``labels`` (B, T)
+                pseudo-labels of the clean speech, else made here from its embeddings.
+
+        Returns:
+            The loss, statistics for logging (nan where a loss had no utterance), and B.
+        """
+        batch_size = speech.shape[0]
+        if speech_lengths is None:
+            speech_lengths = torch.full((batch_size,), speech.shape[1], device=speech.device)
+        speech = speech[:, : speech_lengths.max()]
+        category = batch_categories(kwargs.get("utt2category"), kwargs.get("utt_id"), batch_size)
+
+        # 0. Before anything runs: batch normalisation moves the student in its forward pass
+        self.prepare_teacher()
+
+        # 1. Enhance: (B, N) -> (B, N)
+        enhanced, enh_details = self.enhance(speech, speech_lengths)
+
+        # 2. SE loss of the simulated utterances
+        loss_enh, stats = self.enhancement_loss(enh_details, speech_lengths, category, kwargs)
+
+        # 3. ASR loss of all; its encoder's frames are caught on the way: (B, N) -> (B, T, D)
+        loss_asr, asr_stats, encoded = self.recognition_loss(enhanced, speech_lengths, kwargs)
+
+        # 4. Contrastive losses of what has a clean reference
+        loss_contrast, contrast_stats = self.contrastive_loss(
+            encoded, speech, speech_lengths, category, kwargs
+        )
+
+        # 5. Weigh
+        loss = loss_contrast
+        if self.alpha < 1.0:
+            loss = loss + (1.0 - self.alpha) * loss_asr
+        if self.computes_enh_loss:
+            loss = loss + self.alpha * loss_enh
+        for i, name in enumerate(CATEGORIES):
+            stats[f"num_{name.lower()}"] = (category == i).sum().float()
+        stats = {**asr_stats, **stats, **contrast_stats, "loss": loss.detach()}
+        return force_gatherable((loss, stats, batch_size), loss.device)
+
+    @property
+    def needs_clean_frames(self) -> bool:
+        """Whether anything but the pseudo-labels of clean speech is needed."""
+        centres_on_them = self.center and any(layer != self.layer for layer in self.loss_layers)
+        return (
+            any(criterion.needs_clean for criterion in self.criterions)
+            or self.within_cluster_norm is not None
+            or centres_on_them
+        )
+
+    @property
+    def computes_enh_loss(self) -> bool:
+        """Whether the SE loss takes part at all."""
+        return self.calc_enh_loss and self.alpha > 0.0
+
+    def enhance(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, Tuple]:
+        """Return enhanced speech (B, N), silent beyond each length, and what the SE loss needs."""
+        learns = self.enh_model not in self.frozen_parts
+        with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+            speech_pre, feature_mix, feature_pre, others = self.enh_model.forward_enhance(
+                speech, lengths, {"num_spk": 1}
+            )
+        times = torch.arange(speech.shape[1], device=speech.device)
+        # Padding that the SE model filled would leak into its loss and into the ASR model.
+        enhanced = speech_pre[0][:, : speech.shape[1]] * (times < lengths[:, None])
+        return enhanced, (enhanced, feature_mix, feature_pre, others)
+
+    def enhancement_loss(
+        self, details: Tuple, lengths: torch.Tensor, category: torch.Tensor, batch: Dict
+    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+        """Return the SE loss of SIMU utterances, weighted by their share, and its statistics."""
+        enhanced, feature_mix, feature_pre, others = details
+        none = enhanced.sum() * 0.0
+        if not self.computes_enh_loss:
+            return none, {}
+        rows = (category == SIMU).nonzero()[:, 0].to(enhanced.device)
+        names = [w.criterion.name for w in self.enh_model.loss_wrappers]
+        if len(rows) == 0:
+            return none, {n: torch.full((), torch.nan) for n in ("loss_enh", *names)}
+        reference = self.reference(batch)[:, : enhanced.shape[1]]
+        if len(rows) < len(enhanced):
+            enhanced, reference, lengths = enhanced[rows], reference[rows], lengths[rows]
+            feature_mix = feature_mix[rows]
+            feature_pre = None if feature_pre is None else [f[rows] for f in feature_pre]
+            others = {k: v[rows] if torch.is_tensor(v) else v for k, v in others.items()}
+        loss, stats, _, _ = self.enh_model.forward_loss(
+            [enhanced], lengths, feature_mix, feature_pre, others, [reference]
+        )
+        loss = loss.reshape(())
+        stats = {k: v for k, v in stats.items() if k != "loss"}
+        return loss * (len(rows) / len(category)), {"loss_enh": loss.detach(), **stats}
+
+    def recognition_loss(
+        self, enhanced: torch.Tensor, lengths: torch.Tensor, batch: Dict
+    ) -> Tuple[torch.Tensor, Dict, EncoderOutput]:
+        """Return the ASR loss, its statistics, and the encoder's frames."""
+        enhanced, lengths = self.at_asr_rate(enhanced, lengths)
+        with tap_encoder(self.s2t_model, self.tapped) as output:
+            if self.alpha < 1.0:
+                text, text_lengths = self.transcripts(batch)
+                loss, stats, _ = self.s2t_model(enhanced, lengths, text, text_lengths)
+                stats = {k: v for k, v in stats.items() if k != "loss"}
+                stats["loss_asr"] = loss.detach()
+            else:
+                loss, stats = enhanced.sum() * 0.0, {}
+                if self.criterions:
+                    self.s2t_model.encode(enhanced, lengths)
+        return loss.reshape(()), stats, output
+
+    def contrastive_loss(
+        self,
+        encoded: EncoderOutput,
+        speech: torch.Tensor,
+        lengths: torch.Tensor,
+        category: torch.Tensor,
+        batch: Dict,
+    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+        """Return the weighted sum of the contrastive losses and their statistics."""
+        loss = speech.new_zeros(())
+        if not self.criterions:
+            return loss, {}
+
+        # 1. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
+        has_clean = (category == SIMU) | (category == CLEAN)  # (B,)
+        labels = self.dumped_labels(encoded, has_clean, batch)
+        target = None
+        if labels is None or self.needs_clean_frames:
+            clean = self.clean_speech(speech, category, batch)
+            clean, clean_lengths = self.at_asr_rate(clean, lengths)
+            target = self.teacher(self.s2t_model, clean, clean_lengths, self.tapped)
+            if labels is None:
+                labels = self.tokenizer(target.frames[self.layer], target.lengths)
+        labels = labels.masked_fill(~has_clean.to(labels.device)[:, None], -1)
+        if self.shuffle_labels:
+            labels = shuffled(labels)
+
+        # 2. Contrast, in each layer
+        ranks = Ranks(int(has_clean.sum()), speech.device, active=self.training)
+        # The trainer weighs each process by its share of all utterances; the criterions are those of
+        # all processes already.
+        warm = self.warmup() * (ranks.total_count / (ranks.size * len(category)))
+        stats = {"contrastive_warmup": self.warmup()}
+        compared = [
+            self.comparable(layer, encoded, target, labels, ranks) for layer in self.loss_layers
+        ]
+        for name, weight, criterion in zip(
+            self.criterion_names, self.criterion_weights, self.criterions
+        ):
+            parts = [criterion(h, c, labels, encoded.lengths, m) for h, c, m in compared]
+            part = sum(p for p, _ in parts) / len(parts)
+            loss = loss + weight * warm * part
+            part_stats = parts[-1][1]
+            stats[f"loss_{name}"] = torch.where(part_stats["anchors"] > 0, part.detach(), torch.nan)
+            stats.update({f"{name}_{k}": v for k, v in part_stats.items()})
+        return loss, stats
+
+    def comparable(
+        self,
+        layer: Optional[int],
+        encoded: EncoderOutput,
+        target: Optional[EncoderOutput],
+        labels: torch.Tensor,
+        ranks: Ranks,
+    ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Bring a layer's embeddings into the space of comparison.
+
+        Returns:
+            Enhanced and clean embeddings (B, T, D), and the tokenizer's centroids (K, D).
+        """
+        h, centroids = encoded.frames[layer], self.tokenizer.centroids
+        c = h.detach() if target is None else target.frames[layer]  # or nothing looks at it
+        if self.center:
+            own = layer == self.layer
+            mean = self.tokenizer.mean if own else mean_frame(c, labels >= 0, ranks)
+            h, c, centroids = (x - mean for x in (h, c, centroids))
+        if self.within_cluster_norm is not None and layer == self.layer:
+            if self.training:
+                self.within_cluster_norm.follow(c, labels, centroids, ranks)
+            h, c, centroids = (self.within_cluster_norm(x) for x in (h, c, centroids))
+        if self.projection is not None:
+            h, c, centroids = (self.projection(x) for x in (h, c, centroids))
+        return h, c, centroids
+
+    def clean_speech(
+        self, speech: torch.Tensor, category: torch.Tensor, batch: Dict
+    ) -> torch.Tensor:
+        """Return clean speech (B, N): the reference, and of CLEAN utterances the input itself."""
+        speech = self.reference_channel(speech)
+        if (category == CLEAN).all():
+            return speech
+        is_clean = (category == CLEAN).to(speech.device)[:, None]
+        return torch.where(is_clean, speech, self.reference(batch)[:, : speech.shape[1]])
+
+    def dumped_labels(
+        self, encoded: EncoderOutput, has_clean: torch.Tensor, batch: Dict
+    ) -> Optional[torch.Tensor]:
+        """Return the pseudo-labels (B, T) that came with the data, or None if none did."""
+        if "labels" not in batch:
+            return None
+        labels = batch["labels"].long()
+        if not self._checked_labels:  # once, since it waits for the device
+            # ESPnet's subsampling rounds a padded utterance's length up and another's down.
+            differs = ((batch["labels_lengths"] - encoded.lengths).abs() > 2).cpu() & has_clean
+            if differs.any():
+                raise UserError(
+                    f"dumped labels of {int(differs.sum())} of {len(has_clean)} utterances have another "
+                    "number of frames than the encoder makes: dump them again (stage 11) with this "
+                    "ASR model"
+                )
+            self._checked_labels = True
+        frames = encoded.frames[self.layer].shape[1]
+        return F.pad(labels, (0, frames - labels.shape[1]), value=-1)
+
+    def prepare_teacher(self) -> None:
+        """Check the tokenizer once; in training, let the teacher follow and count the batch."""
+        if not self.criterions:
+            return
+        if not self._checked_tokenizer and not self.tokenizer.fitted:
+            raise UserError(
+                "the acoustic tokenizer is not fitted: give --tokenizer_init FILE (stage 11 makes "
+                "one), or load a checkpoint that holds one"
+            )
+        self._checked_tokenizer = True
+        if self.training:
+            self.teacher.follow(self.s2t_model)
+            self.trained_batches += 1.0
+
+    def warmup(self) -> torch.Tensor:
+        """Return the factor of the contrastive weights, from 0 to 1."""
+        if self.warmup_steps <= 0:
+            return torch.ones_like(self.trained_batches)
+        return (self.trained_batches / self.warmup_steps).clamp(max=1.0)
+
+    def train(self, mode: bool = True) -> "ESPnetEnhASRCBPCModel":
+        """Set the mode; frozen parts stay in evaluation mode (no dropout, fixed statistics)."""
+        super().train(mode)
+        self.still_frozen_parts()
+        return self
+
+    def still_frozen_parts(self) -> None:
+        """Put what is frozen into evaluation mode, whatever the mode of the model."""
+        for part in self.frozen_parts:
+            part.eval()
+            for module in part.modules():
+                # cuDNN computes a recurrent layer's gradient in training mode only
+                if self.training and isinstance(module, torch.nn.RNNBase):
+                    module.dropout = 0.0
+                    module.train()
+
+    def collect_feats(
+        self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
+    ) -> Dict[str, torch.Tensor]:
+        """Return the ASR features of unenhanced speech (B, T, F); no transcripts are needed."""
+        speech, lengths = self.at_asr_rate(self.reference_channel(speech), speech_lengths)
+        return self.s2t_model.collect_feats(speech, lengths, None, None)
+
+    def reference(self, batch: Dict) -> torch.Tensor:
+        """Return the clean references (B, N) of a batch."""
+        if "speech_ref1" not in batch:
+            raise UserError("the batch has simulated speech but no speech_ref1: add spk1.scp")
+        return self.reference_channel(batch["speech_ref1"])
+
+    def reference_channel(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return the channel of ``speech`` (B, N, C) that is enhanced, (B, N)."""
+        return speech if speech.dim() == 2 else speech[..., self.enh_model.ref_channel]
+
+    def at_asr_rate(
+        self, speech: torch.Tensor, lengths: torch.Tensor
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return speech (B, N) and lengths (B,) at the sampling rate of the ASR model."""
+        if self.asr_fs == self.enh_fs:
+            return speech, lengths
+        speech = torchaudio.functional.resample(speech, self.enh_fs, self.asr_fs)
+        return speech, -(-lengths * self.asr_fs // self.enh_fs)  # rounded up, as the samples are
+
+    @staticmethod
+    def transcripts(batch: Dict) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens (B, L), padded with -1, and their lengths (B,)."""
+        for name in ("text_spk1", "text"):
+            if name in batch:
+                text = batch[name]
+                full = torch.full((len(text),), text.shape[1], device=text.device)
+                return text, batch.get(f"{name}_lengths", full)
+        raise UserError(
+            "the batch has no text_spk1: give transcripts, or set joint_conf.alpha to 1 to train "
+            "without the ASR loss"
+        )
+
+
+def mean_frame(frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks) -> torch.Tensor:
+    """Return the mean (D,) of the ``valid`` (B, T) of ``frames`` (B, T, D), of all processes."""
+    kept = frames.detach()[valid].float()
+    total = ranks.total(torch.cat([kept.sum(0), kept.new_tensor([float(len(kept))])]))
+    return total[:-1] / total[-1].clamp(min=1.0)
+
+
+def shuffled(labels: torch.Tensor) -> torch.Tensor:
+    """Return ``labels`` (B, T) permuted over the frames that have one (-1: none)."""
+    found = labels[labels >= 0]
+    return labels.masked_scatter(
+        labels >= 0, found[torch.randperm(len(found), device=labels.device)]
+    )
+
+
+def check_options(
+    enh_model: ESPnetEnhancementModel,
+    s2t_model: ESPnetASRModel,
+    tokenizer: Optional[AbsAcousticTokenizer],
+    criterions: Sequence,
+    alpha: float,
+    update: str,
+) -> None:
+    """Raise an error that says what does not fit, before any training."""
+    if not isinstance(s2t_model, ESPnetASRModel):
+        raise UserError(f"subtask_series must be enh asr, but gave a {type(s2t_model).__name__}")
+    if enh_model.num_spk != 1:
+        raise UserError(
+            f"the SE model separates {enh_model.num_spk} speakers: set num_spk to 1 in its conf"
+        )
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"joint_conf.alpha must be in [0, 1], but is {alpha}")
+    if update not in UPDATES:
+        raise ValueError(f"joint_conf.update must be one of {UPDATES}, but is {update!r}")
+    if criterions and tokenizer is None:
+        raise UserError("contrastive criterions need a tokenizer: set --tokenizer kmeans")

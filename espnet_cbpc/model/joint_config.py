@@ -1,0 +1,75 @@
+"""Configurations of trainings that start from trained models, put together from theirs."""
+
+from typing import Any, Dict, Mapping, Optional
+
+from espnet_cbpc.compat.option_names import ASR_PREFIXED, ASR_SHARED, ENH_PREFIXED
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+
+
+def joint_config(
+    training: Mapping[str, Any],
+    asr: Mapping[str, Any],
+    enh: Mapping[str, Any],
+    layer: Optional[int] = None,
+    fs: Optional[int] = None,
+    asr_update: bool = True,
+    use_transcripts: bool = True,
+) -> Dict[str, Any]:
+    """Return the configuration of a joint training.
+
+    Both models keep the architecture they were trained with, so that their weights fit; what
+    ``training`` says itself wins.
+
+    Args:
+        training: the user's training configuration: optimiser, batches, contrastive criterions.
+        asr: configuration that an ASR training wrote (config.yaml).
+        enh: the same of an SE training.
+        layer: encoder block that the tokenizer was fitted on; None: the encoder's output.
+        fs: sampling rate of the data and the SE model in Hz; where the ASR model's configuration
+            states another one, speech is resampled in between.
+        asr_update: False keeps the ASR model as it is, whatever ``training`` says.
+        use_transcripts: False leaves the ASR loss out, whatever ``training`` says.
+    """
+    config = {k: asr[k] for k in ASR_SHARED if k in asr}
+    config.update({f"asr_{k}": asr[k] for k in ASR_PREFIXED if k in asr})
+    config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})
+    config.update(use_preprocessor=True, text_name=["text_spk1"])
+    config.update(training)
+    joint_conf = dict(config.get("joint_conf") or {})
+    if layer is not None:
+        joint_conf.setdefault("layer", layer)
+    asr_fs = asr_sampling_rate(asr)
+    if fs is not None and asr_fs not in (None, fs):
+        joint_conf.update(enh_fs=fs, asr_fs=asr_fs)
+    if not asr_update:
+        joint_conf["update"] = "enh"
+    if not use_transcripts:
+        joint_conf["alpha"] = 1.0
+        config["best_model_criterion"] = [["valid", "loss", "min"]]  # there is no loss_asr
+    return {**config, "joint_conf": joint_conf}
+
+
+def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the configuration of a further training of an ASR model.
+
+    Args:
+        training: the user's: optimiser, batches; what it says itself wins.
+        asr: configuration that the model's own training wrote (config.yaml).
+    """
+    kept = {k: asr[k] for k in (*ASR_SHARED, *ASR_PREFIXED) if k in asr}
+    return {**kept, "use_preprocessor": True, **training}
+
+
+def asr_sampling_rate(asr: Mapping[str, Any]) -> Optional[int]:
+    """Return the sampling rate in Hz that an ASR configuration states, None if it states none."""
+    fs = (asr.get("frontend_conf") or {}).get("fs")
+    return None if fs is None else sampling_rate(str(fs))
+
+
+def split_config(joint: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """Return the ASR and the SE configuration (``asr``, ``enh``) within a joint one."""
+    asr = {k: joint[k] for k in ASR_SHARED if k in joint}
+    asr.update({k: joint[f"asr_{k}"] for k in ASR_PREFIXED if f"asr_{k}" in joint})
+    enh = {k: joint[f"enh_{k}"] for k in ENH_PREFIXED if f"enh_{k}" in joint}
+    common = {"use_preprocessor": True, "init": None}
+    return {"asr": {**asr, **common}, "enh": {**enh, **common}}

@@ -1,0 +1,108 @@
+"""The measures of speech quality: their names, how tables show them, and a choice of them."""
+
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+import espnet_cbpc
+from espnet_cbpc.scoring.quality.composite import COMPOSITE
+from espnet_cbpc.utils.cli import UserError
+
+NARROW_BAND, WIDE_BAND = 8000, 16000  # Hz, the sampling rates of PESQ
+REVISION = 2  # of this package's own part; raise it where a change alters values
+
+
+class Measure(NamedTuple):
+    """How a measure is shown, and the package that it is computed by (besides this one)."""
+
+    title: str
+    digits: int
+    package: Optional[str] = None
+
+
+DNSMOS = {
+    "DNSMOS_OVRL": Measure("DNSMOS OVRL", 2, "speechmos"),
+    "DNSMOS_SIG": Measure("DNSMOS SIG", 2, "speechmos"),
+    "DNSMOS_BAK": Measure("DNSMOS BAK", 2, "speechmos"),
+    "DNSMOS_P808": Measure("DNSMOS P.808", 2, "speechmos"),
+}
+DNSMOS_NEEDS = ("speechmos", "onnxruntime", "librosa")  # the first imports the others
+MEASURES: Dict[str, Measure] = {
+    "PESQ_NB": Measure("PESQ (narrow band)", 2, "pesq"),
+    "PESQ_WB": Measure("PESQ (wide band)", 2, "pesq"),
+    **{name: Measure(name, 2, "pesq") for name in COMPOSITE},
+    "STOI": Measure("STOI", 3, "pystoi"),
+    "ESTOI": Measure("ESTOI", 3, "pystoi"),
+    "SI_SDR": Measure("SI-SDR (dB)", 2),
+    "SDR": Measure("SDR (dB)", 2, "fast_bss_eval"),
+    "SEGSNR": Measure("segmental SNR (dB)", 2),
+    **DNSMOS,
+}
+SETS = {"DNSMOS": tuple(DNSMOS)}  # names that stand for several
+DEFAULT, ALL = "default", "all"
+
+
+def pesq_band(fs: int) -> str:
+    """Return which PESQ goes with a sampling rate of ``fs`` Hz."""
+    return "PESQ_NB" if fs == NARROW_BAND else "PESQ_WB"
+
+
+def chosen_measures(names: Iterable[str], fs: int) -> Tuple[str, ...]:
+    """Return the measures that are asked for.
+
+    Args:
+        names: of measures; ``DNSMOS``: its four; ``default``: those that are quick, with one PESQ;
+            ``all``: all that can be computed here.
+        fs: sampling rate in Hz of the speech.
+
+    Returns:
+        Names in the order of ``MEASURES``.
+
+    Raises:
+        UserError: no such measure, wide-band PESQ of 8 kHz speech, or a package is missing.
+    """
+    wanted = set()
+    for name in names:
+        if name in (DEFAULT, ALL):
+            wanted |= _computable(fs, name == ALL)
+            continue
+        members = SETS.get(name, (name,))
+        _check(name, members[0], fs)
+        wanted |= set(members)
+    return tuple(name for name in MEASURES if name in wanted)
+
+
+@lru_cache(maxsize=None)
+def made_with(name: str) -> str:
+    """Return the versions that a measure's values depend on."""
+    package = MEASURES[name].package
+    own = f"espnet_cbpc {espnet_cbpc.__version__}/{REVISION}"
+    return f"{own}, {package} {version(package)}" if package else own
+
+
+def _computable(fs: int, everything: bool) -> set:
+    names = set(MEASURES) - set(DNSMOS)
+    if everything and not _missing():
+        names |= set(DNSMOS)
+    without = {"PESQ_WB" if fs == NARROW_BAND else "PESQ_NB"}
+    return names - (without if not everything or fs == NARROW_BAND else set())
+
+
+def _check(name: str, first: str, fs: int) -> None:
+    if first not in MEASURES:
+        known = ", ".join([DEFAULT, ALL, *SETS, *MEASURES])
+        raise UserError(f"no measure '{name}': there are {known}")
+    if first == "PESQ_WB" and fs == NARROW_BAND:
+        raise UserError(f"PESQ_WB is not defined for speech of {fs} Hz: ask for PESQ_NB")
+    missing = _missing() if first in DNSMOS else []
+    if missing:
+        raise UserError(
+            f"{name} needs what is not installed ({', '.join(missing)}): "
+            "pip install 'espnet-cbpc[dnsmos]', or leave the measure out"
+        )
+
+
+def _missing() -> List[str]:
+    """Return which packages DNSMOS lacks."""
+    return [package for package in DNSMOS_NEEDS if find_spec(package) is None]

@@ -1,0 +1,168 @@
+"""Objective measures of speech quality for one utterance; nan where a measure is undefined."""
+
+import logging
+import math
+import warnings
+from functools import lru_cache, partial
+from typing import Callable, Collection, Dict, Optional, TypeVar
+
+import numpy as np
+import soxr
+from pesq import BufferTooShortError, NoUtterancesError
+from pystoi import stoi
+
+from espnet_cbpc.scoring.quality.composite import COMPOSITE, composite
+from espnet_cbpc.scoring.quality.dnsmos import dnsmos
+from espnet_cbpc.scoring.quality.guarded_pesq import pesq
+from espnet_cbpc.scoring.quality.measures import (
+    DEFAULT,
+    DNSMOS,
+    MEASURES,
+    NARROW_BAND,
+    WIDE_BAND,
+    chosen_measures,
+    pesq_band,
+)
+from espnet_cbpc.scoring.quality.segmental_snr import segmental_snr
+from espnet_cbpc.utils.cli import UserError
+
+TAPS = 512  # of the filter that SDR allows for, as in BSS eval
+MOST_SDR = 100.0  # dB; beyond, rounding decides
+
+Value = TypeVar("Value")
+
+
+def speech_quality(
+    ref: np.ndarray, inf: np.ndarray, fs: int, measures: Optional[Collection[str]] = None
+) -> Dict[str, float]:
+    """Compare a signal with its clean reference.
+
+    Args:
+        ref: (samples,) clean speech.
+        inf: (samples,) noisy or enhanced speech.
+        fs: sampling rate in Hz. PESQ and the composite measures are computed at 8 or 16 kHz, to
+            which (16) other rates are resampled.
+        measures: names out of :data:`espnet_cbpc.scoring.quality.measures.MEASURES`; None: the default.
+
+    Returns:
+        What was asked for: PESQ_NB (ITU-T P.862.1, MOS-LQO), PESQ_WB (P.862.2), CSIG, CBAK and COVL
+        (:mod:`espnet_cbpc.scoring.quality.composite`, by the PESQ of the rate), STOI (Taal et al. 2011),
+        ESTOI (Jensen and Taal 2016), SI_SDR, SDR and SEGSNR (segmental SNR) in dB, DNSMOS_* (which
+        looks at ``inf`` alone). nan: PESQ, and with it the composite measures, finds no speech,
+        less than a quarter of a second, or more pauses than it has room for, STOI less than 30
+        frames of speech, SDR less than its filter, a signal is silent, or a measure fails on
+        whatever else, which is logged.
+    """
+    names = chosen_measures((DEFAULT,), fs) if measures is None else measures
+    ref, inf = ref.astype(np.float64), inf.astype(np.float64)
+    if not ref.any() or not inf.any():
+        return dict.fromkeys(names, math.nan)
+    found = _pesq_and_composite(ref, inf, fs, names)
+    alone = {
+        "STOI": lambda: _stoi(ref, inf, fs, extended=False),
+        "ESTOI": lambda: _stoi(ref, inf, fs, extended=True),
+        "SI_SDR": lambda: si_sdr(ref, inf),
+        "SDR": lambda: sdr(ref, inf),
+        "SEGSNR": lambda: segmental_snr(ref, inf, fs),
+    }
+    for name, compute in alone.items():
+        if name in names:
+            found[name] = _attempted(name, compute, math.nan)
+    if not DNSMOS.keys().isdisjoint(names):
+        undefined = dict.fromkeys(DNSMOS, math.nan)
+        found.update(_attempted("DNSMOS", lambda: dnsmos(inf, fs), undefined))
+    return {name: found[name] for name in MEASURES if name in names}
+
+
+def si_sdr(ref: np.ndarray, inf: np.ndarray) -> float:
+    """Scale-invariant signal-to-distortion ratio in dB of zero-mean signals.
+
+    Source: Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019.
+
+    Args:
+        ref: (samples,) clean speech.
+        inf: (samples,) estimate.
+
+    Returns:
+        The ratio; nan where either signal is constant.
+    """
+    ref, inf = ref - ref.mean(), inf - inf.mean()
+    if not ref.any() or not inf.any():
+        return math.nan
+    target = (inf @ ref) / (ref @ ref) * ref
+    distortion = inf - target
+    with np.errstate(divide="ignore"):
+        return float(10 * (np.log10(target @ target) - np.log10(distortion @ distortion)))
+
+
+def sdr(ref: np.ndarray, inf: np.ndarray) -> float:
+    """Signal-to-distortion ratio in dB, where a filter of 512 taps is no distortion (BSS eval 3).
+
+    Source: Vincent, Gribonval and Fevotte, "Performance measurement in blind audio source
+    separation", IEEE Trans. Audio, Speech, and Language Processing 14(4), 2006; computed as in
+    Scheibler, "SDR - medium rare with fast computations", ICASSP 2022.
+
+    Args:
+        ref: (samples,) clean speech.
+        inf: (samples,) estimate.
+
+    Returns:
+        The ratio, within [-100, 100]; nan where there are fewer samples than taps, or the reference
+        is such that the filter is not determined (silence).
+    """
+    import fast_bss_eval  # here, for it imports torch
+
+    if len(ref) < TAPS:
+        return math.nan
+    try:
+        return float(
+            fast_bss_eval.sdr(ref[None], inf[None], filter_length=TAPS, clamp_db=MOST_SDR)[0]
+        )
+    except np.linalg.LinAlgError:
+        return math.nan
+
+
+def _pesq_and_composite(
+    ref: np.ndarray, inf: np.ndarray, fs: int, names: Collection[str]
+) -> Dict[str, float]:
+    rated = any(name in names for name in COMPOSITE)
+    bands = {name for name in ("PESQ_NB", "PESQ_WB") if name in names}
+    bands |= {pesq_band(fs)} if rated else set()
+    if bands and fs not in (NARROW_BAND, WIDE_BAND):
+        ref, inf = (soxr.resample(signal, fs, WIDE_BAND) for signal in (ref, inf))
+        fs = WIDE_BAND
+    found = {}
+    for band in sorted(bands):
+        mode = "nb" if band == "PESQ_NB" else "wb"
+        found[band] = _attempted(band, partial(pesq, fs, ref, inf, mode), math.nan)
+    if rated:
+        compute = partial(composite, ref, inf, fs, found[pesq_band(fs)])
+        found.update(_attempted("composite", compute, dict.fromkeys(COMPOSITE, math.nan)))
+    return found
+
+
+def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Value:
+    """Return what is computed; otherwise where the library gives up, whatever it raises."""
+    try:
+        return compute()
+    except (BufferTooShortError, NoUtterancesError):  # no speech
+        return otherwise
+    except (ImportError, UserError):
+        raise
+    except Exception as e:
+        _tell_once(what, f"{type(e).__name__}: {e}")
+        return otherwise
+
+
+@lru_cache(maxsize=None)
+def _tell_once(what: str, why: str) -> None:
+    logging.warning("%s is undefined for an utterance or more (%s)", what, why)
+
+
+def _stoi(ref: np.ndarray, inf: np.ndarray, fs: int, extended: bool) -> float:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
+        try:
+            return float(stoi(ref, inf, fs, extended=extended))
+        except RuntimeWarning:  # it would return 1e-5
+            return math.nan

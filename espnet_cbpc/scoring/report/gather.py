@@ -1,0 +1,195 @@
+"""Results of several systems on several sets, gathered from the files they are in."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+
+from espnet_cbpc.data.kaldi.text_rules import read_text
+from espnet_cbpc.scoring.report.markdown import render
+from espnet_cbpc.scoring.report.provenance import provenance
+from espnet_cbpc.scoring.report.set_results import (
+    MEAN_OVER,
+    Split,
+    quality_results,
+    rate_results,
+    read_split,
+)
+from espnet_cbpc.scoring.statistics.comparisons import (
+    Pair,
+    Test,
+    add_matched_pairs,
+    compare,
+    pairs_to_test,
+)
+from espnet_cbpc.scoring.statistics.estimates import Resampling
+from espnet_cbpc.scoring.statistics.utterance_scores import (
+    PathLike,
+    Recognition,
+    check_same_quality,
+    measure_scores,
+    read_quality,
+    read_recognition,
+)
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import atomic_write
+
+NOISY = "noisy speech"
+RATES = {"wer": "word", "cer": "char"}
+
+
+def write_report(
+    systems: Mapping[str, Union[PathLike, Sequence[PathLike]]],
+    data_root: PathLike,
+    sets: Sequence[str],
+    output: PathLike,
+    noisy_scores: Optional[PathLike] = None,
+    breakdown: Union[str, Sequence[str]] = "utt2snr",
+    header: Optional[Mapping[str, str]] = None,
+    seed: int = 0,
+    block: Optional[str] = None,
+    compare_with: Optional[Sequence[str]] = None,
+    resamples: int = 1000,
+    notes: Optional[PathLike] = None,
+) -> Dict[str, Any]:
+    """Write a Markdown report, and the numbers that it is made from beside it.
+
+    Args:
+        systems: name of each system to its folder with ``<set>/text`` and, where it enhances,
+            ``<set>/score_enh/<measure>_spk1``; to several folders where it was trained with several
+            seeds.
+        data_root: folder of the sets with their ``text`` and, if any, ``breakdown`` tables.
+        sets: names of the sets.
+        output: the Markdown file; :func:`numbers_file` says where the numbers go.
+        noisy_scores: folder with the same scores of the unprocessed speech, or with
+            ``<set>/<measure>_spk1``.
+        breakdown: tables in a set's folder by whose values results are split.
+        header: facts to put on top, as the training seed.
+        seed: of the bootstrap.
+        block: table in a set's folder; utterances of one value are not independent, so that
+            intervals and tests take them as one.
+        compare_with: systems that all others are tested against; None: the first.
+        resamples: draws of the bootstrap.
+        notes: Markdown file to end the report with.
+
+    Returns:
+        The numbers: what is in ``results.json``.
+
+    Raises:
+        UserError: a file is missing or malformed, utterances differ, systems cannot be compared, or
+            ``output`` has no name of a Markdown file.
+    """
+    numbers = numbers_file(output)
+    folders = {
+        name: [given] if isinstance(given, (str, Path)) else list(given)
+        for name, given in systems.items()
+    }
+    if notes is not None and not Path(notes).is_file():
+        raise UserError(f"{notes}: no such file (--notes names it)")
+    ending = "" if notes is None else "\n" + read_text(notes)
+    tables = [breakdown] if isinstance(breakdown, str) else list(breakdown)
+    noisy = {} if noisy_scores is None else {NOISY: [noisy_scores]}
+    pairs = pairs_to_test(folders, compare_with, list(noisy))
+    how = Resampling(resamples=resamples, seed=seed)
+    report: Dict[str, Any] = {
+        "header": {**provenance(), **(header or {})},
+        "breakdown": tables[0],
+        "breakdowns": tables,
+        "mean_over": MEAN_OVER,
+        "bootstrap": {**how._asdict(), "block": block},
+        "sets": list(sets),
+        "systems": list(folders),
+        "seeds": {name: len(given) for name, given in folders.items()},
+        "wer": {name: {} for name in folders},
+        "cer": {name: {} for name in folders},
+        "quality": {},
+        "tests": [],
+    }
+    for set_name in sets:
+        split = read_split(data_root, set_name, tables, block)
+        report["tests"] += _rates(report, folders, data_root, split, pairs, how)
+        report["tests"] += _quality(report, {**noisy, **folders}, split, pairs, how)
+    if noisy_scores is not None and not any(NOISY in s for s in report["quality"].values()):
+        raise UserError(
+            f"{noisy_scores}: no scores of any of the sets: score the noisy speech first"
+        )
+    report = json.loads(json.dumps(report), parse_constant=lambda _: None)  # no nan in JSON
+    with atomic_write(numbers) as f:
+        json.dump(report, f, indent=1, ensure_ascii=False, allow_nan=False)
+        f.write("\n")
+    with atomic_write(output) as f:
+        f.write(render(report) + ending)
+    return report
+
+
+def numbers_file(output: PathLike) -> Path:
+    """Return where the numbers of a report go: ``results.json``, beside ``RESULTS.md``.
+
+    Any other ``<name>.md`` has them in ``<name>.json``, and so leaves ``results.json`` as it is.
+
+    Raises:
+        UserError: ``output`` does not end with ``.md``.
+    """
+    path = Path(output)
+    if path.suffix != ".md":
+        raise UserError(f"{output}: the report is a Markdown file: give it a name such as dev.md")
+    name = "results" if path.name == "RESULTS.md" else path.stem
+    return path.with_name(f"{name}.json")
+
+
+def _rates(
+    report: Dict[str, Any],
+    folders: Mapping[str, Sequence[PathLike]],
+    data_root: PathLike,
+    split: Split,
+    pairs: Sequence[Pair],
+    how: Resampling,
+) -> List[Test]:
+    """Put the error rates on a set into the report, and return their tests."""
+    tests = []
+    for rate, unit in RATES.items():
+        read: Dict[str, Recognition] = {}
+        for system, given in folders.items():
+            try:
+                read[system] = read_recognition(given, data_root, split.name, unit)
+            except UserError as e:
+                raise UserError(f"{system} on {split.name}: {e}") from e
+        for system, result in rate_results(read, split, how).items():
+            report[rate][system][split.name] = result
+        scores = {system: found.scores for system, found in read.items()}
+        found = compare(split.name, rate.upper(), scores, pairs, split.blocks, how)
+        if rate == "wer":
+            add_matched_pairs(found, read, split.blocks)
+        tests += found
+    return tests
+
+
+def _quality(
+    report: Dict[str, Any],
+    folders: Mapping[str, Sequence[PathLike]],
+    split: Split,
+    pairs: Sequence[Pair],
+    how: Resampling,
+) -> List[Test]:
+    """Put the speech quality on a set, if any is known, into the report; return its tests."""
+    read = {name: read_quality(given, split.name) for name, given in folders.items()}
+    for name, given in folders.items():
+        if not read[name] and any((Path(g) / split.name / "enhanced").exists() for g in given):
+            logging.info("%s on %s: enhanced speech, but no scores", name, split.name)
+    read = {name: tables for name, tables in read.items() if tables}
+    check_same_quality(split.name, split.utterances, read)
+    if not read:
+        return []
+    first = next(iter(read.values()))[0]
+    scores = {
+        measure: {name: measure_scores(t, measure, split.utterances) for name, t in read.items()}
+        for measure in first
+    }
+    known = next(iter(first.values()))
+    scored = [i for i, utterance in enumerate(split.utterances) if utterance in known]
+    report["quality"][split.name] = quality_results(scores, scored, split, how)
+    return [
+        test
+        for measure, rows in scores.items()
+        for test in compare(split.name, measure, rows, pairs, split.blocks, how)
+    ]

@@ -1,0 +1,53 @@
+"""Which words of a hypothesis stand for which of its reference."""
+
+from typing import List, NamedTuple
+
+import jiwer
+
+from espnet_cbpc.data.kaldi.text_rules import tidied
+
+SPACE = "<space>"
+
+
+class Chunk(NamedTuple):
+    """A stretch of an alignment.
+
+    Attributes:
+        kind: ``equal``, ``substitute``, ``delete`` or ``insert``.
+        ref: reference tokens; none of an insertion.
+        hyp: hypothesis tokens; none of a deletion, else as many as in ``ref``.
+    """
+
+    kind: str
+    ref: List[str]
+    hyp: List[str]
+
+
+def align(ref: str, hyp: str, unit: str = "word") -> List[Chunk]:
+    """Align two texts with the least number of errors (Levenshtein distance).
+
+    Args:
+        ref: what was said; it may be empty.
+        hyp: what was recognised; it may be empty.
+        unit: ``word``, or ``char``, where the blank between words counts as ``<space>``.
+
+    Returns:
+        The chunks in order; their tokens, joined, are those of the two texts. Of several alignments
+        with as few errors it is the one that jiwer finds.
+    """
+    found = jiwer.process_words(" ".join(tokens(ref, unit)), " ".join(tokens(hyp, unit)))
+    said, heard = found.references[0], found.hypotheses[0]
+    return [
+        Chunk(
+            chunk.type,
+            said[chunk.ref_start_idx : chunk.ref_end_idx],
+            heard[chunk.hyp_start_idx : chunk.hyp_end_idx],
+        )
+        for chunk in found.alignments[0]
+    ]
+
+
+def tokens(text: str, unit: str) -> List[str]:
+    """Split into words, or characters with ``<space>`` between words (``unit`` word or char)."""
+    words = tidied(text).split()
+    return words if unit == "word" else [SPACE if c == " " else c for c in " ".join(words)]

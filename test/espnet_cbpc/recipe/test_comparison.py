@@ -1,0 +1,105 @@
+"""The systems of a comparison."""
+
+import pytest
+import yaml
+
+from espnet_cbpc.bin import expand_comparison
+from espnet_cbpc.recipe.comparison import merged, read_comparison, read_multicondition_asr
+from espnet_cbpc.utils.cli import UserError
+
+TRAIN = {"max_epoch": 12, "joint_conf": {"alpha": 0.1, "teacher": "frozen"}, "criteria": [1, 2]}
+SYSTEMS = {
+    "changes": {"max_epoch": 4},
+    "systems": {
+        "both": {"title": "Both losses", "config": "train.yaml"},
+        "none": {
+            "title": "No contrast",
+            "config": "train.yaml",
+            "changes": {"criteria": [], "joint_conf": {"teacher": "ema"}, "max_epoch": 5},
+        },
+        "coarse": {"title": "Coarse", "config": "train.yaml", "tokenizer": {"n_clusters": 8}},
+    },
+}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(TRAIN))
+    (tmp_path / "tokenizer.yaml").write_text("n_clusters: 50\nseed: 0\n")
+    (tmp_path / "comparison.yaml").write_text(yaml.safe_dump(SYSTEMS, sort_keys=False))
+    return tmp_path
+
+
+def test_systems_are_the_base_with_changes(files):
+    both, none, coarse = read_comparison("comparison.yaml", "tokenizer.yaml")
+    assert both.config == {**TRAIN, "max_epoch": 4}
+    assert none.title == "No contrast"
+    assert none.config == {
+        "max_epoch": 5,
+        "joint_conf": {"alpha": 0.1, "teacher": "ema"},
+        "criteria": [],
+    }
+    assert both.tokenizer == {"n_clusters": 50, "seed": 0}
+    assert coarse.tokenizer == {"n_clusters": 8, "seed": 0}
+
+
+def test_common_changes_reach_the_asr_model_without_se_where_it_has_such_a_key(files):
+    (files / "asr.yaml").write_text("max_epoch: 12\nseed: 3\n")
+    changes = {"max_epoch": 4, "joint_conf": {"alpha": 1}}
+    (files / "comparison.yaml").write_text(yaml.safe_dump({**SYSTEMS, "changes": changes}))
+    assert read_multicondition_asr("comparison.yaml", "asr.yaml") == {"max_epoch": 4, "seed": 3}
+
+
+def test_merging_leaves_both_as_they_were():
+    base, changes = {"a": {"b": 1}}, {"a": {"c": [2]}}
+    result = merged(base, changes)
+    result["a"]["c"].append(3)
+    assert result == {"a": {"b": 1, "c": [2, 3]}}
+    assert base == {"a": {"b": 1}} and changes == {"a": {"c": [2]}}
+
+
+def test_items_of_a_list_are_changed_by_their_names():
+    base = {"criteria": [{"name": "a", "conf": {"x": 1, "y": 2}}, {"name": "b", "weight": 3}]}
+    changes = {"criteria": {"a": {"conf": {"x": 5}}, "b": None}}
+    assert merged(base, changes) == {"criteria": [{"name": "a", "conf": {"x": 5, "y": 2}}]}
+    with pytest.raises(UserError, match="changes of criteria: no c among a, b"):
+        merged(base, {"criteria": {"c": None}})
+
+
+def test_files_for_the_recipe_are_grouped_by_tokenizer(files, capsys):
+    expand_comparison.main(
+        "--comparison comparison.yaml --tokenizer_conf tokenizer.yaml --outdir out".split()
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "out/tokenizer_n_clusters50.yaml out/both.yaml out/none.yaml",
+        "out/tokenizer_n_clusters8.yaml out/coarse.yaml",
+    ]
+    assert (files / "out" / "none.yaml").read_text().startswith("# No contrast\n")
+    assert yaml.safe_load((files / "out" / "none.yaml").read_text())["max_epoch"] == 5
+    tokenizer = yaml.safe_load((files / "out" / "tokenizer_n_clusters8.yaml").read_text())
+    assert tokenizer == {"n_clusters": 8, "seed": 0}
+
+
+def test_some_systems(files):
+    systems = read_comparison("comparison.yaml", "tokenizer.yaml", ["coarse", "both"])
+    assert [system.name for system in systems] == ["coarse", "both"]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"rows": {}}, "must hold systems, and else only changes"),
+        ({"systems": {"a": {"title": "A"}}}, "system a must have a title and a config"),
+        ({"systems": {"a": {"title": "A", "config": "no.yaml"}}}, "no.yaml: cannot be read"),
+    ],
+)
+def test_bad_comparisons_are_refused(files, content, message):
+    (files / "bad.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=message):
+        read_comparison("bad.yaml", "tokenizer.yaml")
+
+
+def test_unknown_system_is_refused(files):
+    with pytest.raises(UserError, match="no system x; there are both, none, coarse"):
+        read_comparison("comparison.yaml", "tokenizer.yaml", ["x"])
