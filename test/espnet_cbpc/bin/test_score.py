@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from espnet_cbpc.bin import score
-from espnet_cbpc.scoring import score_systems, speech_quality
+from espnet_cbpc.scoring.quality import set_quality as speech_quality
 from espnet_cbpc.scoring.quality.utterance_quality import si_sdr
+from espnet_cbpc.scoring.report import score_systems
 from espnet_cbpc.utils.cli import UserError
 
 KEYS = [f"u{i}" for i in range(6)]
