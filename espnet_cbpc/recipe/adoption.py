@@ -87,7 +87,9 @@ def _contradictions(step: Step) -> List[str]:
     written = step.outputs[0] / "config.yaml"
     if not written.is_file():
         return []
-    given = next((step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {})
+    given = next(
+        (step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {}
+    )
     words = [word for key, value in step.inputs.items() if key.endswith("_args") for word in value]
     skipped = {word[2:] for word in words if word.startswith("--")}
     if not step.inputs.get("use_transcripts", True):

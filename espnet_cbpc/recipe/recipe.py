@@ -49,7 +49,11 @@ class Recipe:
     def sets_with_text(self) -> List[str]:
         """Return the test sets that have transcripts; before there are data, all."""
         raw = self.layout.raw
-        return [n for n in self.options.test_sets if not (raw / n).is_dir() or (raw / n / "text").is_file()]
+        return [
+            n
+            for n in self.options.test_sets
+            if not (raw / n).is_dir() or (raw / n / "text").is_file()
+        ]
 
     def quality_sets(self) -> List[str]:
         """Return the test sets whose speech quality is measured: those with simulated speech."""
