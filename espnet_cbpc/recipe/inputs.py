@@ -62,8 +62,8 @@ class Digests:
     def audio(self, scp: Union[str, Path]) -> str:
         """Return the digest of the recordings that a table lists.
 
-        Of a recording in the recipe's folder the content counts; of one elsewhere, in a corpus, size
-        and time of change.
+        Of a recording in the recipe's folder the content counts; of one elsewhere, in a corpus,
+        size and time of change.
 
         Raises:
             Missing: no such table, or a recording is gone.

@@ -62,6 +62,6 @@ class Recipe:
         return [name for name in names if self.is_simulated(self.layout.raw / name)]
 
     def is_simulated(self, folder) -> bool:
-        """Return whether some of a set is simulated, and has clean references; True before it is made."""
+        """Return whether a set has simulated speech; True before it is made."""
         table = folder / "utt2category"
         return not folder.is_dir() or (table.is_file() and "SIMU" in read_table(table).values())

@@ -122,12 +122,11 @@ def test_jobs_are_stopped(submitted):
 @pytest.mark.parametrize(
     "line, told",
     [
-        ("[h] 2026-11-27 (trainer:1) INFO: 2/6epoch started. Estimated time to finish: 5 minutes",
-         "epoch 2/6 started. Estimated time to finish: 5 minutes"),
-        ("x INFO: The best model has been updated: valid.loss", "The best model has been updated: valid.loss"),
-        ("synthesis:  11%|##   | 10/90 [00:01<00:09]", "synthesis:  11%|##   | 10/90 [00:01<00:09]"),
+        ("[h] 2026-11-27 INFO: 2/6epoch started. 5 minutes", "epoch 2/6 started. 5 minutes"),
+        ("x INFO: The best model has been updated: a", "The best model has been updated: a"),
+        ("mix:  11%|##   | 10/90 [00:01<00:09]", "mix:  11%|##   | 10/90 [00:01<00:09]"),
         ("x INFO: Model structure:", ""),
     ],
-)  # fmt: skip
+)
 def test_progress_is_shown(line, told):
     assert progress_of(line) == told
