@@ -108,7 +108,7 @@ def _tables(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
 
 
 def _embedding_map(recipe: Recipe) -> Step:
-    """Where frames lie before joint training and after it, with the first system and the main ones."""
+    """Return the step that maps frames before joint training and after it."""
     o, layout, experiment = recipe.options, recipe.layout, recipe.experiments[0]
     systems, tested = layout.systems, compared_with(recipe)
     shown = [s for s in systems if s is systems[0] or s.label in tested]
