@@ -17,11 +17,12 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 # One process for all, since importing ESPnet takes seconds.
 PROBE = """
 import importlib, json, sys, traceback
+help_of = lambda m: m.usage() if name == "run_recipe" else m.get_parser().format_help()
 found = {}
 for name in sys.argv[1:]:
     try:
         module = importlib.import_module(f"espnet_cbpc.bin.{name}")
-        found[name] = {"help": module.get_parser().format_help(), "main": callable(module.main)}
+        found[name] = {"help": help_of(module), "main": callable(module.main)}
     except BaseException:
         found[name] = {"error": traceback.format_exc()}
 print("FOUND" + json.dumps(found))
@@ -46,7 +47,7 @@ def answers():
 def test_answers_help(answers, command):
     answer = answers[command]
     assert "error" not in answer, answer["error"]
-    assert answer["help"].startswith("usage: ")
+    assert answer["help"].lower().startswith("usage: ")
     assert answer["main"]
 
 

@@ -9,7 +9,8 @@ import yaml
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig
 from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_config, joint_config
-from espnet_cbpc.recipe.comparison import read_comparison
+from espnet_cbpc.recipe.options import RecipeOptions
+from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.files import read_yaml
 
@@ -94,15 +95,14 @@ def test_joint(task, path, tmp_path):
     user = read_yaml(ROOT / path)
     model = build_joint(task, (ROOT / path).parent, user, tmp_path / "joint.yaml")
     assert len(model.criterions) == len(user["contrastive_criterions"])
-    first = (ROOT / path).read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# ")  # the recipe names the system by it
+    assert user["title"]
 
 
 @pytest.mark.parametrize("path", COMPARISONS)
 def test_comparison(task, path, tmp_path, monkeypatch):
     folder = ROOT / path.partition("conf/")[0]
     monkeypatch.chdir(folder)
-    systems = read_comparison(ROOT / path, "conf/tokenizer_kmeans.yaml")
+    systems = joint_systems(RecipeOptions(comparison=str(ROOT / path)))
     assert len({system.title for system in systems}) == len(systems)
     for system in systems:
         model = build_joint(task, folder / "conf", system.config, tmp_path / "joint.yaml")

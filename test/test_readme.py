@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from espnet_cbpc.recipe.comparison import read_comparison
+from espnet_cbpc.recipe.options import RecipeOptions
+from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.scoring.report.markdown import render
 from espnet_cbpc.utils.files import read_yaml
 
@@ -43,7 +44,7 @@ def test_comparison_example_is_understood(tmp_path, monkeypatch):
     (text,) = [b for b in blocks("yaml") if "systems:" in b]
     (tmp_path / "comparison.yaml").write_text(text)
     monkeypatch.chdir(ROOT)
-    (system,) = read_comparison(tmp_path / "comparison.yaml", "conf/tokenizer_kmeans.yaml")
+    (system,) = joint_systems(RecipeOptions(comparison=str(tmp_path / "comparison.yaml")))
     assert [c["name"] for c in system.config["contrastive_criterions"]] == ["cbpc"]
 
 

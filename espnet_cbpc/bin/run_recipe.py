@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Optional, Sequence
 
-from espnet_cbpc.recipe.options import options_or_help
+from espnet_cbpc.recipe.options import parse, usage
 from espnet_cbpc.utils.cli import run
 
 
@@ -18,7 +18,11 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     Args:
         cmd: the options; None: those of the command line.
     """
-    options = options_or_help(sys.argv[1:] if cmd is None else cmd)
+    words = sys.argv[1:] if cmd is None else cmd
+    if {"-h", "--help"} & set(words):
+        print(usage())
+        return
+    options = parse(words)
     from espnet_cbpc.recipe.recipe import Recipe
     from espnet_cbpc.recipe.runner import Runner
     from espnet_cbpc.versions import check_versions

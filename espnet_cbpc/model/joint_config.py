@@ -21,7 +21,8 @@ def joint_config(
     ``training`` says itself wins.
 
     Args:
-        training: the user's training configuration: optimiser, batches, contrastive criterions.
+        training: the user's training configuration: optimiser, batches, contrastive criterions; a
+            ``title`` in it is for reports.
         asr: configuration that an ASR training wrote (config.yaml).
         enh: the same of an SE training.
         layer: encoder block that the tokenizer was fitted on; None: the encoder's output.
@@ -34,7 +35,7 @@ def joint_config(
     config.update({f"asr_{k}": asr[k] for k in ASR_PREFIXED if k in asr})
     config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})
     config.update(use_preprocessor=True, text_name=["text_spk1"])
-    config.update(training)
+    config.update({key: value for key, value in training.items() if key != "title"})
     joint_conf = dict(config.get("joint_conf") or {})
     if layer is not None:
         joint_conf.setdefault("layer", layer)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -302,10 +301,3 @@ def _shown(default: Any) -> str:
         return f'"{" ".join(default)}"'
     return '""' if default in ("", None) else str(default)
 
-
-def options_or_help(words: Sequence[str]) -> RecipeOptions:
-    """As :func:`parse`, but print the usage and end where ``--help`` is among the words."""
-    if {"-h", "--help"} & set(words):
-        print(usage())
-        sys.exit()
-    return parse(words)

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import queue
 import shlex
 import threading
 import time
@@ -82,17 +83,19 @@ class Runner:
             for chain in found:
                 self._run_chain(chain, self.jobs)
             return
-        free = list(range(slots))
+        free: queue.Queue = queue.PriorityQueue()
+        for slot in range(slots):
+            free.put(slot)
 
         def run(chain: Chain) -> None:
-            slot = free.pop()
+            slot = free.get()
             try:
                 self._run_chain(chain, self.jobs.of_slot(slot, slots))
             except BaseException:
                 self._failed.set()  # what runs beside comes to its end, and nothing more begins
                 raise
             finally:
-                free.append(slot)
+                free.put(slot)
 
         with ThreadPoolExecutor(slots) as pool:
             started = [pool.submit(run, chain) for chain in found]

@@ -15,13 +15,13 @@ import pytest
 
 from espnet_cbpc.bin.submit import _minutes as minutes
 from espnet_cbpc.bin.submit import main, without_launcher
+from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.utils import jobs
 from espnet_cbpc.utils.cli import UserError
 
 pytest.importorskip("submitit", reason="SKIPPED: submitit is not installed; pip install submitit")
 
 ROOT = Path(__file__).resolve().parents[3]
-TEMPLATE = ROOT / "egs2" / "TEMPLATE" / "enh_asr_cbpc1"
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
 SUBMIT = [sys.executable, "-m", "espnet_cbpc.bin.submit"]
 CONF = """
@@ -202,40 +202,15 @@ def test_espnets_launch_starts_the_command_on_every_machine(slurm, tmp_path):
         assert "--dist_launcher slurm --dist_init_method file://" in text
 
 
-def test_stages_start_their_jobs_through_it(executor, tmp_path):
-    script = f"""
-    . {TEMPLATE}/stage_lib.sh
-    train_cmd="{' '.join([*SUBMIT, *executor])}"
-    run_array 2 {tmp_path}/a.JOB.log sh -c 'echo array JOB'
-    run_job {tmp_path}/b.log sh -c 'echo "error: of mine"; exit 3'
-    """
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert (tmp_path / "a.2.log").read_text().endswith("\narray 2\n")
-    assert "\nerror: of mine\n" in done.stderr
-    assert done.stderr.endswith(f"error: a job failed; its log: {tmp_path}/b.log\n")
-
-
-def test_the_gpus_that_a_command_asks_for_are_asked_of_the_cluster(tmp_path):
-    script = f"""
-    . {TEMPLATE}/stage_lib.sh
-    train_cmd=echo
-    run_job {tmp_path}/log train --ngpu 2 --x 1
-    run_job {tmp_path}/log train --ngpu 0
-    run_array 3 {tmp_path}/JOB.log dump --ngpu 1
-    """
-    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
-    called = [line for line in done.stdout.splitlines() if "log:" not in line and ";" not in line]
-    assert called == [
-        f"--gpu 2 {tmp_path}/log train --ngpu 2 --x 1",
-        f"{tmp_path}/log train --ngpu 0",
-        f"--gpu 1 JOB=1:3 {tmp_path}/JOB.log dump --ngpu 1",
-    ]
+def test_recipes_start_their_jobs_through_it(executor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made_here.py").write_text("import sys; sys.exit(sys.argv[1] + ' of mine')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    submitted = Jobs([*SUBMIT, *executor])
+    with pytest.raises(UserError) as caught:
+        submitted.run_array(Job("made_here", ["error: JOB"], Path("a.JOB.log")), 2)
+    assert str(caught.value) == "1 of mine\na job failed; its log: a.1.log"
+    assert Path("a.2.log").read_text().endswith("\nerror: 2 of mine\n")
 
 
 @pytest.mark.slow

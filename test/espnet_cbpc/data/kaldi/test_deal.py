@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet_cbpc.bin import split_table
+from espnet_cbpc.data.kaldi.deal import deal_table
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.utils.cli import UserError
 
@@ -18,8 +18,7 @@ def table(tmp_path):
 
 def split(table, parts, *category):
     paths = [str(table / str(part)) for part in range(parts)]
-    options = ["--utt2category", str(table / "utt2category"), "--category", *category]
-    split_table.main([str(table / "spk1.scp"), *paths, *options])
+    deal_table(table / "spk1.scp", paths, table / "utt2category", category)
     return [read_table(path) for path in paths]
 
 
@@ -38,3 +37,13 @@ def test_parts_are_in_order_and_of_like_size(table):
 def test_more_parts_than_utterances(table):
     with pytest.raises(UserError, match="2 utterances of category REAL or CLEAN cannot be dealt"):
         split(table, 3, "REAL", "CLEAN")
+
+
+def test_nothing_is_lost(tmp_path):
+    table = {f"u{i}": str(i) for i in range(7)}
+    write_table(tmp_path / "wav.scp", table)
+    parts = [tmp_path / f"part.{i}" for i in range(3)]
+    deal_table(tmp_path / "wav.scp", parts)
+    dealt = [read_table(part) for part in parts]
+    assert [len(part) for part in dealt] == [3, 2, 2]
+    assert {k: v for part in dealt for k, v in part.items()} == table

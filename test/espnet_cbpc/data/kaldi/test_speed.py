@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from espnet_cbpc.bin.perturb_data_dir import main
 from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_data_dir
 from espnet_cbpc.data.kaldi.speed_perturbation import perturb_data_dir
@@ -22,7 +21,7 @@ def pitch(samples):
 def test_every_table_goes_along(corpus):
     out = corpus.parent / "out"
     (corpus / "utt2num_samples").write_text("".join(f"{key} 1\n" for key in IDS))
-    main([str(corpus), str(out), "--factors", "0.9", "1.0", "1.1", "--nj", "2"])
+    perturb_data_dir(corpus, out, [0.9, 1.0, 1.1], 2)
     data = DataDir.read(out)
     prefixes = ("", "sp0.9-", "sp1.1-")
     assert data.ids == sorted(prefix + key for prefix in prefixes for key in IDS)

@@ -3,7 +3,6 @@
 import pytest
 import sentencepiece
 
-from espnet_cbpc.bin.split_table import main as split_table
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.data.kaldi.token_list import make_token_list
 from espnet_cbpc.utils.cli import UserError
@@ -73,23 +72,3 @@ def test_bad_options_are_named(text, tmp_path):
     assert not (tmp_path / "b").exists()
     with pytest.raises(UserError, match="must be char, word or bpe, but is phone"):
         make_token_list(text, "phone", 0, tmp_path / "p")
-
-
-def test_table_is_dealt_out_in_order_without_loss(tmp_path):
-    table = {f"u{i}": str(i) for i in range(7)}
-    write_table(tmp_path / "wav.scp", table)
-    write_table(
-        tmp_path / "utt2category", {u: "SIMU" if int(i) % 2 else "REAL" for u, i in table.items()}
-    )
-    parts = [str(tmp_path / f"part.{i}") for i in range(3)]
-    split_table([str(tmp_path / "wav.scp"), *parts])
-    dealt = [read_table(p) for p in parts]
-    assert [len(d) for d in dealt] == [3, 2, 2]
-    assert {k: v for d in dealt for k, v in d.items()} == table
-    options = ["--utt2category", str(tmp_path / "utt2category"), "--category", "SIMU"]
-    split_table([str(tmp_path / "wav.scp"), parts[0], *options])
-    assert list(read_table(parts[0])) == ["u1", "u3", "u5"]
-    with pytest.raises(UserError, match="3 utterances of category SIMU cannot be dealt out to 4"):
-        split_table([str(tmp_path / "wav.scp"), *parts, str(tmp_path / "p4"), *options])
-    split_table([str(tmp_path / "wav.scp"), parts[0], *options, "REAL"])
-    assert read_table(parts[0]) == table
