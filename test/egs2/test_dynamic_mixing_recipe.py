@@ -123,5 +123,5 @@ def test_other_mixing_trains_again_and_a_mistake_in_it_is_named(recipe):
     finally:
         config.write_text(before)
     assert done.returncode != 0
-    assert "exp/enh_asr_train_enh_asr_cbpc was made with other options" in done.stdout
+    assert "exp/enh_asr_train_enh_asr_cbpc moves to exp/replaced/" in done.stdout
     assert "error: dynamic_mixing_conf: unknown option(s) loudness: use noise_scp" in done.stdout

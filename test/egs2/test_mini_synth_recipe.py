@@ -4,9 +4,7 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from recipe_runs import FEW_STEPS, here, run
 
 from espnet_cbpc.compat.parameter_names import named_as
 from espnet_cbpc.scoring.report.markdown import system_scores
@@ -24,21 +23,8 @@ from espnet_cbpc.scoring.report.markdown import system_scores
 ROOT = Path(__file__).parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TINY = [
-    "--local_data_opts",
-    "--num_train 40 --num_dev 8 --num_test 4",
-    *("--asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
-    *("--enh_args", "--max_epoch 1 --num_iters_per_epoch 2"),
-    *("--enh_asr_args", "--max_epoch 1 --num_iters_per_epoch 2"),
-]
-
-
-def run(recipe: Path, *options: str, **kwargs):
-    """Run the recipe as a user would; returns the finished process with its output."""
-    command = [str(recipe / "run.sh"), *TINY, *options]
-    return subprocess.run(
-        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs
-    )
+TINY = ["--local_data_opts", "--num_train 40 --num_dev 8 --num_test 4", *FEW_STEPS]
+JOINT = "enh_asr_train_enh_asr_cbpc"
 
 
 def table(path: Path):
@@ -67,7 +53,7 @@ def first_run(tree):
     git(tree, "add", ".")
     git(tree, "commit", "--quiet", "--message", "as it was")
     folder = tree / "egs2" / "mini_synth" / "enh_asr_cbpc1"
-    done = run(folder)
+    done = run(folder, *TINY)
     assert done.returncode == 0, done.stdout[-3000:]
     return folder, git(tree, "status", "--porcelain")
 
@@ -76,12 +62,12 @@ def first_run(tree):
 def recipe(first_run):
     """The recipe after that run."""
     folder, _ = first_run
-    # later tests put that experiment aside
-    shutil.copy(folder / "exp" / "enh_asr_train_enh_asr_cbpc" / "packed" / "asr.zip", folder)
+    # later tests replace that experiment
+    shutil.copy(folder / "exp" / JOINT / "packed" / "asr.zip", folder)
     return folder
 
 
-def inference(recipe: Path, system: str = "enh_asr_train_enh_asr_cbpc") -> Path:
+def inference(recipe: Path, system: str = JOINT) -> Path:
     return recipe / "exp" / system / "decode"
 
 
@@ -203,107 +189,114 @@ def test_packed_models_compute_the_same_in_stock_espnet(recipe, tmp_path):
     assert both[2] == alone[2]
 
 
-def test_running_again_does_nothing_but_the_report(recipe):
-    start = time.time()
-    again = run(recipe)
+def test_a_finished_recipe_says_so_and_does_nothing(recipe):
+    exp = recipe / "exp"
+    before = {p: p.stat().st_mtime_ns for p in exp.rglob("*") if p.is_file()}
+    start = time.monotonic()
+    again = run(recipe, *TINY)
+    took = time.monotonic() - start
     assert again.returncode == 0, again.stdout[-3000:]
-    assert again.stdout.count("already done, skipped") == 24
-    assert "log:" not in again.stdout
-    trained = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "1epoch.pth"
-    assert trained.stat().st_mtime < start
+    assert "finished; all of it was done already" in again.stdout and "log:" not in again.stdout
+    after = {p: p.stat().st_mtime_ns for p in exp.rglob("*") if p.is_file()}
+    locks = {path for path in after if path.suffix == ".lock"}  # these say who had them last
+    assert {p: t for p, t in after.items() if p not in locks} == {
+        p: t for p, t in before.items() if p not in locks
+    }
+    assert took < 60  # no training; what it takes on an idle machine is in the benchmarks
 
 
-def test_changed_tokenizer_options_re_run_what_depends_on_them(recipe):
+def test_what_would_run_is_foreseen_with_the_reason(recipe):
     config = recipe / "conf" / "tokenizer_kmeans.yaml"
     before = config.read_text(encoding="utf-8")
     config.write_text(before.replace("n_clusters: 50", "n_clusters: 7"), encoding="utf-8")
     try:
-        changed = run(recipe, "--stage", "11", "--stop_stage", "13", "--baseline_configs", "")
+        told = run(recipe, *TINY, "--dry_run")
+    finally:
+        config.write_text(f"# A comment.\n{before}", encoding="utf-8")
+    lines = told.stdout.splitlines()
+    assert told.returncode == 0
+    tokenizer = "tokenizer_tokenizer_kmeans_train_asr_word"
+    assert lines[0] == (
+        f"would run: stage 11, {tokenizer}: tokenizer_conf.n_clusters: 7 (was 50)"
+    )
+    assert f"would run: stage 13, {JOINT}, if {tokenizer} makes anything else" in lines
+    unchanged = run(recipe, *TINY, "--dry_run")  # but for the comment
+    assert unchanged.stdout.endswith("are done, 0 are not\n") and len(unchanged.stdout) < 100
+    status = run(recipe, *TINY, "--status", "--stage", "asr", "--stop_stage", "enh").stdout
+    assert re.search(r"^done +20\S+ +asr_train_asr_word exp/asr_train_asr_word/train.log$", status, re.M)
+
+
+def test_a_change_that_is_taken_back_brings_the_finished_model_back(recipe):
+    exp, stages = inference(recipe).parent, ("--stage", "13", "--stop_stage", "13")
+    config = recipe / "conf" / "train_enh_asr_cbpc.yaml"
+    before, model = config.read_text(encoding="utf-8"), exp / "1epoch.pth"
+    first = model.read_bytes()
+    options = (*TINY, *stages, "--baseline_configs", "")
+    config.write_text(before.replace("lr: ", "lr: 1"), encoding="utf-8")
+    try:
+        killed = here(recipe, *options, "--enh_asr_args", "--max_epoch 1 --no_such_option 1")
+        assert killed.returncode == 1 and "no_such_option" in killed.stdout
+        other = here(recipe, *options)
     finally:
         config.write_text(before, encoding="utf-8")
-    assert changed.returncode == 0, changed.stdout[-3000:]
-    assert "enh_asr_stats_train_asr_word: already done" in changed.stdout
-    assert "enh_asr_train_enh_asr_cbpc was made with other options" in changed.stdout
-    exp = inference(recipe).parent
-    weights = torch.load(exp / "latest.pth", weights_only=True)
-    assert weights["tokenizer.centroids"].shape[0] == 7
-    assert (exp.parent / f"{exp.name}.stale" / "1epoch.pth").is_file()  # nothing is lost
+    assert other.returncode == 0, other.stdout[-3000:]
+    assert re.search(rf"exp/{JOINT} moves to exp/replaced/\S+ .*optim_conf.lr: .* \(was ", other.stdout)
+    assert model.read_bytes() != first
+    back = here(recipe, *options)
+    assert back.returncode == 0 and "log:" not in back.stdout
+    assert f"exp/{JOINT} moves back from exp/replaced/" in back.stdout
+    assert model.read_bytes() == first
+    assert (inference(recipe) / "test_seen" / "text").is_file()
+    assert len(list((exp.parent / "replaced").glob(f"*_{JOINT}/{JOINT}/train.log"))) == 2
 
 
-def curve(log: Path):
-    """The training losses of each epoch, as the log prints them."""
-    results = re.findall(
-        r"(\d+)epoch results: \[train\].* loss=([-\d.]+).*\[valid\].* loss=([-\d.]+)",
-        log.read_text(encoding="utf-8"),
-    )
-    return {int(epoch): (train, valid) for epoch, train, valid in results}
-
-
-def test_training_killed_and_started_again_gives_the_same_curve(recipe):
-    options = ("--enh_asr_args", "--max_epoch 3 --num_iters_per_epoch 4", "--baseline_configs", "")
-    stages = ("--stage", "13", "--stop_stage", "13")
-    whole = run(recipe, *options, *stages, "--enh_asr_tag", "whole")
-    assert whole.returncode == 0, whole.stdout[-3000:]
-    exp = recipe / "exp" / "enh_asr_killed"
-    real_python = {**os.environ, "RECIPE_BIN": str(Path(sys.executable).parent)}
-    command = [str(recipe / "run.sh"), *TINY, *options, *stages, "--enh_asr_tag", "killed"]
-    with (recipe / "killed.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=real_python, stdout=log, stderr=log, start_new_session=True
+def test_two_seeds_started_at_once_share_an_experiment_folder(recipe):
+    command = [str(recipe / "run.sh"), *TINY, "--stop_stage", "9", "--expdir", "exp_of_two"]
+    started = [
+        subprocess.Popen(
+            [*command, "--train_seed", seed],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        end = time.time() + 300
-        while not (exp / "1epoch.pth").exists() and time.time() < end:
-            assert process.poll() is None, (recipe / "killed.log").read_text()[-2000:]
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not (exp / "3epoch.pth").exists()
-    first = curve(exp / "train.log")
-    again = run(recipe, *options, *stages, "--enh_asr_tag", "killed", env=real_python)
-    assert again.returncode == 0, again.stdout[-3000:]
-    assert "was interrupted or is incomplete, goes on" in again.stdout
-    resumed = {**first, **curve(exp / "train.log")}
-    expected = curve(recipe / "exp" / "enh_asr_whole" / "train.log")
-    assert resumed == expected and set(expected) == {1, 2, 3}
+        for seed in ("1", "2")
+    ]
+    said = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    for seed in ("1", "2"):
+        exp = recipe / "exp_of_two" / f"asr_train_asr_word_seed{seed}"
+        assert (exp / "valid.loss.ave.pth").is_file()
+        assert yaml.safe_load((exp / "config.yaml").read_text())["seed"] == int(seed)
+    stats = "exp_of_two/asr_stats_train_asr_word/logdir/aggregate.log"
+    assert sum(stats in text for text in said) == 1  # the other one waited
 
 
-@pytest.mark.parametrize(
-    "options, message",
-    [
+def test_bad_options_are_named(recipe):
+    for options, message in (
         (["--no_such_option", "1"], "error: unknown option --no_such_option; see --help"),
-        (["--stage"], "error: option --stage needs a value"),
-        (["stage=1"], "error: stage=1: options are of the form --name value"),
-        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere: no such model: a model is named by"),
-        (["--use_lm", "true", "--lm_config", "conf/decode.yaml"], "give another --inference_config"),
-        (["--use_transcripts", "false"], "error: --use_transcripts false needs --asr_model"),
-        (["--use_lm", "true", "--lm_config", "conf/decode.yaml", "--asr_model", "x"], "brings its own"),
-        (["--asr_config", "no.yaml", "--stage", "9"], "error: no.yaml: no such file (--asr_config names it)"),
-        (["--test_sets", ""], "error: --test_sets is not given"),
-        (["--results", "dev.json"], "error: --results dev.json: name a Markdown file, such as exp/"),
-    ],
-)
-def test_bad_options_are_named(recipe, options, message):
-    done = run(recipe, *options)
-    assert done.returncode != 0
-    assert message in done.stdout
+        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere: no such model: a model is"),
+    ):
+        done = run(recipe, *TINY, *options, "--expdir", "exp_bad")
+        assert done.returncode == 1 and message in done.stdout
 
 
 def test_unknown_key_of_a_configuration_stops_the_training_with_its_name(recipe, tmp_path):
     config = tmp_path / "train_bad.yaml"
     text = (recipe / "conf" / "train_enh_asr_cbpc.yaml").read_text(encoding="utf-8")
     config.write_text(text + "\nno_such_key: 1\n", encoding="utf-8")
-    done = run(
-        recipe, "--stage", "13", "--baseline_configs", "", "--enh_asr_config", str(config)
-    )
+    options = ("--stage", "13", "--baseline_configs", "", "--enh_asr_config", str(config))
+    done = here(recipe, *TINY, *options)
     assert done.returncode != 0
     assert "no_such_key" in done.stdout and "a job failed; its log:" in done.stdout
-    assert not (recipe / "exp" / ".stages" / "enh_asr_train_bad.done").exists()
+    record = json.loads((recipe / "exp" / ".steps" / "enh_asr_train_bad.json").read_text())
+    assert record["state"] == "begun"
 
 
 def test_help_lists_stages_and_options(recipe):
     done = run(recipe, "--help")
     assert done.returncode == 0
-    assert "11 acoustic tokenizer" in done.stdout and "tokenizer_conf=conf/" in done.stdout
+    assert "11 tokenizer: acoustic tokenizer" in done.stdout
+    assert "--tokenizer_conf conf/tokenizer_kmeans.yaml" in done.stdout
 
 
 def test_language_model_stages(recipe, tmp_path):
@@ -315,11 +308,11 @@ def test_language_model_stages(recipe, tmp_path):
     search = tmp_path / "decode.yaml"
     search.write_text("beam_size: 2\nctc_weight: 1.0\nlm_weight: 0.1\n")
     lm = ("--use_lm", "true", "--lm_config", str(config), "--inference_config", str(search))
-    done = run(recipe, *lm, "--stage", "6", "--stop_stage", "8")
+    done = here(recipe, *TINY, *lm, "--stage", "6", "--stop_stage", "8")
     assert done.returncode == 0, done.stdout[-3000:]
     assert 1 < float((recipe / "exp" / "lm_word" / "perplexity" / "ppl").read_text()) < 1000
     sets = ("--test_sets", "test_clean", "--baseline_configs", "")
-    done = run(recipe, *lm, *sets, "--stage", "14", "--stop_stage", "14")
+    done = here(recipe, *TINY, *lm, *sets, "--stage", "14", "--stop_stage", "14")
     assert done.returncode == 0, done.stdout[-3000:]
     decoded = recipe / "exp" / "enh_asr_train_enh_asr_cbpc" / "decode_lm" / "test_clean" / "text"
     assert len(table(decoded)) == 4
@@ -332,12 +325,13 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     assert "pairs: cross" in text
     config.write_text(text.replace("pairs: cross", "pairs: enhanced"))
     options = [
+        *TINY,
         *("--expdir", str(new), "--stage", "9", "--stop_stage", "13", "--dump_labels", "true"),
         *("--asr_model", str(recipe / "asr.zip")),
         *("--enh_model", str(exp / "enh_train_enh"), "--model_cachedir", str(tmp_path / "cache")),
         *("--baseline_configs", "", "--enh_asr_config", str(config)),
     ]
-    done = run(recipe, *options)
+    done = here(recipe, *options)
     assert done.returncode == 0, done.stdout[-3000:]
     with zipfile.ZipFile(recipe / "asr.zip") as archive, archive.open("model.pth") as f:
         packed = torch.load(f)
@@ -345,8 +339,8 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     assert brought.keys() == packed.keys()
     assert all(torch.equal(v, packed[k]) for k, v in brought.items())
     assert (new / "enh_enh_train_enh" / "config.yaml").is_file()
-    again = run(recipe, *options, "--stop_stage", "10")
-    assert again.stdout.count("already done, skipped") == 2, again.stdout
+    again = here(recipe, *options, "--stop_stage", "10")
+    assert "already done, skipped: asr_asr\n" in again.stdout and "log:" not in again.stdout
     assert not list(new.glob("asr_*/train.log"))
     assert (new / "enh_asr_stats_asr" / "train" / "speech_shape").is_file()
 
@@ -373,8 +367,9 @@ def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, t
     packed.mkdir(parents=True)
     shutil.copy(recipe / "asr.zip", packed)
     (options,) = re.findall(r"^egs2/mini_synth/\S+/run.sh (.* --use_transcripts false)$", README, re.M)
-    done = run(
+    done = here(
         folder,
+        *TINY,
         *options.split(),
         *("--expdir", str(new), "--stage", "3", "--test_sets", "test_seen test_unseen"),
         *("--baseline_configs", "", "--model_cachedir", str(tmp_path / "cache")),
