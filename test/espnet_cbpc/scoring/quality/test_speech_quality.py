@@ -13,7 +13,7 @@ from pesq import pesq
 from pystoi import stoi
 
 from espnet_cbpc.bin import score_enh
-from espnet_cbpc.scoring.quality import guarded_pesqNone
+from espnet_cbpc.scoring.quality import guarded_pesq
 from espnet_cbpc.scoring.quality import set_quality as scoring
 from espnet_cbpc.scoring.quality.guarded_pesq import speech_stretches
 from espnet_cbpc.scoring.quality.measures import MEASURES, chosen_measures, made_with

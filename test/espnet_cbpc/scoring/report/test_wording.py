@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet_cbpc.scoring.report import wordingNone
+from espnet_cbpc.scoring.report import wording
 
 
 @pytest.mark.parametrize(
