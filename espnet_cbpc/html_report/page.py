@@ -1,33 +1,30 @@
 """The report on an experiment as one HTML file that needs nothing else."""
 
-import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from espnet_cbpc.html_report import error_plots, summary, tokenizer_plots, training_curves
+from espnet_cbpc.html_report import error_plots, tokenizer_plots, training_curves
 from espnet_cbpc.html_report.clips import scale_picture
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.embedding_map import EmbeddingMap
 from espnet_cbpc.html_report.examples import make_example, utterance_table
 from espnet_cbpc.html_report.figures import Picture, data_uri
 from espnet_cbpc.html_report.selection import choose, worst_and_best
-from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.report.paired_tables import EXPLANATION
-from espnet_cbpc.scoring.statistics.estimates import Resampling
+from espnet_cbpc.scoring.report import tables
+from espnet_cbpc.scoring.report.by_property import ByProperty, from_results
+from espnet_cbpc.scoring.report.results import Results, read_results
+from espnet_cbpc.scoring.report.table import Table
+from espnet_cbpc.scoring.report.wording import origin_note
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
 PathLike = Union[str, Path]
 Folders = Mapping[str, Sequence[Path]]
 PACKAGE = "espnet_cbpc.html_report"
-PARTS = (  # of results.json
-    "sets", "systems", "seeds", "header", "wer", "quality", "tests", "mean_over", "bootstrap",
-    "breakdown", "breakdowns",
-)  # fmt: skip
 
 
 def write_page(
@@ -70,8 +67,8 @@ def write_page(
     _check_there(found["sets"], systems, Path(data_root), experiments or {})
     utt2 = list(dict.fromkeys([*found["breakdowns"], *breakdowns]))
     block = found["bootstrap"]["block"]
-    tables = utt2 if block is None else [*utt2, block]
-    sets = [DecodedSet.read(Path(data_root) / s, systems, tables) for s in found["sets"]]
+    utt2s = utt2 if block is None else [*utt2, block]
+    sets = [DecodedSet.read(Path(data_root) / s, systems, utt2s) for s in found["sets"]]
     focus = list(systems)[-1]
     worst, best = worst_and_best(sets, focus, rows)
     chosen = choose(sets, focus, seed) if examples else []
@@ -80,8 +77,8 @@ def write_page(
         .get_template("page.html")
         .render(
             results=found,
-            summary=summary,
-            explanation=EXPLANATION,
+            tables=tables,
+            origin_note=origin_note(found),
             splits=_splits(found, sets, utt2),
             trainings=[Training.read(name, dirs) for name, dirs in (experiments or {}).items()],
             tokenizer=None if tokenizer is None else TokenizerPart.read(Path(tokenizer)),
@@ -98,29 +95,6 @@ def write_page(
     )
     with atomic_write(output) as f:
         f.write(page)
-
-
-def read_results(path: PathLike, systems: Folders) -> Dict[str, Any]:
-    """Return what results.json holds.
-
-    Raises:
-        UserError: it is missing or something else, or lacks one of the systems.
-    """
-    remedy = "make it with stage 16, or espnet_cbpc.bin.report"
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise UserError(f"{path}: cannot be read as JSON ({e}): {remedy}") from e
-    missing = [part for part in PARTS if not isinstance(results, dict) or part not in results]
-    if missing:
-        raise UserError(f"{path}: lacks {listed(missing)}: {remedy}")
-    unknown = [name for name in systems if name not in results["systems"]]
-    if unknown or not systems:
-        raise UserError(
-            f"{path}: has no results of {len(unknown)} of the systems ({listed(unknown)}): it has "
-            f"{listed(results['systems'])}: give these names"
-        )
-    return results
 
 
 @dataclass(frozen=True)
@@ -182,17 +156,17 @@ class MapPart:
 
 
 def _splits(
-    results: Dict[str, Any], sets: Sequence[DecodedSet], tables: Sequence[str]
-) -> List[Tuple[error_plots.ByProperty, Picture]]:
-    how = dict(results["bootstrap"])
-    block = how.pop("block")
+    results: Results, sets: Sequence[DecodedSet], breakdowns: Sequence[str]
+) -> List[Tuple[ByProperty, Picture]]:
+    """Return WER by each property that has several values, and its plot."""
     found = []
-    for table in tables:
+    for breakdown in breakdowns:
         for decoded in sets:
-            known = error_plots.from_results(results, decoded.scores, decoded.name, table)
-            made = known or error_plots.from_scores(decoded, table, block, Resampling(**how))
-            found += [made] if made else []
-    return [(split, error_plots.plot(split)) for split in found]
+            split = from_results(results, decoded.scores, decoded.name, breakdown)
+            if len(split.values) < 2:
+                split = error_plots.from_scores(results, decoded, breakdown)
+            found.append(split)
+    return [(split, error_plots.plot(split)) for split in found if len(split.values) > 1]
 
 
 def _check_there(

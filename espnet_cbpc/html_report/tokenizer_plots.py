@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from espnet_cbpc.html_report.embedding_map import EmbeddingMap, most_frequent
 from espnet_cbpc.html_report.figures import COLOURS, MARKERS, Picture, draw
-from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import MISSING, percent
 from espnet_cbpc.utils.cli import UserError
 

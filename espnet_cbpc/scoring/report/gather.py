@@ -1,6 +1,5 @@
 """Results of several systems on several sets, gathered from the files they are in."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -8,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from espnet_cbpc.data.kaldi.text_rules import read_text
 from espnet_cbpc.scoring.report.markdown import render
 from espnet_cbpc.scoring.report.provenance import provenance
+from espnet_cbpc.scoring.report.results import Results, numbers_file, write_results
 from espnet_cbpc.scoring.report.set_results import (
     MEAN_OVER,
     Split,
@@ -51,7 +51,7 @@ def write_report(
     compare_with: Optional[Sequence[str]] = None,
     resamples: int = 1000,
     notes: Optional[PathLike] = None,
-) -> Dict[str, Any]:
+) -> Results:
     """Write a Markdown report, and the numbers that it is made from beside it.
 
     Args:
@@ -60,7 +60,7 @@ def write_report(
             seeds.
         data_root: folder of the sets with their ``text`` and, if any, ``breakdown`` tables.
         sets: names of the sets.
-        output: the Markdown file; :func:`numbers_file` says where the numbers go.
+        output: the Markdown file; where the numbers go, ``results.numbers_file`` says.
         noisy_scores: folder with the same scores of the unprocessed speech, or with
             ``<set>/<measure>_spk1``.
         breakdown: tables in a set's folder by whose values results are split.
@@ -73,7 +73,7 @@ def write_report(
         notes: Markdown file to end the report with.
 
     Returns:
-        The numbers: what is in ``results.json``.
+        The numbers.
 
     Raises:
         UserError: a file is missing or malformed, utterances differ, systems cannot be compared, or
@@ -113,28 +113,10 @@ def write_report(
         raise UserError(
             f"{noisy_scores}: no scores of any of the sets: score the noisy speech first"
         )
-    report = json.loads(json.dumps(report), parse_constant=lambda _: None)  # no nan in JSON
-    with atomic_write(numbers) as f:
-        json.dump(report, f, indent=1, ensure_ascii=False, allow_nan=False)
-        f.write("\n")
+    results = write_results(numbers, report)
     with atomic_write(output) as f:
-        f.write(render(report) + ending)
-    return report
-
-
-def numbers_file(output: PathLike) -> Path:
-    """Return where the numbers of a report go: ``results.json``, beside ``RESULTS.md``.
-
-    Any other ``<name>.md`` has them in ``<name>.json``, and so leaves ``results.json`` as it is.
-
-    Raises:
-        UserError: ``output`` does not end with ``.md``.
-    """
-    path = Path(output)
-    if path.suffix != ".md":
-        raise UserError(f"{output}: the report is a Markdown file: give it a name such as dev.md")
-    name = "results" if path.name == "RESULTS.md" else path.stem
-    return path.with_name(f"{name}.json")
+        f.write(render(results) + ending)
+    return results
 
 
 def _rates(

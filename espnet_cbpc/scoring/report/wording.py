@@ -1,8 +1,9 @@
 """How the figures of a report read, in the Markdown tables and on the page alike."""
 
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
+from espnet_cbpc.scoring.report.results import ErrorRate, QualityMean, Results, Test
 from espnet_cbpc.scoring.statistics.groups import lowest
 
 MISSING = "–"
@@ -19,20 +20,25 @@ def percent_with_interval(rate: Optional[float], interval: Interval) -> str:
     return percent(rate) + _in_brackets(interval, percent)
 
 
+def rate_of(errors: ErrorRate) -> str:
+    """Return a WER or CER and its interval in percent."""
+    return percent_with_interval(errors["rate"], errors["interval"])
+
+
 def measured(measure: str, value: float, interval: Interval = None) -> str:
     """Return a value of speech quality (a difference, too) with the measure's digits."""
     digits = MEASURES[measure].digits
     return _rounded(value, digits) + _in_brackets(interval, lambda end: _rounded(end, digits))
 
 
-def mean_of(measure: str, mean: Mapping[str, Any], with_interval: bool) -> str:
+def mean_of(measure: str, mean: QualityMean, with_interval: bool) -> str:
     """Return a mean of speech quality, and of how many utterances the measure was not defined."""
     interval = mean["interval"] if with_interval else None
     value = MISSING if mean["mean"] is None else measured(measure, mean["mean"], interval)
     return value + (f" ({mean['undefined']} undefined)" if mean["undefined"] else "")
 
 
-def difference(test: Mapping[str, Any]) -> str:
+def difference(test: Test) -> str:
     """Return the difference of a paired test with its interval; error rates in points."""
     if test["measure"] in MEASURES:
         return measured(test["measure"], test["difference"], test["interval"])
@@ -67,16 +73,16 @@ def with_unit(breakdown: str, value: str) -> str:
     return f"{value} dB" if breakdown == "utt2snr" and lowest(value) is not None else value
 
 
-def origin_of_intervals(report: Mapping[str, Any]) -> str:
-    """Return what the intervals of ``results.json`` were made by."""
-    how, counts = report["bootstrap"], report["seeds"].values()
+def origin_note(results: Results) -> str:
+    """Return the sentence that says what stands in brackets, and what it was made by."""
+    how, counts = results["bootstrap"], results["seeds"].values()
     unit = f"blocks of utterances ({how['block']})" if how["block"] else "utterances"
     ways = []
     if any(count == 1 for count in counts):
         ways.append(f"bootstrap over {unit} ({how['resamples']} resamples, seed {how['seed']})")
     if any(count > 1 for count in counts):
         ways.append(f"of systems of several seeds over seeds and {unit}")
-    return "; ".join(ways)
+    return f"In brackets: {100 * how['level']:.0f} % interval, {'; '.join(ways)}."
 
 
 def _in_brackets(interval: Interval, show: Callable[[float], str]) -> str:
