@@ -35,7 +35,7 @@ MEASURES: Dict[str, Measure] = {
     "STOI": Measure("STOI", 3, "pystoi"),
     "ESTOI": Measure("ESTOI", 3, "pystoi"),
     "SI_SDR": Measure("SI-SDR (dB)", 2),
-    "SDR": Measure("SDR (dB)", 2, "fast_bss_eval"),
+    "SDR": Measure("SDR (dB)", 2),
     "SEGSNR": Measure("segmental SNR (dB)", 2),
     **DNSMOS,
 }
