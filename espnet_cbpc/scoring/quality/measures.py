@@ -3,7 +3,8 @@
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import espnet_cbpc
 from espnet_cbpc.scoring.quality.composite import COMPOSITE
@@ -41,6 +42,11 @@ MEASURES: Dict[str, Measure] = {
 }
 SETS = {"DNSMOS": tuple(DNSMOS)}  # names that stand for several
 DEFAULT, ALL = "default", "all"
+
+
+def score_file(folder: Union[str, Path], measure: str) -> Path:
+    """Return where the scores of a set have a measure of each utterance."""
+    return Path(folder) / f"{measure}_spk1"
 
 
 def pesq_band(fs: int) -> str:

@@ -25,11 +25,11 @@ from espnet_cbpc.scoring.statistics.comparisons import (
 from espnet_cbpc.scoring.statistics.estimates import Resampling
 from espnet_cbpc.scoring.statistics.utterance_scores import (
     PathLike,
-    Recognition,
+    TextErrors,
     check_same_quality,
     measure_scores,
+    read_hypotheses,
     read_quality,
-    read_recognition,
 )
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
@@ -107,7 +107,7 @@ def write_report(
     }
     for set_name in sets:
         split = read_split(data_root, set_name, tables, block)
-        report["tests"] += _rates(report, folders, data_root, split, pairs, how)
+        report["tests"] += _rates(report, folders, split, pairs, how)
         report["tests"] += _quality(report, {**noisy, **folders}, split, pairs, how)
     if noisy_scores is not None and not any(NOISY in s for s in report["quality"].values()):
         raise UserError(
@@ -122,20 +122,19 @@ def write_report(
 def _rates(
     report: Dict[str, Any],
     folders: Mapping[str, Sequence[PathLike]],
-    data_root: PathLike,
     split: Split,
     pairs: Sequence[Pair],
     how: Resampling,
 ) -> List[Test]:
     """Put the error rates on a set into the report, and return their tests."""
-    tests = []
+    hyps, tests = {}, []
+    for system, given in folders.items():
+        try:
+            hyps[system] = read_hypotheses(given, split.name, split.ref)
+        except UserError as e:
+            raise UserError(f"{system} on {split.name}: {e}") from e
     for rate, unit in RATES.items():
-        read: Dict[str, Recognition] = {}
-        for system, given in folders.items():
-            try:
-                read[system] = read_recognition(given, data_root, split.name, unit)
-            except UserError as e:
-                raise UserError(f"{system} on {split.name}: {e}") from e
+        read = {system: TextErrors.count(split.ref, hyp, unit) for system, hyp in hyps.items()}
         for system, result in rate_results(read, split, how).items():
             report[rate][system][split.name] = result
         scores = {system: found.scores for system, found in read.items()}
@@ -159,16 +158,16 @@ def _quality(
         if not read[name] and any((Path(g) / split.name / "enhanced").exists() for g in given):
             logging.info("%s on %s: enhanced speech, but no scores", name, split.name)
     read = {name: tables for name, tables in read.items() if tables}
-    check_same_quality(split.name, split.utterances, read)
+    check_same_quality(split.name, split.ref, read)
     if not read:
         return []
     first = next(iter(read.values()))[0]
     scores = {
-        measure: {name: measure_scores(t, measure, split.utterances) for name, t in read.items()}
+        measure: {name: measure_scores(t, measure, list(split.ref)) for name, t in read.items()}
         for measure in first
     }
     known = next(iter(first.values()))
-    scored = [i for i, utterance in enumerate(split.utterances) if utterance in known]
+    scored = [i for i, utterance in enumerate(split.ref) if utterance in known]
     report["quality"][split.name] = quality_results(scores, scored, split, how)
     return [
         test

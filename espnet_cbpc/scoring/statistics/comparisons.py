@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet_cbpc.scoring.statistics.estimates import Blocks, Resampling, difference, interval_kind
 from espnet_cbpc.scoring.statistics.significance import matched_pairs
-from espnet_cbpc.scoring.statistics.utterance_scores import Recognition, Scores
+from espnet_cbpc.scoring.statistics.utterance_scores import Scores, TextErrors
 from espnet_cbpc.utils.cli import UserError, listed
 
 Test = Dict[str, Any]
@@ -94,7 +94,7 @@ def compare(
 
 
 def add_matched_pairs(
-    tests: Sequence[Test], texts: Mapping[str, Recognition], blocks: Blocks
+    tests: Sequence[Test], texts: Mapping[str, TextErrors], blocks: Blocks
 ) -> None:
     """Set ``p_matched_pairs`` of tests of the WER.
 

@@ -4,10 +4,10 @@ import math
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
 
 from espnet_cbpc.scoring.statistics.bootstrap import percentiles, resampled_ratios
-from espnet_cbpc.scoring.wer.word_alignment import Chunk, align
+from espnet_cbpc.scoring.wer.word_alignment import Chunk, align_texts
 
 GOOD_WORDS = 2  # in a row, right in both systems, end a segment; as in NIST's sc_stats
 
@@ -63,7 +63,7 @@ def paired_bootstrap(
         a: (utterances,) errors, or values of a measure, of system A.
         b: (utterances,) those of system B.
         weights: (utterances,) reference words, or ones.
-        blocks, resamples, seed: as of :func:`espnet_cbpc.scoring.statistics.bootstrap.resampled_ratios`.
+        blocks, resamples, seed: as of :func:`.bootstrap.resampled_ratios`.
         level: confidence of the interval.
     """
     difference = np.asarray(a, dtype=float) - b
@@ -96,7 +96,7 @@ def matched_pairs(
     errors = [
         pair
         for key, text in ref.items()
-        for pair in segment_errors(align(text, a[key]), align(text, b[key]))
+        for pair in segment_errors(align_texts(text, a[key]), align_texts(text, b[key]))
     ]
     if not errors:
         return MatchedPairs(0, math.nan, math.nan, 1.0)
@@ -106,7 +106,7 @@ def matched_pairs(
         return MatchedPairs(1, mean, math.nan, math.nan)
     spread = differences.std(ddof=1) / math.sqrt(len(differences))
     z = mean / spread if spread else math.copysign(math.inf, mean) if mean else 0.0
-    return MatchedPairs(len(differences), mean, float(z), float(2 * stats.norm.sf(abs(z))))
+    return MatchedPairs(len(differences), mean, float(z), float(2 * ndtr(-abs(z))))
 
 
 def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> List[Tuple[int, int]]:
@@ -116,7 +116,7 @@ def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> List[Tuple[int, in
     words that both systems have right, without an insertion between them.
 
     Args:
-        a: alignment of system A's hypothesis (:func:`espnet_cbpc.scoring.wer.word_alignment.align`).
+        a: alignment of system A's hypothesis (:func:`.word_alignment.align_texts`).
         b: alignment of system B's hypothesis with the same reference.
 
     Returns:

@@ -15,7 +15,7 @@ from espnet_cbpc.scoring.statistics.significance import (
     segment_errors,
 )
 from espnet_cbpc.scoring.wer.sclite import nist_command
-from espnet_cbpc.scoring.wer.word_alignment import align
+from espnet_cbpc.scoring.wer.word_alignment import align_texts
 
 
 def near(share, draws):
@@ -87,7 +87,7 @@ def test_false_positives_of_the_paired_bootstrap(blocked):
     ],
 )
 def test_segments_by_hand(ref, a, b, expected):
-    assert segment_errors(align(ref, a), align(ref, b)) == expected
+    assert segment_errors(align_texts(ref, a), align_texts(ref, b)) == expected
 
 
 def test_matched_pairs_by_hand():
@@ -133,7 +133,7 @@ def nist_alignments(title, ref, hyp):
     ]
     for sequence, (key, text) in enumerate(ref.items()):
         words = []
-        for kind, said, heard in align(text, hyp[key]):
+        for kind, said, heard in align_texts(text, hyp[key]):
             for i in range(max(len(said), len(heard))):
                 pair = (f'"{side[i]}"' if side else "" for side in (said, heard))
                 words.append(",".join([NIST_KINDS[kind], *pair]))
@@ -146,7 +146,7 @@ def nist_alignments(title, ref, hyp):
 
 
 def ends_with_insertion(ref, hyp):
-    chunks = align(ref, hyp)
+    chunks = align_texts(ref, hyp)
     return bool(chunks) and chunks[-1].kind == "insert"
 
 
