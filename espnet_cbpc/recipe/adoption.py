@@ -1,0 +1,116 @@
+"""Experiments of version 0.1, whose bookkeeping was another one."""
+
+import os
+from pathlib import Path
+from typing import Any, Iterator, List, Mapping
+
+from espnet_cbpc.recipe.inputs import Missing
+from espnet_cbpc.recipe.ledger import Ledger, now
+from espnet_cbpc.recipe.recipe import Recipe
+from espnet_cbpc.recipe.stage_names import STAGES
+from espnet_cbpc.recipe.stages import chains
+from espnet_cbpc.recipe.step import Step
+from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import read_yaml
+
+OLD = ".stages"
+
+
+def check_version_0_1(recipe: Recipe, ledger: Ledger) -> None:
+    """Take an experiment of version 0.1 over where that is asked for, and else stop.
+
+    What its stages had done, and is there, counts as done with the options of now, and what they had
+    begun as begun. Trained models must have been trained with the configurations of now.
+
+    Raises:
+        UserError: there is one and ``--adopt`` is not given, or a model was trained otherwise.
+    """
+    old = recipe.layout.expdir / OLD
+    if not old.is_dir():
+        return
+    if not recipe.options.adopt:
+        raise UserError(
+            f"{recipe.layout.expdir} was made by version 0.1, which kept its books in {old}: continue "
+            "it with --adopt and the options that it was made with, or name another --expdir"
+        )
+    steps = [
+        step
+        for number in range(1, len(STAGES) + 1)
+        if recipe.options.use_lm or number not in (6, 7, 8)
+        for chain in chains(recipe, number)
+        for step in chain
+    ]
+    found = [step for step in steps if _stamp(step, old).exists() and _is_there(step)]
+    contradictions = [line for step in found if step.is_training for line in _contradictions(step)]
+    if contradictions:
+        raise UserError(
+            f"{len(contradictions)} option(s) of models in {recipe.layout.expdir} are not those of "
+            f"now ({listed(contradictions)}): give the options and configurations that they were "
+            "trained with"
+        )
+    for step in found:
+        try:
+            ledger.adopt(step, _stamp(step, old).suffix == ".done")
+        except Missing:
+            continue  # what it was made of is gone: it will be made again
+    os.rename(old, old.with_name(f"{OLD}.adopted.{now()}"))
+
+
+def _stamp(step: Step, old: Path) -> Path:
+    """Return the file that version 0.1 left of a step: .done, or else .begun."""
+    name = _old_name(step)
+    done = old / f"{name}.done"
+    return done if done.exists() else old / f"{name}.begun"
+
+
+def _old_name(step: Step) -> str:
+    parts = step.outputs[0].parts
+    if step.name.startswith("inference_"):
+        return f"inference_{parts[-3]}_{parts[-2]}"
+    if step.name in ("score_asr", "score_enh"):
+        noisy = parts[-3] == "noisy_scores"
+        return f"{step.name}_{'noisy_speech' if noisy else f'{parts[-4]}_{parts[-3]}'}"
+    if step.name == "pack":
+        return f"pack_{parts[-2][len('enh_asr_') :]}"
+    for name in ("format", "length_filter", "token_list"):
+        if step.name.startswith(f"{name}_"):
+            return name
+    return step.name
+
+
+def _is_there(step: Step) -> bool:
+    return all(path.exists() for path in step.outputs)
+
+
+def _contradictions(step: Step) -> List[str]:
+    """Return the options of a training configuration that its model was not trained with."""
+    written = step.outputs[0] / "config.yaml"
+    if not written.is_file():
+        return []
+    given = next((step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {})
+    words = [word for key, value in step.inputs.items() if key.endswith("_args") for word in value]
+    skipped = {word[2:] for word in words if word.startswith("--")}
+    if not step.inputs.get("use_transcripts", True):
+        skipped |= {"best_model_criterion"}
+    trained = read_yaml(written)
+    options = {k: v for k, v in given.items() if k in trained and k not in {*skipped, "joint_conf"}}
+    return [f"{step.name}: {name}" for name in _unlike(options, trained)]
+
+
+def _unlike(given: Mapping[str, Any], trained: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in given.items():
+        other = trained.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            yield from (f"{key}.{name}" for name in _unlike(value, other))
+        elif _plain(value) != _plain(other):
+            yield key
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it is whether YAML took a number such as 1e-3 for a text or not."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value

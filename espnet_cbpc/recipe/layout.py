@@ -1,0 +1,176 @@
+"""Where a recipe's data and models are: names as ESPnet's recipes have them."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+from espnet_cbpc.recipe.inputs import Model
+from espnet_cbpc.recipe.options import RecipeOptions
+from espnet_cbpc.recipe.systems import JointSystem, joint_systems
+from espnet_cbpc.scoring.report.gather import numbers_file
+
+BROUGHT = "model.pth"  # the checkpoint of a model that was brought
+
+
+def stem(path: str) -> str:
+    """Return a configuration's name for file names."""
+    return Path(path).stem
+
+
+def name_of_model(model: str) -> str:
+    """Return a file name for a model that is brought."""
+    path = model.rpartition(",")[2]  # of config.yaml,model.pth the latter
+    if path.endswith(".pth"):
+        path = str(Path(path).parent)
+    elif "://" in path:
+        path = re.split("[?#]", path)[0]
+    if Path(path).exists():
+        path = str(Path(path).resolve())
+    name = re.sub(r"\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$", "", path.rstrip("/").split("/")[-1])
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)
+
+
+class Layout:
+    """The folders that all training seeds share.
+
+    Args:
+        options: of the recipe.
+    """
+
+    def __init__(self, options: RecipeOptions):
+        self.options = options
+        self.expdir = Path(options.expdir)
+        self.raw = Path(options.dumpdir) / "raw"
+        self.data_train = options.train_set + ("_sp" if options.speed_perturb_factors else "")
+        self.train, self.valid = self.raw / self.data_train, self.raw / options.valid_set
+        size = options.nbpe if options.token_type == "bpe" else ""
+        self.tokens = self.expdir / f"token_list_{options.token_type}{size}"
+        self.lm = self.expdir / f"lm_{options.token_type}"
+        self.lm_stats = self.expdir / f"{self.lm.name}_stats"
+        default = f"{stem(options.inference_config)}{'_lm' if options.use_lm else ''}"
+        self.inference_tag = options.inference_tag or default
+        self.noisy_scores = self.expdir / "noisy_scores"
+        self.results = Path(options.results or self._report_folder() / "RESULTS.md")
+        self.numbers = numbers_file(self.results)
+        page = "report" if self.results.name == "RESULTS.md" else self.results.stem
+        self.page = self.results.with_name(f"{page}.html")
+        self.embedding_map = self._report_folder() / "embedding_map.npz"
+        self.data_note = options.data_note or Path.cwd().parent.name
+
+    def _report_folder(self) -> Path:
+        comparison = self.options.comparison
+        return self.expdir / stem(comparison) if comparison else self.expdir
+
+    @cached_property
+    def systems(self) -> List[JointSystem]:
+        """Return the joint systems."""
+        return joint_systems(self.options)
+
+    def experiments(self) -> Iterator["Experiment"]:
+        """Yield the models of each training seed."""
+        for seed in self.options.train_seeds:
+            yield Experiment(self, seed)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A system that is decoded and scored.
+
+    Attributes:
+        kind: ``asr``, ``multicondition``, ``cascade``, ``observation_adding`` or ``joint``.
+        label: in reports.
+        name: of its folder.
+    """
+
+    kind: str
+    label: str
+    name: str
+
+    @property
+    def enhances(self) -> bool:
+        """Return whether it writes enhanced speech."""
+        return self.kind not in ("asr", "multicondition")
+
+
+class Experiment:
+    """The models of one training seed.
+
+    Args:
+        layout: of all seeds.
+        seed: None where the configurations have theirs.
+    """
+
+    def __init__(self, layout: Layout, seed: Optional[int]):
+        options = layout.options
+        self.layout, self.options, self.seed = layout, options, seed
+        self.suffix = "" if seed is None else f"_seed{seed}"
+        self.seed_options = [] if seed is None else ["--seed", str(seed)]
+        asr = f"{stem(options.asr_config)}_{options.token_type}{self.suffix}"
+        enh = f"{stem(options.enh_config)}{self.suffix}"
+        if options.asr_model:
+            asr = name_of_model(options.asr_model)
+        if options.enh_model:
+            enh = name_of_model(options.enh_model)
+        self.asr_tag, self.enh_tag = options.asr_tag or asr, options.enh_tag or enh
+        checkpoint = BROUGHT if options.asr_model else options.inference_asr_model
+        self.asr = Model(layout.expdir / f"asr_{self.asr_tag}", checkpoint)
+        checkpoint = BROUGHT if options.enh_model else options.inference_enh_model
+        self.enh = Model(layout.expdir / f"enh_{self.enh_tag}", checkpoint)
+        further = f"asr_{stem(options.multicondition_asr_config)}_{self.asr_tag}"
+        self.multicondition = Model(layout.expdir / further, options.inference_asr_model)
+
+    def stats(self, name: str) -> Path:
+        """Return a folder of statistics, which do not depend on the seed."""
+        return self.layout.expdir / name.removesuffix(self.suffix)
+
+    @property
+    def joint_stats(self) -> Path:
+        """Return the folder of the statistics of joint training."""
+        return self.stats(f"enh_asr_stats_{self.asr_tag}")
+
+    def tokenizer(self, system: JointSystem) -> Path:
+        """Return the folder of a system's tokenizer."""
+        return self.layout.expdir / f"tokenizer_{system.tokenizer_name}_{self.asr_tag}"
+
+    def joint(self, system: JointSystem) -> Model:
+        """Return a joint model."""
+        name = system.name if system.name == self.options.enh_asr_tag else system.name + self.suffix
+        by_asr_loss = any(
+            list(c[:2]) == ["valid", "loss_asr"] for c in system.config.get("best_model_criterion", [])
+        )
+        loss = "loss_asr" if by_asr_loss and self.options.use_transcripts else "loss"
+        checkpoint = self.options.inference_enh_asr_model or f"valid.{loss}.ave.pth"
+        return Model(self.layout.expdir / f"enh_asr_{name}", checkpoint)
+
+    def decoded(self) -> List[Decoded]:
+        """Return the systems that are decoded, in the order of the report."""
+        options = self.options
+        cascade = f"cascade_{self.enh_tag}_{self.asr_tag}"
+        found = [Decoded("asr", "Clean ASR, no enhancement", f"noenh_{self.asr_tag}")]
+        if options.multicondition_asr_config:
+            label = "Multi-condition ASR, no enhancement"
+            found.append(Decoded("multicondition", label, self.multicondition.exp.name))
+        found.append(Decoded("cascade", "SE, then clean ASR", cascade))
+        if options.observation_adding:
+            share = options.observation_adding
+            label = f"SE, observation adding of {share}, then clean ASR"
+            found.append(Decoded("observation_adding", label, f"{cascade}_oa{share}"))
+        for system in self.layout.systems:
+            found.append(Decoded("joint", system.label, self.joint(system).exp.name))
+        return found
+
+    def folder(self, decoded: Decoded) -> Path:
+        """Return where a system's results are."""
+        return self.layout.expdir / decoded.name / self.layout.inference_tag
+
+    def models(self, decoded: Decoded) -> List[Model]:
+        """Return the models that a system is made of."""
+        if decoded.kind == "asr":
+            return [self.asr]
+        if decoded.kind == "multicondition":
+            return [self.multicondition]
+        if decoded.kind != "joint":
+            return [self.asr, self.enh]
+        return [self.joint(s) for s in self.layout.systems if s.label == decoded.label]

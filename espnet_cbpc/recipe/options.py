@@ -1,0 +1,303 @@
+"""The options of a recipe: what they are, and how a command line gives them."""
+
+import dataclasses
+import difflib
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.recipe.stage_names import STAGES, stage_number
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import read_yaml
+
+
+def _option(section: str, default: Any, text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"section": section, "help": text})
+
+
+def _general(default: Any, text: str) -> Any:
+    return _option("General", default, text)
+
+
+def _data(default: Any, text: str) -> Any:
+    return _option("Data", default, text)
+
+
+def _tokens(default: Any, text: str) -> Any:
+    return _option("Tokens and language model", default, text)
+
+
+def _models(default: Any, text: str) -> Any:
+    return _option("Models", default, text)
+
+
+def _scoring(default: Any, text: str) -> Any:
+    return _option("Inference and scoring", default, text)
+
+
+def _release(default: Any, text: str) -> Any:
+    return _option("Models for others", default, text)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeOptions:
+    """Every option of a recipe by its name; lists are given as words in one argument."""
+
+    stage: int = _general(1, "first stage, by number or name")
+    stop_stage: int = _general(len(STAGES), "last stage")
+    skip_train: bool = _general(False, "leave out stages 6-13; what they make must be there")
+    dry_run: bool = _general(False, "only say which steps would run, and because of what")
+    status: bool = _general(False, "only say what is done, running or out of date, and where its log is")
+    keep: bool = _general(False, "stop rather than replace a model that has been trained to its end")
+    adopt: bool = _general(False, "continue an experiment of version 0.1")
+    nj: int = _general(2, "parallel jobs on data")
+    train_nj: int = _general(1, "training runs at a time (stages 9 and 10, and 13)")
+    inference_nj: int = _general(2, "systems decoded at a time")
+    ngpu: Optional[int] = _general(None, "GPUs for training and inference; empty: 1 where there is one")
+    num_nodes: int = _general(1, "machines for training")
+    dumpdir: str = _general("dump", "formatted data")
+    expdir: str = _general("exp", "experiments")
+    seed: int = _general(0, "random seed of intervals")
+    train_seed: Optional[int] = _general(
+        None, "random seed of all training runs, in models of their own; empty: the configurations'"
+    )
+    seeds: Tuple[str, ...] = _general((), "several of them, reported as one system each")
+    comparison: str = _general("", "YAML file of systems to compare, in place of enh_asr_config")
+    systems: Tuple[str, ...] = _general((), "some of its systems, by name; empty: all")
+    results: str = _general("", "the report, a Markdown file; empty: RESULTS.md in expdir")
+
+    local_data_opts: str = _data("", "options of local/data.sh")
+    train_set: str = _data("", "name of the directory in data/ for training")
+    valid_set: str = _data("", "likewise, for validation")
+    test_sets: Tuple[str, ...] = _data((), "likewise, for tests")
+    fs: str = _data("16k", "sampling rate")
+    audio_format: str = _data("wav", "of files that must be converted: wav or flac")
+    speed_perturb_factors: Tuple[str, ...] = _data((), 'for example "0.9 1.0 1.1"')
+    min_wav_duration: float = _data(0.1, "shortest training utterance, in seconds")
+    max_wav_duration: float = _data(20.0, "longest one")
+
+    token_type: str = _tokens("bpe", "bpe, char or word")
+    nbpe: int = _tokens(500, "tokens of bpe")
+    bpemode: str = _tokens("unigram", "sentencepiece model of bpe: unigram or bpe")
+    use_lm: bool = _tokens(False, "train a language model (stages 6-8) and decode with it")
+    lm_config: str = _tokens("", "its configuration")
+    lm_train_text: str = _tokens("", "text to train it on; empty: that of the training set")
+
+    asr_config: str = _models("conf/train_asr.yaml", "configuration of the ASR model")
+    asr_model: str = _models(
+        "",
+        "a pretrained ASR model instead: folder, archive, config.yaml,model.pth, URL, tag of "
+        "espnet_model_zoo, or user/name[@revision] of Hugging Face",
+    )
+    multicondition_asr_config: str = _models(
+        "", "with it, stage 9 also trains the ASR model further, on noisy speech without SE"
+    )
+    enh_config: str = _models("conf/train_enh.yaml", "configuration of the SE model")
+    enh_model: str = _models("", "a pretrained SE model instead, likewise")
+    model_cachedir: str = _models("", "for downloads; empty: espnet_cbpc in the user's cache")
+    tokenizer_conf: str = _models("conf/tokenizer_kmeans.yaml", "configuration of the tokenizer")
+    dump_labels: bool = _models(
+        False, "stage 11 labels all clean speech, and joint training reads the labels"
+    )
+    alignment: str = _models(
+        "", "CTM file of valid_set's words or phones, to measure the clusters against"
+    )
+    enh_asr_config: str = _models("conf/train_enh_asr_cbpc.yaml", "configuration of joint training")
+    asr_update: bool = _models(
+        True, "false: joint training keeps the ASR model frozen, and adapts the SE model to it"
+    )
+    use_transcripts: bool = _models(
+        True, "false: joint training has no ASR loss, and training data need no text"
+    )
+    baseline_configs: Tuple[str, ...] = _models((), "further joint training runs, to compare with")
+    dynamic_mixing_conf: str = _models(
+        "", "YAML file: stages 10 and 13 mix clean training speech with noise in each epoch"
+    )
+    asr_tag: str = _models("", "name of the ASR experiment; empty: from its configuration")
+    enh_tag: str = _models("", "name of the SE experiment")
+    enh_asr_tag: str = _models("", "name of the joint experiment")
+    asr_args: str = _models("", "options to pass on to the training of the ASR model")
+    enh_args: str = _models("", "options to pass on to the training of the SE model")
+    enh_asr_args: str = _models("", "options to pass on to joint training")
+    stats_nj: int = _models(1, "jobs that collect statistics")
+
+    quality_sets: Tuple[str, ...] = _scoring(
+        (), "test sets whose speech quality is measured; empty: all; none: of none"
+    )
+    breakdown: Tuple[str, ...] = _scoring(
+        ("utt2snr",), "tables in the data directories by whose values the report splits results"
+    )
+    block: str = _scoring(
+        "", "table in the data directories: utterances of one value count as one in intervals"
+    )
+    compare_with: Tuple[str, ...] = _scoring(
+        (), "names of joint systems that the others are tested against; empty: the last one"
+    )
+    report_notes: str = _scoring("", "Markdown file to end the report with")
+    inference_config: str = _scoring("conf/decode.yaml", "configuration of the search")
+    inference_asr_model: str = _scoring("valid.loss.ave.pth", "checkpoint of the ASR model")
+    inference_enh_model: str = _scoring("valid.loss.ave.pth", "checkpoint of the SE model")
+    inference_enh_asr_model: str = _scoring(
+        "", "checkpoint of joint models; empty: the average by their best_model_criterion"
+    )
+    observation_adding: str = _scoring(
+        "", "with it, a further system: SE whose output has this share of its input added"
+    )
+    inference_lm: str = _scoring("valid.loss.ave.pth", "checkpoint of the language model")
+    inference_tag: str = _scoring("", "name of the results' folders; empty: from inference_config")
+    data_note: str = _scoring(
+        "", "what the data are, for the report and the model card; empty: the folder's name"
+    )
+
+    model_license: str = _release("", "of the packed models, as apache-2.0; empty: not stated")
+    hf_repo: str = _release("", "user/name on Hugging Face; empty: stage 18 uploads nothing")
+
+    @property
+    def fs_hz(self) -> int:
+        """Return the sampling rate in Hz."""
+        return sampling_rate(self.fs)
+
+    @property
+    def train_seeds(self) -> Tuple[Optional[int], ...]:
+        """Return the random seeds of training; None where the configurations have theirs."""
+        return tuple(map(int, self.seeds)) or (self.train_seed,)
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(RecipeOptions)}
+FILES = ("asr_config", "multicondition_asr_config", "enh_config", "tokenizer_conf", "comparison")
+FILES += ("enh_asr_config", "baseline_configs", "inference_config", "lm_config")
+FILES += ("dynamic_mixing_conf", "alignment", "report_notes")
+
+
+def parse(words: Sequence[str]) -> RecipeOptions:
+    """Return the options that a command line gives; the last of a name counts.
+
+    An option is ``--name value``, with - or _ in its name; one that is true or false may stand
+    alone.
+
+    Raises:
+        UserError: an unknown option (the nearest known one is named), a value that is missing or of
+            the wrong kind, or options that do not go together.
+    """
+    given: Dict[str, Any] = {}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("--"):
+            raise UserError(f"{word}: options are of the form --name value; see --help")
+        name, equals, value = word[2:].partition("=")
+        name = name.replace("-", "_")
+        if name not in FIELDS:
+            raise UserError(f"unknown option --{name}{_nearest(name, FIELDS)}; see --help")
+        if equals:
+            left.insert(0, value)
+        given[name] = _value(name, left)
+    options = RecipeOptions(**given)
+    _check(options)
+    return options
+
+
+def _nearest(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean --{near[0]}?" if near else ""
+
+
+def _value(name: str, left: List[str]) -> Any:
+    """Take the value of an option off the words that are left."""
+    default = FIELDS[name].default
+    if isinstance(default, bool):
+        return left.pop(0) == "true" if left and left[0] in ("true", "false") else _flag(name, left)
+    if not left:
+        raise UserError(f"option --{name} needs a value")
+    word = left.pop(0)
+    if name in ("stage", "stop_stage"):
+        return stage_number(word, name)
+    if isinstance(default, tuple):
+        return tuple(word.split())
+    kind = type(default) if isinstance(default, (int, float)) else str
+    if FIELDS[name].type == Optional[int]:
+        if not word:
+            return None
+        kind = int
+    try:
+        return kind(word)
+    except ValueError:
+        raise UserError(f"--{name} {word}: must be a number") from None
+
+
+def _flag(name: str, left: Sequence[str]) -> bool:
+    if left and not left[0].startswith("--"):
+        raise UserError(f"--{name} {left[0]}: must be true or false")
+    return True
+
+
+def _check(options: RecipeOptions) -> None:
+    for name in ("train_set", "valid_set", "test_sets"):
+        if not getattr(options, name):
+            raise UserError(f"--{name} is not given")
+    for name in FILES:
+        files = getattr(options, name)
+        for file in files if isinstance(files, tuple) else [files]:
+            if file and not Path(file).is_file():
+                raise UserError(f"{file}: no such file (--{name} names it)")
+    for name in ("nj", "train_nj", "inference_nj", "stats_nj", "num_nodes"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    if any(not seed.isdigit() for seed in options.seeds):
+        raise UserError(f"--seeds {' '.join(options.seeds)}: must be whole numbers")
+    if not options.use_transcripts and not options.asr_model:
+        raise UserError(
+            "--use_transcripts false needs --asr_model: an ASR model cannot be trained without text"
+        )
+    if len(options.seeds) > 1 and (options.asr_tag or options.enh_tag or options.enh_asr_tag):
+        raise UserError("--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds")
+    if options.results and not options.results.endswith(".md"):
+        raise UserError(
+            f"--results {options.results}: name a Markdown file, such as {options.expdir}/dev.md"
+        )
+    if options.use_lm:
+        _check_language_model(options)
+
+
+def _check_language_model(options: RecipeOptions) -> None:
+    if not options.lm_config:
+        raise UserError("--use_lm true needs --lm_config")
+    if options.asr_model:
+        raise UserError(
+            "--use_lm true trains a model over the recipe's tokens, but --asr_model brings its own"
+        )
+    if read_yaml(options.inference_config).get("ctc_greedy"):
+        raise UserError(
+            f"--use_lm true: {options.inference_config} decodes by the best CTC path (ctc_greedy), "
+            "which has no use for a language model: give another --inference_config"
+        )
+
+
+def usage() -> str:
+    """Return the text of ``--help``."""
+    lines = ["Usage: ./run.sh [--option value]...", "", "Stages:"]
+    lines += [f"  {number:2} {s.name}: {s.title}" for number, s in enumerate(STAGES, 1)]
+    section = ""
+    for name, field in FIELDS.items():
+        if field.metadata["section"] != section:
+            section = field.metadata["section"]
+            lines += ["", f"{section} (a recipe's run.sh sets some of these):"]
+        lines.append(f"  --{name} {_shown(field.default)}".ljust(44) + field.metadata["help"])
+    return "\n".join(lines)
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return f'"{" ".join(default)}"'
+    return '""' if default in ("", None) else str(default)
+
+
+def options_or_help(words: Sequence[str]) -> RecipeOptions:
+    """As :func:`parse`, but print the usage and end where ``--help`` is among the words."""
+    if {"-h", "--help"} & set(words):
+        print(usage())
+        sys.exit()
+    return parse(words)

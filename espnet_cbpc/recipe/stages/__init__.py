@@ -1,0 +1,48 @@
+"""The stages of a recipe: each a function of the recipe that returns chains of steps.
+
+The steps of a chain run one after the other; chains may run side by side.
+"""
+
+from typing import Callable, List, Sequence
+
+from espnet_cbpc.recipe.recipe import Recipe
+from espnet_cbpc.recipe.stages import data, evaluation, joint, models, release
+from espnet_cbpc.recipe.step import Step
+
+Chain = Sequence[Step]
+
+
+def _one(steps: Callable[[Recipe], List[Step]]) -> Callable[[Recipe], List[Chain]]:
+    return lambda recipe: [steps(recipe)]
+
+
+def _each(steps: Callable[[Recipe], List[Step]]) -> Callable[[Recipe], List[Chain]]:
+    return lambda recipe: [[step] for step in steps(recipe)]
+
+
+# in the order of stage_names.STAGES
+CHAINS = (
+    _one(data.data),
+    _one(data.speed_perturbation),
+    _one(data.format_audio),
+    _one(data.length_filter),
+    _one(data.token_list),
+    _one(models.lm_statistics),
+    _one(models.lm_training),
+    _one(models.lm_perplexity),
+    models.asr,
+    models.enh,
+    _each(joint.tokenizer),
+    _each(joint.joint_statistics),
+    _each(joint.joint),
+    evaluation.inference,
+    _one(evaluation.scoring),
+    _one(release.report),
+    _one(release.pack),
+    _one(release.upload),
+)
+
+
+def chains(recipe: Recipe, number: int) -> List[Chain]:
+    """Return the chains of a stage that have steps."""
+    return [chain for chain in CHAINS[number - 1](recipe) if chain]

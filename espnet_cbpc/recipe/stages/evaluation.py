@@ -1,0 +1,116 @@
+"""Stages 14 and 15: inference and scoring of all systems."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from espnet_cbpc.compat.releases import espnet_release
+from espnet_cbpc.recipe.inputs import Data, File, Files, Model
+from espnet_cbpc.recipe.jobs import Job
+from espnet_cbpc.recipe.layout import Decoded, Experiment
+from espnet_cbpc.recipe.recipe import Recipe
+from espnet_cbpc.recipe.step import Step
+from espnet_cbpc.utils.files import read_yaml
+
+
+def decoded(recipe: Recipe) -> Dict[Path, Any]:
+    """Return the experiment and the system of each folder of results."""
+    return {
+        experiment.folder(system): (experiment, system)
+        for experiment in recipe.experiments
+        for system in experiment.decoded()
+    }
+
+
+def inference(recipe: Recipe) -> List[List[Step]]:
+    """Return the steps that decode each set, a chain for each system."""
+    return [
+        [
+            _inference(recipe, experiment, system, folder, name)
+            for name in recipe.options.test_sets
+        ]
+        for folder, (experiment, system) in decoded(recipe).items()
+    ]
+
+
+def _inference(
+    recipe: Recipe, experiment: Experiment, system: Decoded, folder: Path, name: str
+) -> Step:
+    o, raw = recipe.options, recipe.layout.raw
+    log = folder / "enh_asr_inference.log"
+
+    def run(jobs, steps: Sequence[Step]):
+        words = ["--config", o.inference_config, "--fs", o.fs_hz, "--num_threads", jobs.threads]
+        words += ["--data_dirs", *(raw / step.outputs[0].name for step in steps)]
+        words += ["--output_dir", folder, *model_options(recipe, experiment, system)]
+        jobs.run(recipe.on_gpu("enh_asr_inference", words, log))
+
+    inputs = {model.exp.name: model for model in experiment.models(system)}
+    inputs.update(data=Data(raw / name), inference_config=read_yaml(o.inference_config))
+    inputs.update(fs=o.fs_hz, espnet=espnet_release())
+    if system.kind == "observation_adding":
+        inputs["observation_adding"] = o.observation_adding
+    if o.use_lm:
+        inputs["lm"] = Model(recipe.layout.lm, o.inference_lm)
+    return Step(f"inference_{name}", inputs, (folder / name,), run, batch=str(folder), log=log)
+
+
+def model_options(recipe: Recipe, experiment: Experiment, system: Decoded) -> List[Any]:
+    """Return the options that name the models of a system."""
+    o, kinds = recipe.options, {"joint": ["enh_asr"]}.get(system.kind, ["asr", "enh"])
+    words: List[Any] = []
+    for kind, model in zip(kinds, experiment.models(system)):
+        words += [f"--{kind}_train_config", model.exp / "config.yaml"]
+        words += [f"--{kind}_model_file", model.exp / model.checkpoint]
+    if system.kind == "observation_adding":
+        words += ["--observation_adding", o.observation_adding]
+    if o.use_lm:
+        lm = recipe.layout.lm
+        words += ["--lm_train_config", lm / "config.yaml", "--lm_file", lm / o.inference_lm]
+    return words
+
+
+def scoring(recipe: Recipe) -> List[Step]:
+    """Return the steps that score each set of each system, and the noisy speech itself."""
+    layout, steps = recipe.layout, []
+    for name in recipe.quality_sets():
+        noisy = {"noisy": Data(layout.raw / name)}
+        scp, out = layout.raw / name / "wav.scp", layout.noisy_scores / name
+        steps.append(_quality(recipe, name, scp, out, noisy))
+    for folder, (_, system) in decoded(recipe).items():
+        steps += [_errors(recipe, name, folder / name) for name in recipe.sets_with_text()]
+        for name in recipe.quality_sets() if system.enhances else ():
+            scp = folder / name / "enhanced" / "spk1.scp"
+            inputs = {"noisy": Data(layout.raw / name), "enhanced": Data(scp.parent)}
+            steps.append(_quality(recipe, name, scp, folder / name, inputs))
+    return steps
+
+
+def _errors(recipe: Recipe, name: str, out: Path) -> Step:
+    data = recipe.layout.raw / name
+    files = {"ref": data / "text", "hyp": out / "text", "utt2spk": data / "utt2spk"}
+
+    def run(jobs, steps):
+        from espnet_cbpc.scoring.wer.score_wer import score_asr  # slow to import
+
+        for kind, total in score_asr(**files, outdir=out).items():
+            rate, errors, words = 100 * total.rate, total.errors, total.words
+            print(f"{out}: {kind.upper()} {rate:.1f} % ({errors} errors in {words})")
+
+    inputs = {kind: File(path) for kind, path in files.items()}
+    return Step("score_asr", inputs, (out / "score_wer", out / "score_cer"), run)
+
+
+def _quality(recipe: Recipe, name: str, scp: Path, out: Path, inputs: Mapping) -> Step:
+    data, log, scores = recipe.layout.raw / name, out / "score_enh.log", out / "score_enh"
+    words = ["--ref_scp", data / "spk1.scp", "--utt2category", data / "utt2category"]
+    words += ["--inf_scp", scp, "--outdir", scores, "--nj", recipe.options.nj]
+
+    def run(jobs, steps):
+        jobs.run(Job("espnet_cbpc.bin.score_enh", list(map(str, words)), log))
+
+    return Step("score_enh", inputs, (scores,), run, log=log)
+
+
+def score_inputs(folder: Path) -> Files:
+    """Return the input of what is made of the results of a system: texts and scores."""
+    return Files(folder, ("*/text", "*/decoding.jsonl", "*/score_enh/*", "*/*_spk1"))

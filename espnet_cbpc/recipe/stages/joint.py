@@ -1,0 +1,180 @@
+"""Stages 11 to 13: acoustic tokenizer, statistics and joint training."""
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any, Dict, List
+
+from espnet_cbpc.data.kaldi.deal import deal_table
+from espnet_cbpc.model.joint_config import joint_config
+from espnet_cbpc.recipe.inputs import Data, File
+from espnet_cbpc.recipe.jobs import Job, Jobs
+from espnet_cbpc.recipe.layout import Experiment
+from espnet_cbpc.recipe.recipe import Recipe
+from espnet_cbpc.recipe.stages.models import (
+    asr_lengths,
+    data_inputs,
+    mixing_inputs,
+    mixing_options,
+    write_yaml,
+)
+from espnet_cbpc.recipe.stages.training import Source, TrainingCommand, collect_stats, train
+from espnet_cbpc.recipe.step import Step
+from espnet_cbpc.recipe.systems import JointSystem
+from espnet_cbpc.utils.files import read_yaml
+
+JOINT_TRAIN = "espnet_cbpc.bin.enh_asr_cbpc_train"
+
+
+def tokenizer(recipe: Recipe) -> List[Step]:
+    """Return the steps of the acoustic tokenizers, one for each configuration and ASR model."""
+    steps = [
+        _tokenizer(recipe, experiment, system)
+        for experiment in recipe.experiments
+        for system in recipe.layout.systems
+    ]
+    return list({step.name: step for step in steps}.values())
+
+
+def _tokenizer(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
+    o, layout, exp = recipe.options, recipe.layout, experiment.tokenizer(system)
+    fit = _Fit(recipe, experiment, exp)
+
+    def run(jobs, steps):
+        write_yaml(fit.config, system.tokenizer)
+        features = fit.dump_features(jobs, "train", layout.train)
+        words = [*fit.options, "--feature_dirs", *features, "--output_dir", exp]
+        words += ["--valid_clean_scp", layout.valid / "clean.scp"]
+        words += ["--valid_noisy_scp", layout.valid / "wav.scp"]
+        words += ["--alignment", o.alignment] if o.alignment else []
+        jobs.run(recipe.on_gpu("fit_tokenizer", words, exp / "fit_tokenizer.log"))
+        print((exp / "fit_tokenizer.log").read_text(encoding="utf-8").splitlines()[-1])
+        if o.dump_labels:
+            fit.dump_labels(jobs, "train", layout.train, features)
+            features = fit.dump_features(jobs, "valid", layout.valid)
+            fit.dump_labels(jobs, "valid", layout.valid, features)
+        shutil.rmtree(exp / "features")
+
+    inputs: Dict[str, Any] = {**data_inputs(recipe), "asr": experiment.asr, **recipe.frames}
+    inputs.update(tokenizer_conf=dict(system.tokenizer), dump_labels=o.dump_labels)
+    if o.alignment:
+        inputs["alignment"] = File(o.alignment)
+    log = exp / "fit_tokenizer.log"
+    return Step(exp.name, inputs, (exp,), run, is_training=True, log=log)
+
+
+class _Fit:
+    """The jobs of a tokenizer's fit."""
+
+    def __init__(self, recipe: Recipe, experiment: Experiment, exp: Path):
+        self.recipe, self.exp, self.config = recipe, exp, exp / "tokenizer.yaml"
+        asr = experiment.asr
+        self.options = ["--config", self.config, "--asr_train_config", asr.exp / "config.yaml"]
+        self.options += ["--asr_model_file", asr.exp / asr.checkpoint, "--fs", recipe.options.fs_hz]
+
+    def dump_features(self, jobs: Jobs, split: str, folder: Path) -> List[Path]:
+        """Write encoder outputs of clean speech by several jobs; returns their folders."""
+        count = 1 if self.recipe.ngpu else self.recipe.options.nj
+        features = [self.exp / "features" / f"{split}.{job}" for job in range(1, count + 1)]
+        features[0].parent.mkdir(parents=True, exist_ok=True)
+        deal_table(folder / "clean.scp", [f"{path}.scp" for path in features])
+        place = self.exp / "features" / f"{split}.JOB"
+        words = [*self.options, "--wav_scp", f"{place}.scp", "--output_dir", place]
+        log = self.exp / f"dump_features_{split}.JOB.log"
+        jobs.run_array(self.recipe.on_gpu("dump_encoder_features", words, log), count)
+        return features
+
+    def dump_labels(self, jobs: Jobs, split: str, folder: Path, features: List[Path]) -> None:
+        """Write the pseudo-labels of stored features; other utterances have none."""
+        words = ["--tokenizer", self.exp / "tokenizer.safetensors", "--feature_dirs", *features]
+        words += ["--all_of", folder / "wav.scp", "--output_dir", self.exp / "labels" / split]
+        log = self.exp / f"dump_labels_{split}.log"
+        jobs.run(Job("espnet_cbpc.bin.dump_labels", list(map(str, words)), log))
+
+
+def joint_statistics(recipe: Recipe) -> List[Step]:
+    """Return the steps that collect the statistics of joint training.
+
+    Lengths depend neither on the SE model nor on how the joint model is trained: one set serves all
+    joint systems with an ASR model, and all its seeds.
+    """
+    steps = [_joint_statistics(recipe, experiment) for experiment in recipe.experiments]
+    return list({step.name: step for step in steps}.values())
+
+
+def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
+    stats, system = experiment.joint_stats, recipe.layout.systems[-1]
+    config = stats.with_suffix(".yaml")
+    command = _command(recipe, experiment, system, config)
+
+    def run(jobs, steps):
+        write_yaml(config, _joint_config(recipe, experiment, system))
+        # what is mixed and which labels are read does not alter lengths
+        plain = command._replace(sources=command.sources[: 3 + recipe.options.use_transcripts])
+        collect_stats(recipe, jobs, plain._replace(options=["--config", str(config)]), stats)
+
+    inputs = {**data_inputs(recipe), **asr_lengths(recipe, experiment), **recipe.frames}
+    inputs["use_transcripts"] = recipe.options.use_transcripts
+    return Step(stats.name, inputs, (stats,), run, log=stats / "logdir" / "stats.1.log")
+
+
+def _command(
+    recipe: Recipe, experiment: Experiment, system: JointSystem, config: Path
+) -> TrainingCommand:
+    o = recipe.options
+    sources = [Source("wav.scp", "speech", "sound"), Source("spk1.scp", "speech_ref1", "sound")]
+    sources.append(Source("utt2category", "utt2category", "text"))
+    shapes = ["speech"]
+    if o.use_transcripts:
+        sources.append(Source("text", "text_spk1", "text"))
+        shapes.append("text_spk1")
+    if o.dump_labels:
+        labels = experiment.tokenizer(system) / "labels" / "SPLIT" / "labels.scp"
+        sources.append(Source(str(labels), "labels", "kaldi_ark"))
+    options = ["--config", str(config), *mixing_options(recipe)]
+    return TrainingCommand(JOINT_TRAIN, sources, shapes, (), options)
+
+
+def _joint_config(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Dict[str, Any]:
+    """Return the architectures of both models with the system's training options."""
+    o = recipe.options
+    config = joint_config(
+        system.config,
+        read_yaml(experiment.asr.exp / "config.yaml"),
+        read_yaml(experiment.enh.exp / "config.yaml"),
+        system.tokenizer.get("layer"),
+        o.fs_hz,
+        o.asr_update,
+        o.use_transcripts,
+    )
+    fitted = experiment.tokenizer(system) / "tokenizer.safetensors"
+    return {**config, "tokenizer_init": str(fitted)}
+
+
+def joint(recipe: Recipe) -> List[Step]:
+    """Return the steps of joint training: all systems of all seeds."""
+    return [
+        _joint(recipe, experiment, system)
+        for experiment in recipe.experiments
+        for system in recipe.layout.systems
+    ]
+
+
+def _joint(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
+    o, exp = recipe.options, experiment.joint(system).exp
+    asr, enh, config = experiment.asr, experiment.enh, exp / "joint.yaml"
+    command = _command(recipe, experiment, system, config)
+    extra = shlex.split(o.enh_asr_args)
+    options = [*experiment.seed_options, "--init_param", f"{asr.exp}/{asr.checkpoint}::s2t_model"]
+    options += [f"{enh.exp}/{enh.checkpoint}::enh_model", *extra]
+
+    def run(jobs, steps):
+        write_yaml(config, _joint_config(recipe, experiment, system))
+        train(recipe, jobs, command, experiment.joint_stats, exp, options)
+
+    fitted = File(experiment.tokenizer(system) / "tokenizer.safetensors")
+    inputs = {**data_inputs(recipe), "asr": asr, "enh": enh, "tokenizer": fitted}
+    inputs.update(config=dict(system.config), enh_asr_args=extra, seed=experiment.seed)
+    inputs.update(asr_update=o.asr_update, use_transcripts=o.use_transcripts)
+    inputs.update(dump_labels=o.dump_labels, **mixing_inputs(recipe))
+    return Step(exp.name, inputs, (exp,), run, "", None, True, exp / "train.log")

@@ -1,0 +1,258 @@
+"""Stages 6 to 10: language model, ASR and SE models, trained or brought."""
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+import yaml
+
+from espnet_cbpc.model.joint_config import asr_config
+from espnet_cbpc.recipe.inputs import Data, File, Model, local_model
+from espnet_cbpc.recipe.jobs import Job
+from espnet_cbpc.recipe.layout import Experiment
+from espnet_cbpc.recipe.recipe import Recipe
+from espnet_cbpc.recipe.stages.training import Source, TrainingCommand, collect_stats, train
+from espnet_cbpc.recipe.step import Step
+from espnet_cbpc.recipe.systems import multicondition_config
+from espnet_cbpc.utils.files import atomic_write, read_yaml
+
+ASR_TRAIN, ENH_TRAIN = "espnet_cbpc.bin.asr_train", "espnet_cbpc.bin.enh_train"
+TEXT = Source("text", "text", "text")
+
+
+def write_yaml(path: Path, config: Mapping[str, Any]) -> None:
+    """Write a configuration."""
+    with atomic_write(path) as f:
+        yaml.safe_dump(dict(config), f, sort_keys=False)
+
+
+def token_options(recipe: Recipe) -> List[str]:
+    """Return the options that name the tokens."""
+    o, folder = recipe.options, recipe.layout.tokens
+    words = ["--token_type", o.token_type, "--token_list", f"{folder}/tokens.txt"]
+    return words + (["--bpemodel", f"{folder}/bpe.model"] if o.token_type == "bpe" else [])
+
+
+def data_inputs(recipe: Recipe) -> Dict[str, Any]:
+    """Return the inputs of everything that is trained on the data."""
+    return {"train": Data(recipe.layout.train), "valid": Data(recipe.layout.valid)}
+
+
+def mixing_inputs(recipe: Recipe) -> Dict[str, Any]:
+    """Return what a change of dynamic mixing trains again."""
+    path = recipe.options.dynamic_mixing_conf
+    if not path:
+        return {}
+    config = read_yaml(path)
+    files = {k: File(v) for k, v in config.items() if isinstance(v, str) and Path(v).is_file()}
+    return {"dynamic_mixing_conf": config, **files}
+
+
+def mixing_options(recipe: Recipe) -> List[str]:
+    """Return the options of dynamic mixing."""
+    path = recipe.options.dynamic_mixing_conf
+    fs = f"fs={recipe.options.fs_hz}"
+    return ["--dynamic_mixing_conf", path, "--dynamic_mixing_conf", fs] if path else []
+
+
+def stats_step(recipe: Recipe, stats: Path, command: TrainingCommand, inputs: Mapping) -> Step:
+    """Return the step that collects the statistics of a training."""
+
+    def run(jobs, steps):
+        collect_stats(recipe, jobs, command, stats)
+
+    log = stats / "logdir" / "stats.1.log"
+    return Step(stats.name, {**inputs, **recipe.frames}, (stats,), run, log=log)
+
+
+def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: str) -> Step:
+    """Return the step that brings a pretrained model, proven whole, into its experiment folder."""
+    log = recipe.layout.expdir / f"import_{target.exp.name}.log"
+    words = ["--kind", kind, "--model", model, "--checkpoint", checkpoint]
+    words += ["--outdir", str(target.exp)]
+    if recipe.options.model_cachedir:
+        words += ["--cachedir", recipe.options.model_cachedir]
+
+    def run(jobs, steps):
+        jobs.run(Job("espnet_cbpc.bin.import_model", words, log))
+
+    inputs = {"model": model, "checkpoint": checkpoint}
+    inputs.update({str(path): File(path) for path in local_model(model)})
+    return Step(target.exp.name, inputs, (target.exp,), run, log=log)
+
+
+def asr(recipe: Recipe) -> List[List[Step]]:
+    """Return the steps of the ASR models, a chain for each seed."""
+    o, chains = recipe.options, []
+    for experiment in recipe.experiments:
+        if o.asr_model:
+            chain = [brought(recipe, "asr", o.asr_model, experiment.asr, o.inference_asr_model)]
+        else:
+            chain = _clean_asr(recipe, experiment)
+        if o.multicondition_asr_config:
+            chain += _multicondition_asr(recipe, experiment)
+        chains.append(chain)
+    return chains
+
+
+def _clean_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
+    o, exp = recipe.options, experiment.asr.exp
+    stats = experiment.stats(f"asr_stats_{experiment.asr_tag}")
+    options = ["--config", o.asr_config, "--use_preprocessor", "true", *token_options(recipe)]
+    options += ["--frontend_conf", f"fs={o.fs_hz}", *shlex.split(o.asr_args)]
+    # spk1.scp has a line for every utterance; but for real recordings it is that of clean.scp
+    sources = (Source("spk1.scp", "speech", "sound"), TEXT)
+    command = TrainingCommand(ASR_TRAIN, sources, ("speech", "text"), ("SIMU", "CLEAN"), options)
+
+    def run(jobs, steps):
+        train(recipe, jobs, command, stats, exp, experiment.seed_options)
+
+    inputs = {**data_inputs(recipe), "tokens": File(recipe.layout.tokens / "tokens.txt")}
+    inputs.update(asr_config=read_yaml(o.asr_config), asr_args=shlex.split(o.asr_args), fs=o.fs_hz)
+    return [
+        stats_step(recipe, stats, command, inputs),
+        Step(exp.name, {**inputs, "seed": experiment.seed}, (exp,), run, "", None, True, exp / "train.log"),
+    ]
+
+
+def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
+    """From the ASR model on clean speech, as joint training starts too, but on noisy speech."""
+    o, exp, init = recipe.options, experiment.multicondition.exp, experiment.asr
+    stats = experiment.stats(f"asr_stats_{exp.name[len('asr_') :]}")
+    config, extra = multicondition_config(o), shlex.split(o.asr_args)
+    sources = (Source("wav.scp", "speech", "sound"), TEXT)
+    written = stats.with_suffix(".yaml")
+    command = TrainingCommand(
+        ASR_TRAIN, sources, ("speech", "text"), (), ["--config", str(written), *extra]
+    )
+
+    def write(folder: Path) -> None:
+        write_yaml(folder, asr_config(config, read_yaml(init.exp / "config.yaml")))
+
+    def run_stats(jobs, steps):
+        write(written)
+        collect_stats(recipe, jobs, command, stats)
+
+    def run(jobs, steps):
+        write(exp / "asr.yaml")
+        own = command._replace(options=["--config", f"{exp}/asr.yaml", *extra])
+        start = ["--init_param", f"{init.exp}/{init.checkpoint}"]
+        train(recipe, jobs, own, stats, exp, [*experiment.seed_options, *start])
+
+    inputs = {**data_inputs(recipe), "multicondition_asr_config": config, "asr_args": extra}
+    lengths = {**inputs, **asr_lengths(recipe, experiment), **recipe.frames}
+    inputs.update(asr=init, seed=experiment.seed)
+    log = stats / "logdir" / "stats.1.log"
+    return [
+        Step(stats.name, lengths, (stats,), run_stats, log=log),
+        Step(exp.name, inputs, (exp,), run, "", None, True, exp / "train.log"),
+    ]
+
+
+def asr_lengths(recipe: Recipe, experiment: Experiment) -> Dict[str, Any]:
+    """Return what the lengths of speech and of its tokens depend on, of the ASR model."""
+    o = recipe.options
+    if o.asr_model:
+        return {"asr": experiment.asr}
+    tokens = File(recipe.layout.tokens / "tokens.txt")
+    return {"asr_config": read_yaml(o.asr_config), "asr_args": shlex.split(o.asr_args), "tokens": tokens}
+
+
+def enh(recipe: Recipe) -> List[List[Step]]:
+    """Return the steps of the SE models, a chain for each seed."""
+    o = recipe.options
+    if o.enh_model:
+        target = recipe.experiments[0].enh
+        return [[brought(recipe, "enh", o.enh_model, target, o.inference_enh_model)]]
+    return [_enh(recipe, experiment) for experiment in recipe.experiments]
+
+
+def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
+    o, exp = recipe.options, experiment.enh.exp
+    stats = experiment.stats(f"enh_stats_{experiment.enh_tag}")
+    options = ["--config", o.enh_config, *mixing_options(recipe), *shlex.split(o.enh_args)]
+    sources = (Source("wav.scp", "speech_mix", "sound"), Source("spk1.scp", "speech_ref1", "sound"))
+    shapes = tuple(source.name for source in sources)
+    command = TrainingCommand(
+        ENH_TRAIN, sources, shapes, ("SIMU",), options, bool(o.dynamic_mixing_conf)
+    )
+
+    def run(jobs, steps):
+        train(recipe, jobs, command, stats, exp, experiment.seed_options)
+
+    inputs = {**data_inputs(recipe), "enh_config": read_yaml(o.enh_config)}
+    inputs.update(enh_args=shlex.split(o.enh_args), **mixing_inputs(recipe))
+    return [
+        stats_step(recipe, stats, command, inputs),
+        Step(exp.name, {**inputs, "seed": experiment.seed}, (exp,), run, "", None, True, exp / "train.log"),
+    ]
+
+
+def lm_statistics(recipe: Recipe) -> List[Step]:
+    """Return the step that collects the lengths of the language model's texts."""
+    stats = recipe.layout.lm_stats
+    text, valid = _lm_texts(recipe)
+    words = ["--collect_stats", "true", "--output_dir", str(stats)]
+    words += ["--train_shape_file", str(text), "--valid_shape_file", str(valid)]
+
+    def run(jobs, steps):
+        jobs.run(_lm_job(recipe, words, stats / "stats.log", 0))
+
+    return [Step("lm_statistics", _lm_inputs(recipe), (stats,), run, log=stats / "stats.log")]
+
+
+def lm_training(recipe: Recipe) -> List[Step]:
+    """Return the step that trains the language model."""
+    lm, stats = recipe.layout.lm, recipe.layout.lm_stats
+    words = ["--resume", "true", "--output_dir", str(lm)]
+    for split in ("train", "valid"):
+        words += [f"--{split}_shape_file", f"{stats}/{split}/text_shape"]
+
+    def run(jobs, steps):
+        if (lm / "checkpoint.pth").exists():
+            from espnet_cbpc.compat.checkpoints import mend_checkpoints  # imports torch
+
+            mend_checkpoints(lm)
+        jobs.run(_lm_job(recipe, words, lm / "train.log", recipe.ngpu))
+
+    return [Step("lm_training", _lm_inputs(recipe), (lm,), run, "", None, True, lm / "train.log")]
+
+
+def lm_perplexity(recipe: Recipe) -> List[Step]:
+    """Return the step that measures the language model's perplexity."""
+    o, lm = recipe.options, recipe.layout.lm
+    folder, valid = lm / "perplexity", _lm_texts(recipe)[1]
+    log = folder / "lm_calc_perplexity.log"
+    words = ["--data_path_and_name_and_type", f"{valid},text,text"]
+    words += ["--train_config", f"{lm}/config.yaml", "--model_file", f"{lm}/{o.inference_lm}"]
+    words += ["--output_dir", str(folder), "--ngpu", str(recipe.inference_ngpu)]
+
+    def run(jobs, steps):
+        jobs.run(Job("espnet2.bin.lm_calc_perplexity", words, log, recipe.inference_ngpu))
+        perplexity = (folder / "ppl").read_text().strip()
+        logging.info("perplexity of the language model on %s: %s", o.valid_set, perplexity)
+
+    inputs = {"lm": Model(lm, o.inference_lm), "valid": File(valid)}
+    return [Step("lm_perplexity", inputs, (folder,), run, log=log)]
+
+
+def _lm_texts(recipe: Recipe):
+    o, layout = recipe.options, recipe.layout
+    return o.lm_train_text or layout.train / "text", layout.valid / "text"
+
+
+def _lm_inputs(recipe: Recipe) -> Dict[str, Any]:
+    text, valid = _lm_texts(recipe)
+    tokens = File(recipe.layout.tokens / "tokens.txt")
+    config = read_yaml(recipe.options.lm_config)
+    return {"text": File(text), "valid": File(valid), "tokens": tokens, "lm_config": config}
+
+
+def _lm_job(recipe: Recipe, words: List[str], log: Path, ngpu: int) -> Job:
+    text, valid = _lm_texts(recipe)
+    common = ["--ngpu", str(ngpu), "--use_preprocessor", "true", *token_options(recipe)]
+    common += ["--config", recipe.options.lm_config]
+    common += ["--train_data_path_and_name_and_type", f"{text},text,text"]
+    common += ["--valid_data_path_and_name_and_type", f"{valid},text,text"]
+    return Job("espnet2.bin.lm_train", [*common, *words], log, ngpu)
