@@ -1,11 +1,10 @@
 """The report on an experiment as one HTML file that needs nothing else."""
 
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from espnet_cbpc.html_report import error_plots, tokenizer_plots, training_curves
 from espnet_cbpc.html_report.clips import scale_picture
@@ -17,7 +16,6 @@ from espnet_cbpc.html_report.selection import choose, worst_and_best
 from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import ByProperty, from_results
 from espnet_cbpc.scoring.report.results import Results, read_results
-from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import origin_note
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
@@ -72,87 +70,55 @@ def write_page(
     focus = list(systems)[-1]
     worst, best = worst_and_best(sets, focus, rows)
     chosen = choose(sets, focus, seed) if examples else []
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            results=found,
-            tables=tables,
-            origin_note=origin_note(found),
-            splits=_splits(found, sets, utt2),
-            trainings=[Training.read(name, dirs) for name, dirs in (experiments or {}).items()],
-            tokenizer=None if tokenizer is None else TokenizerPart.read(Path(tokenizer)),
-            embedding_map=None if embedding_map is None else MapPart.read(Path(embedding_map)),
-            examples=[make_example(choice, systems, utt2, max_seconds) for choice in chosen],
-            examples_wanted=examples,
-            scale=scale_picture(),
-            focus=focus,
-            several_seeds=[name for name, folders in systems.items() if len(folders) > 1],
-            worst=utterance_table(f"Highest WER of {focus}", worst, focus, utt2),
-            best=utterance_table(f"Lowest WER of {focus}", best, focus, utt2),
-            style=_style(),
-        )
+    page = _template().render(
+        results=found,
+        tables=tables,
+        origin_note=origin_note(found),
+        splits=_splits(found, sets, utt2),
+        trainings=[_training(name, dirs) for name, dirs in (experiments or {}).items()],
+        tokenizer=None if tokenizer is None else _tokenizer(Path(tokenizer)),
+        embedding_map=None if embedding_map is None else _map(Path(embedding_map)),
+        examples=[make_example(choice, systems, utt2, max_seconds) for choice in chosen],
+        examples_wanted=examples,
+        scale=scale_picture(),
+        focus=focus,
+        several_seeds=[name for name, folders in systems.items() if len(folders) > 1],
+        worst=utterance_table(f"Highest WER of {focus}", worst, focus, utt2),
+        best=utterance_table(f"Lowest WER of {focus}", best, focus, utt2),
+        style=(files(PACKAGE) / "templates" / "style.css").read_text(encoding="utf-8"),
     )
     with atomic_write(output) as f:
         f.write(page)
 
 
-@dataclass(frozen=True)
-class Training:
-    """Curves of a training: those to see first, and the others."""
-
-    name: str
-    main: List[Picture]
-    others: List[Picture]
-
-    @classmethod
-    def read(cls, name: str, folders: Sequence[Path]) -> "Training":
-        """Read and draw all curves; there are none of a model that was brought."""
-        runs = [training_curves.read_curves(folder) for folder in folders]
-        quantities = sorted({quantity for run in runs for quantity in run})
-        pictures: Dict[bool, List[Picture]] = {True: [], False: []}
-        for quantity in quantities:
-            curves = [run[quantity] for run in runs if quantity in run]
-            picture = training_curves.plot(name, quantity, curves)
-            pictures[training_curves.is_main(quantity)].append(picture)
-        return cls(name, pictures[True], pictures[False])
+def _training(name: str, folders: Sequence[Path]) -> Dict[str, Any]:
+    """Draw the curves of a training, those to see first and others; a brought model has none."""
+    runs = [training_curves.read_curves(folder) for folder in folders]
+    pictures: Dict[bool, List[Picture]] = {True: [], False: []}
+    for quantity in sorted({quantity for run in runs for quantity in run}):
+        curves = [run[quantity] for run in runs if quantity in run]
+        picture = training_curves.plot(name, quantity, curves)
+        pictures[training_curves.is_main(quantity)].append(picture)
+    return {"name": name, "main": pictures[True], "others": pictures[False]}
 
 
-@dataclass(frozen=True)
-class TokenizerPart:
-    """What stage 11 found out about the clusters; ``overview`` is its own large picture."""
-
-    table: Table
-    pictures: List[Picture]
-    overview: Optional[str]
-
-    @classmethod
-    def read(cls, folder: Path) -> "TokenizerPart":
-        """Read and draw."""
-        quality = tokenizer_plots.read_quality(folder)
-        pictures = [tokenizer_plots.plot_sizes(quality)]
-        if quality.get("noise_stability") is not None:
-            pictures.append(tokenizer_plots.plot_stability(quality))
-        png = folder / "quality.png"
-        overview = data_uri("image/png", png.read_bytes()) if png.exists() else None
-        return cls(tokenizer_plots.quality_table(quality), pictures, overview)
+def _tokenizer(folder: Path) -> Dict[str, Any]:
+    """Show what stage 11 found out about the clusters; ``overview`` is its own large picture."""
+    quality = tokenizer_plots.read_cluster_quality(folder)
+    pictures = [tokenizer_plots.plot_sizes(quality)]
+    if quality.get("noise_stability") is not None:
+        pictures.append(tokenizer_plots.plot_stability(quality))
+    png = folder / "quality.png"
+    overview = data_uri("image/png", png.read_bytes()) if png.exists() else None
+    table = tokenizer_plots.quality_table(quality)
+    return {"table": table, "pictures": pictures, "overview": overview}
 
 
-@dataclass(frozen=True)
-class MapPart:
-    """The map of frames: its panels by name, the numbers, and what the frames are of."""
-
-    panels: List[Tuple[str, Picture]]
-    table: Table
-    source: str
-
-    @classmethod
-    def read(cls, path: Path) -> "MapPart":
-        """Read and draw."""
-        found = EmbeddingMap.load(path)
-        return cls(
-            tokenizer_plots.map_panels(found), tokenizer_plots.map_table(found), found.source
-        )
+def _map(path: Path) -> Dict[str, Any]:
+    """Draw a map of frames: its panels by name, the numbers, and what the frames are of."""
+    found = EmbeddingMap.load(path)
+    panels, table = tokenizer_plots.map_panels(found), tokenizer_plots.map_table(found)
+    return {"panels": panels, "table": table, "source": found.source}
 
 
 def _splits(
@@ -185,15 +151,11 @@ def _check_there(
         )
 
 
-def _environment() -> Environment:
+def _template() -> Template:
     return Environment(
         loader=PackageLoader(PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-
-
-def _style() -> str:
-    return (files(PACKAGE) / "templates" / "style.css").read_text(encoding="utf-8")
+    ).get_template("page.html")

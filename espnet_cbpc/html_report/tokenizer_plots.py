@@ -14,12 +14,12 @@ from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import MISSING, percent
 from espnet_cbpc.utils.cli import UserError
 
-Quality = Dict[str, Any]
+Quality = Dict[str, Any]  # of the clusters
 SHOWN_LABELS = len(COLOURS)  # colours that can be told apart
 OTHERS = "#8c8c8c"
 
 
-def read_quality(folder: Path) -> Quality:
+def read_cluster_quality(folder: Path) -> Quality:
     """Return quality.json of a tokenizer's folder.
 
     Raises:

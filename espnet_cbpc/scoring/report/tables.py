@@ -100,7 +100,10 @@ def quality_tests(results: Results, baseline: str) -> List[Table]:
 def quality_totals(results: Results, set_name: str) -> Table:
     """Return the speech quality of each system over all speech of a set that has references."""
     quality = results["quality"][set_name]
-    rows = [[system, *_means(found["total"], True)] for system, found in quality.items()]
+    rows = [
+        [system, *means_of(found["total"], found["total"], True)]
+        for system, found in quality.items()
+    ]
     head = ["system", *map(title, next(iter(quality.values()))["total"])]
     return Table(f"Speech quality: {set_name}, in brackets the interval of the mean", head, rows)
 
@@ -110,7 +113,7 @@ def quality_by_group(results: Results, set_name: str, breakdown: str) -> Table:
     quality, totals = results["quality"][set_name], quality_totals(results, set_name)
     groups = {name: groups_by(results, found, breakdown) for name, found in quality.items()}
     rows = [
-        [with_unit(breakdown, value), system, *_means(of_values[value])]
+        [with_unit(breakdown, value), system, *means_of(of_values[value], of_values[value])]
         for value in next(iter(groups.values()))
         for system, of_values in groups.items()
     ]
@@ -135,10 +138,6 @@ def system_table(results: Results, system: str) -> Table:
 def means_of(means: Means, measures: Iterable[str], interval: bool = False) -> List[str]:
     """Return the cells of some measures, a dash for one that is not there."""
     return [mean_of(m, means[m], interval) if m in means else MISSING for m in measures]
-
-
-def _means(means: Means, interval: bool = False) -> List[str]:
-    return means_of(means, means, interval)
 
 
 def _test_table(what: str, corner: str, tests: Sequence[Test], column: str) -> Optional[Table]:

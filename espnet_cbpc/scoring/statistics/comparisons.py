@@ -75,21 +75,10 @@ def compare(
         found = difference(scores[a], scores[b], blocks, how)
         if found is None:
             continue
-        tests.append(
-            {
-                "set": set_name,
-                "measure": measure,
-                "a": a,
-                "b": b,
-                "difference": found.value,
-                "interval": found.interval,
-                "interval_kind": interval_kind(found.seeds),
-                "p": found.p,
-                "p_bootstrap": found.p_bootstrap,
-                "p_matched_pairs": None,
-                "seeds": found.seeds,
-            }
-        )
+        kind, ps = interval_kind(found.seeds), {"p": found.p, "p_bootstrap": found.p_bootstrap}
+        test = {"set": set_name, "measure": measure, "a": a, "b": b, "difference": found.value}
+        test.update(interval=found.interval, interval_kind=kind, **ps, p_matched_pairs=None)
+        tests.append({**test, "seeds": found.seeds})
     return tests
 
 

@@ -53,7 +53,8 @@ def mean_over_seeds(
     The ratio is linearised: utterance u of seed s counts as (value - ratio x weight) / mean weight.
 
     Args:
-        values: (S, U) errors, or values of a measure.
+        values: (S, U) errors, or values of a measure; or system A's less B's, seed s of B being the
+            partner of A's (same random numbers, or earlier stages shared), or B without seeds.
         weights: (U,) reference words, or ones; utterances of weight 0 are left out.
         blocks: (U,) labels of utterances that belong together, as by speaker or by the clean speech
             they share; each block then counts as one utterance.
@@ -82,29 +83,6 @@ def mean_over_seeds(
         freedom,
         len(values),
     )
-
-
-def difference_over_seeds(
-    a: np.ndarray,
-    b: np.ndarray,
-    weights: np.ndarray,
-    blocks: Optional[Sequence[str]] = None,
-    level: float = 0.95,
-) -> Estimate:
-    """Estimate how much system A's rate or mean exceeds B's on the same utterances.
-
-    Args:
-        a: (S, U) values as of :func:`mean_over_seeds`.
-        b: (S, U), whose seed s is the partner of A's (same random numbers, or earlier stages
-            shared); or (1, U), a system without seeds, which is then taken as it is.
-        weights, blocks, level: as of :func:`mean_over_seeds`.
-
-    Raises:
-        ValueError: numbers of seeds that differ, neither of them one.
-    """
-    if len(a) != len(b) and 1 not in (len(a), len(b)):
-        raise ValueError(f"{len(a)} seeds against {len(b)}: seeds must be paired")
-    return mean_over_seeds(a - b, weights, blocks, level)
 
 
 def _variance_of_mean(table: np.ndarray) -> Tuple[float, float]:

@@ -12,20 +12,23 @@ from espnet_cbpc.scoring.wer.word_alignment import Chunk, align_texts
 GOOD_WORDS = 2  # in a row, right in both systems, end a segment; as in NIST's sc_stats
 
 
-class PairedBootstrap(NamedTuple):
-    """Outcome of :func:`paired_bootstrap`.
+class Difference(NamedTuple):
+    """How much the rate or mean of system A exceeds that of system B.
 
     Attributes:
-        difference: rate (or mean) of A less that of B.
-        interval: percentile interval of the difference.
-        improvement: share of the draws where A's rate is the lower one; ties count half.
-        p: two-sided, of no difference.
+        value: that of A less that of B.
+        interval: of ``value``.
+        p: two-sided; with several seeds it accounts for seeds and utterances, with one it is
+            ``p_bootstrap``.
+        p_bootstrap: of the paired bootstrap over utterances, seeds taken as they are.
+        seeds: number of seeds.
     """
 
-    difference: float
+    value: float
     interval: Tuple[float, float]
-    improvement: float
     p: float
+    p_bootstrap: float
+    seeds: int
 
 
 class MatchedPairs(NamedTuple):
@@ -52,12 +55,12 @@ def paired_bootstrap(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-) -> PairedBootstrap:
+) -> Difference:
     """Compare two systems by drawing utterances, the same for both, with replacement.
 
     Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance
-    evaluation", ICASSP 2004, with their "probability of improvement". The p value is twice the
-    smaller share of the draws on one side of 0, those at 0 and the sample itself counted.
+    evaluation", ICASSP 2004. The p value is twice the smaller share of the draws on one side of 0,
+    those at 0 and the sample itself counted.
 
     Args:
         a: (utterances,) errors, or values of a measure, of system A.
@@ -70,12 +73,9 @@ def paired_bootstrap(
     drawn = resampled_ratios(difference[None], np.asarray(weights)[None], blocks, resamples, seed)
     low, high = percentiles(drawn, level)[0]
     fewer = 1 + min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return PairedBootstrap(
-        float(difference.sum() / np.sum(weights)),
-        (float(low), float(high)),
-        float(((drawn < 0).mean() + (drawn <= 0).mean()) / 2),
-        min(1.0, float(2 * fewer / (resamples + 1))),
-    )
+    p = min(1.0, float(2 * fewer / (resamples + 1)))
+    value = float(difference.sum() / np.sum(weights))
+    return Difference(value, (float(low), float(high)), p, p, 1)
 
 
 def matched_pairs(
