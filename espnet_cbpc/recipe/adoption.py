@@ -19,8 +19,8 @@ OLD = ".stages"
 def check_version_0_1(recipe: Recipe, ledger: Ledger) -> None:
     """Take an experiment of version 0.1 over where that is asked for, and else stop.
 
-    What its stages had done, and is there, counts as done with the options of now, and what they had
-    begun as begun. Trained models must have been trained with the configurations of now.
+    What its stages had done, and is there, counts as done with the options of now, and what they
+    had begun as begun. Trained models must have been trained with the configurations of now.
 
     Raises:
         UserError: there is one and ``--adopt`` is not given, or a model was trained otherwise.
@@ -30,8 +30,8 @@ def check_version_0_1(recipe: Recipe, ledger: Ledger) -> None:
         return
     if not recipe.options.adopt:
         raise UserError(
-            f"{recipe.layout.expdir} was made by version 0.1, which kept its books in {old}: continue "
-            "it with --adopt and the options that it was made with, or name another --expdir"
+            f"{recipe.layout.expdir} was made by version 0.1, which kept its books in {old}: "
+            "continue it with --adopt and its options of then, or name another --expdir"
         )
     steps = [
         step
@@ -87,7 +87,9 @@ def _contradictions(step: Step) -> List[str]:
     written = step.outputs[0] / "config.yaml"
     if not written.is_file():
         return []
-    given = next((step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {})
+    given = next(
+        (step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {}
+    )
     words = [word for key, value in step.inputs.items() if key.endswith("_args") for word in value]
     skipped = {word[2:] for word in words if word.startswith("--")}
     if not step.inputs.get("use_transcripts", True):

@@ -62,8 +62,8 @@ class Digests:
     def audio(self, scp: Union[str, Path]) -> str:
         """Return the digest of the recordings that a table lists.
 
-        Of a recording in the recipe's folder the content counts; of one elsewhere, in a corpus, size
-        and time of change.
+        Of a recording in the recipe's folder the content counts; of one elsewhere, in a corpus,
+        size and time of change.
 
         Raises:
             Missing: no such table, or a recording is gone.
@@ -238,7 +238,9 @@ def resolve(inputs: Mapping[str, Any], digests: Digests) -> Dict[str, Any]:
     Raises:
         Missing: one is not there.
     """
-    values = {k: v.value(digests) if isinstance(v, Input.__args__) else v for k, v in inputs.items()}
+    values = {
+        k: v.value(digests) if isinstance(v, Input.__args__) else v for k, v in inputs.items()
+    }
     return json.loads(json.dumps(values, default=str))
 
 
@@ -266,7 +268,13 @@ def differences(old: Any, new: Any, name: str = "") -> List[str]:
 
 
 def _shown(value: Any) -> str:
-    text = "unset" if value in (None, "", []) else value if isinstance(value, str) else json.dumps(value)
+    text = (
+        "unset"
+        if value in (None, "", [])
+        else value
+        if isinstance(value, str)
+        else json.dumps(value)
+    )
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

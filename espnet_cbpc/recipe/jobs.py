@@ -168,7 +168,9 @@ class _Process:
             f.seek(self.begin)
             lines = f.read().decode(errors="replace").splitlines()
         told = [line for line in lines if line.startswith("error: ")] or lines[-15:]
-        return "\n".join([*told, f"a job failed; its log: {self.job.log}"]).replace("error: ", "", 1)
+        return "\n".join([*told, f"a job failed; its log: {self.job.log}"]).replace(
+            "error: ", "", 1
+        )
 
 
 class _Forked(_Process):
@@ -236,7 +238,9 @@ class _Cluster(_Process):
     def error(self) -> str:
         """Return what is known of a failure."""
         if not self.job.log.exists():
-            return f"{shlex.join(self.process.args[:1])}: the job was not started (cmd.sh names this)"
+            return (
+                f"{shlex.join(self.process.args[:1])}: the job was not started (cmd.sh names this)"
+            )
         return super().error()
 
 

@@ -28,7 +28,9 @@ def name_of_model(model: str) -> str:
         path = re.split("[?#]", path)[0]
     if Path(path).exists():
         path = str(Path(path).resolve())
-    name = re.sub(r"\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$", "", path.rstrip("/").split("/")[-1])
+    name = re.sub(
+        r"\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$", "", path.rstrip("/").split("/")[-1]
+    )
     return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)
 
 
@@ -138,7 +140,8 @@ class Experiment:
         """Return a joint model."""
         name = system.name if system.name == self.options.enh_asr_tag else system.name + self.suffix
         by_asr_loss = any(
-            list(c[:2]) == ["valid", "loss_asr"] for c in system.config.get("best_model_criterion", [])
+            list(c[:2]) == ["valid", "loss_asr"]
+            for c in system.config.get("best_model_criterion", [])
         )
         loss = "loss_asr" if by_asr_loss and self.options.use_transcripts else "loss"
         checkpoint = self.options.inference_enh_asr_model or f"valid.{loss}.ave.pth"

@@ -128,7 +128,9 @@ class Ledger:
             self._move_back(step, status.kept)
             status = self.status(step)
         if status.state is not State.DONE:
-            self._write(step, {"state": "begun", "inputs": status.inputs, "began": now(), **_made_by()})
+            self._write(
+                step, {"state": "begun", "inputs": status.inputs, "began": now(), **_made_by()}
+            )
         return status
 
     def finish(self, step: Step) -> None:
@@ -163,7 +165,13 @@ class Ledger:
         why = "; ".join(status.reasons) or "there is no record of how it was made"
         for path, place in places.items():
             logging.info("%s: %s moves to %s (%s)", step.name, path, place, why)
-            _move(path, place)
+            try:
+                _move(path, place)
+            except UserError:
+                for back, there in places.items():
+                    if back != path and there.exists():
+                        os.rename(there, back)
+                raise
         self._record_file(step).unlink(missing_ok=True)
 
     def _move_back(self, step: Step, folder: Path) -> None:
@@ -284,5 +292,3 @@ def _made_by() -> Dict[str, str]:
         "host": platform.node(),
         "made_by": f"espnet-cbpc {__version__}, ESPnet {version('espnet')}",
     }
-
-

@@ -48,13 +48,19 @@ class RecipeOptions:
     stop_stage: int = _general(len(STAGES), "last stage")
     skip_train: bool = _general(False, "leave out stages 6-13; what they make must be there")
     dry_run: bool = _general(False, "only say which steps would run, and because of what")
-    status: bool = _general(False, "only say what is done, running or out of date, and where its log is")
-    keep: bool = _general(False, "stop rather than replace a model that has been trained to its end")
+    status: bool = _general(
+        False, "only say what is done, running or out of date, and where its log is"
+    )
+    keep: bool = _general(
+        False, "stop rather than replace a model that has been trained to its end"
+    )
     adopt: bool = _general(False, "continue an experiment of version 0.1")
     nj: int = _general(2, "parallel jobs on data")
     train_nj: int = _general(1, "training runs at a time (stages 9 and 10, and 13)")
     inference_nj: int = _general(2, "systems decoded at a time")
-    ngpu: Optional[int] = _general(None, "GPUs for training and inference; empty: 1 where there is one")
+    ngpu: Optional[int] = _general(
+        None, "GPUs for training and inference; empty: 1 where there is one"
+    )
     num_nodes: int = _general(1, "machines for training")
     dumpdir: str = _general("dump", "formatted data")
     expdir: str = _general("exp", "experiments")
@@ -251,7 +257,9 @@ def _check(options: RecipeOptions) -> None:
             "--use_transcripts false needs --asr_model: an ASR model cannot be trained without text"
         )
     if len(options.seeds) > 1 and (options.asr_tag or options.enh_tag or options.enh_asr_tag):
-        raise UserError("--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds")
+        raise UserError(
+            "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
+        )
     if options.results and not options.results.endswith(".md"):
         raise UserError(
             f"--results {options.results}: name a Markdown file, such as {options.expdir}/dev.md"

@@ -49,7 +49,11 @@ class Recipe:
     def sets_with_text(self) -> List[str]:
         """Return the test sets that have transcripts; before there are data, all."""
         raw = self.layout.raw
-        return [n for n in self.options.test_sets if not (raw / n).is_dir() or (raw / n / "text").is_file()]
+        return [
+            n
+            for n in self.options.test_sets
+            if not (raw / n).is_dir() or (raw / n / "text").is_file()
+        ]
 
     def quality_sets(self) -> List[str]:
         """Return the test sets whose speech quality is measured: those with simulated speech."""
@@ -58,6 +62,6 @@ class Recipe:
         return [name for name in names if self.is_simulated(self.layout.raw / name)]
 
     def is_simulated(self, folder) -> bool:
-        """Return whether some of a set is simulated, and has clean references; True before it is made."""
+        """Return whether a set has simulated speech; True before it is made."""
         table = folder / "utt2category"
         return not folder.is_dir() or (table.is_file() and "SIMU" in read_table(table).values())

@@ -184,7 +184,8 @@ class Runner:
                 pending.update(dict.fromkeys(step.outputs, step))
                 yield line
         self.digests.save()
-        yield f"{done} of the steps of these stages are done, {len(set(map(id, pending.values())))} are not"
+        left = len(set(map(id, pending.values())))
+        yield f"{done} of the steps of these stages are done, {left} are not"
 
     def _foreseen(self, number: int, step: Step, pending: dict) -> Optional[str]:
         """Return what would become of a step, None where it is done."""

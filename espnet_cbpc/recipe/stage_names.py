@@ -53,4 +53,6 @@ def stage_number(word: str, option: str) -> int:
         return int(word)
     near = difflib.get_close_matches(word, NAMES, n=1)
     hint = f", did you mean {near[0]}?" if near else ""
-    raise UserError(f"--{option} {word}: no such stage{hint} (1 to {len(NAMES)}, or a name; --help)")
+    raise UserError(
+        f"--{option} {word}: no such stage{hint} (1 to {len(NAMES)}, or a name; --help)"
+    )

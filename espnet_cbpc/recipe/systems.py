@@ -85,9 +85,9 @@ def _compared(
     """Return the systems of a comparison.
 
     Args:
-        path: YAML with ``systems``: by name, a ``title``, a ``config`` (file of a joint training) and
-            optional ``changes`` of it and of the ``tokenizer``, see :func:`merged`. ``changes`` on
-            top are those of all.
+        path: YAML with ``systems``: by name, a ``title``, a ``config`` (file of a joint training)
+            and optional ``changes`` of it and of the ``tokenizer``, see :func:`merged`. ``changes``
+            on top are those of all.
         names: which systems; none: all.
         tokenizer: configuration that systems have unless they change it.
         stem: the name of its file.
@@ -129,7 +129,8 @@ def _parts(path: Union[str, Path]) -> Tuple[Dict[str, Any], Dict[str, Any]]:
 def _checked(path: Union[str, Path], name: str, entry: Any) -> Mapping[str, Any]:
     if not isinstance(entry, dict) or not {"title", "config"} <= set(entry) <= KEYS:
         raise UserError(
-            f"{path}: system {name} must have a title and a config, and else only changes and tokenizer"
+            f"{path}: system {name} must have a title and a config, and else only changes and "
+            "tokenizer"
         )
     return entry
 

@@ -24,10 +24,7 @@ def decoded(recipe: Recipe) -> Dict[Path, Any]:
 def inference(recipe: Recipe) -> List[List[Step]]:
     """Return the steps that decode each set, a chain for each system."""
     return [
-        [
-            _inference(recipe, experiment, system, folder, name)
-            for name in recipe.options.test_sets
-        ]
+        [_inference(recipe, experiment, system, folder, name) for name in recipe.options.test_sets]
         for folder, (experiment, system) in decoded(recipe).items()
     ]
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 from espnet_cbpc.data.kaldi.deal import deal_table
 from espnet_cbpc.model.joint_config import joint_config
-from espnet_cbpc.recipe.inputs import Data, File
+from espnet_cbpc.recipe.inputs import File
 from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.layout import Experiment
 from espnet_cbpc.recipe.recipe import Recipe

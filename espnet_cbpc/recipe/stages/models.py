@@ -112,7 +112,16 @@ def _clean_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     inputs.update(asr_config=read_yaml(o.asr_config), asr_args=shlex.split(o.asr_args), fs=o.fs_hz)
     return [
         stats_step(recipe, stats, command, inputs),
-        Step(exp.name, {**inputs, "seed": experiment.seed}, (exp,), run, "", None, True, exp / "train.log"),
+        Step(
+            exp.name,
+            {**inputs, "seed": experiment.seed},
+            (exp,),
+            run,
+            "",
+            None,
+            True,
+            exp / "train.log",
+        ),
     ]
 
 
@@ -156,7 +165,11 @@ def asr_lengths(recipe: Recipe, experiment: Experiment) -> Dict[str, Any]:
     if o.asr_model:
         return {"asr": experiment.asr}
     tokens = File(recipe.layout.tokens / "tokens.txt")
-    return {"asr_config": read_yaml(o.asr_config), "asr_args": shlex.split(o.asr_args), "tokens": tokens}
+    return {
+        "asr_config": read_yaml(o.asr_config),
+        "asr_args": shlex.split(o.asr_args),
+        "tokens": tokens,
+    }
 
 
 def enh(recipe: Recipe) -> List[List[Step]]:
@@ -185,7 +198,16 @@ def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
     inputs.update(enh_args=shlex.split(o.enh_args), **mixing_inputs(recipe))
     return [
         stats_step(recipe, stats, command, inputs),
-        Step(exp.name, {**inputs, "seed": experiment.seed}, (exp,), run, "", None, True, exp / "train.log"),
+        Step(
+            exp.name,
+            {**inputs, "seed": experiment.seed},
+            (exp,),
+            run,
+            "",
+            None,
+            True,
+            exp / "train.log",
+        ),
     ]
 
 

@@ -108,7 +108,7 @@ def _tables(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
 
 
 def _embedding_map(recipe: Recipe) -> Step:
-    """Where frames lie before joint training and after it, of the first one and those compared with."""
+    """Return the step that maps frames before joint training and after it."""
     o, layout, experiment = recipe.options, recipe.layout, recipe.experiments[0]
     systems, tested = layout.systems, compared_with(recipe)
     shown = [s for s in systems if s is systems[0] or s.label in tested]
@@ -120,7 +120,12 @@ def _embedding_map(recipe: Recipe) -> Step:
     words += ["--enh_train_config", enh.exp / "config.yaml"]
     words += ["--enh_model_file", enh.exp / enh.checkpoint, "--joint"]
     words += [f"{k}={m.exp / 'config.yaml'},{m.exp / m.checkpoint}" for k, m in joint.items()]
-    words += ["--tokenizer", fitted / "tokenizer.safetensors", "--config", fitted / "tokenizer.yaml"]
+    words += [
+        "--tokenizer",
+        fitted / "tokenizer.safetensors",
+        "--config",
+        fitted / "tokenizer.yaml",
+    ]
     words += ["--data_dir", layout.valid, "--fs", o.fs_hz, "--seed", o.seed]
     words += ["--output", layout.embedding_map]
 
@@ -165,7 +170,14 @@ def pack(recipe: Recipe) -> List[Step]:
     model = recipe.experiments[0].joint(system)
     packed, scores = model.exp / "packed", layout.numbers
     log = packed / "export.log"
-    words = ["--expdir", model.exp, "--model_file", model.exp / model.checkpoint, "--outdir", packed]
+    words = [
+        "--expdir",
+        model.exp,
+        "--model_file",
+        model.exp / model.checkpoint,
+        "--outdir",
+        packed,
+    ]
     words += ["--decode_config", o.inference_config, "--data", layout.data_note]
     words += ["--license", o.model_license]
     inputs: Dict[str, Any] = {"model": model, "inference_config": read_yaml(o.inference_config)}

@@ -109,6 +109,14 @@ def train(
         return
     launch = ["--cmd", " ".join(jobs.train_cmd), "--log", f"{exp}/train.log", "--ngpu", str(ngpu)]
     launch += ["--num_nodes", str(nodes), "--init_file_prefix", f"{exp}/.dist_init_"]
-    launch += ["--multiprocessing_distributed", "true", "--", "python", "-m", command.module, *words]
+    launch += [
+        "--multiprocessing_distributed",
+        "true",
+        "--",
+        "python",
+        "-m",
+        command.module,
+        *words,
+    ]
     # the launcher submits the jobs, and is none itself
     replace(jobs, train_cmd=()).run(Job("espnet2.bin.launch", launch, exp / "launch.log"))

@@ -1,10 +1,10 @@
-"""The systems of a comparison."""
+"""The joint systems of a recipe: of its configurations, or of a comparison."""
 
 import pytest
 import yaml
 
-from espnet_cbpc.bin import expand_comparison
-from espnet_cbpc.recipe.comparison import merged, read_comparison, read_multicondition_asr
+from espnet_cbpc.recipe.options import RecipeOptions
+from espnet_cbpc.recipe.systems import joint_systems, merged, multicondition_config
 from espnet_cbpc.utils.cli import UserError
 
 TRAIN = {"max_epoch": 12, "joint_conf": {"alpha": 0.1, "teacher": "frozen"}, "criteria": [1, 2]}
@@ -31,8 +31,13 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
+def compared(path="comparison.yaml", names=(), **options):
+    given = {"tokenizer_conf": "tokenizer.yaml", "systems": tuple(names), **options}
+    return joint_systems(RecipeOptions(comparison=path, **given))
+
+
 def test_systems_are_the_base_with_changes(files):
-    both, none, coarse = read_comparison("comparison.yaml", "tokenizer.yaml")
+    both, none, coarse = compared()
     assert both.config == {**TRAIN, "max_epoch": 4}
     assert none.title == "No contrast"
     assert none.config == {
@@ -48,7 +53,10 @@ def test_common_changes_reach_the_asr_model_without_se_where_it_has_such_a_key(f
     (files / "asr.yaml").write_text("max_epoch: 12\nseed: 3\n")
     changes = {"max_epoch": 4, "joint_conf": {"alpha": 1}}
     (files / "comparison.yaml").write_text(yaml.safe_dump({**SYSTEMS, "changes": changes}))
-    assert read_multicondition_asr("comparison.yaml", "asr.yaml") == {"max_epoch": 4, "seed": 3}
+    options = RecipeOptions(comparison="comparison.yaml", multicondition_asr_config="asr.yaml")
+    assert multicondition_config(options) == {"max_epoch": 4, "seed": 3}
+    alone = RecipeOptions(multicondition_asr_config="asr.yaml")
+    assert multicondition_config(alone) == {"max_epoch": 12, "seed": 3}
 
 
 def test_merging_leaves_both_as_they_were():
@@ -67,22 +75,32 @@ def test_items_of_a_list_are_changed_by_their_names():
         merged(base, {"criteria": {"c": None}})
 
 
-def test_files_for_the_recipe_are_grouped_by_tokenizer(files, capsys):
-    expand_comparison.main(
-        "--comparison comparison.yaml --tokenizer_conf tokenizer.yaml --outdir out".split()
+def test_names_tell_the_tokenizer_and_what_is_frozen(files):
+    both, _, coarse = compared(asr_update=False, use_transcripts=False)
+    assert both.name == "both_frozen_asr_no_transcripts"
+    assert both.label == "Both losses (both_frozen_asr_no_transcripts)"
+    assert both.tokenizer_name == "tokenizer_n_clusters50"
+    assert coarse.tokenizer_name == "tokenizer_n_clusters8"
+
+
+def test_configurations_have_their_titles_in_a_field(files):
+    (files / "base.yaml").write_text("# no title\ntitle: The base\nmax_epoch: 1\n")
+    options = {"baseline_configs": ("base.yaml",), "enh_asr_config": "train.yaml"}
+    base, main = joint_systems(
+        RecipeOptions(tokenizer_conf="tokenizer.yaml", enh_asr_tag="mine", **options)
     )
-    assert capsys.readouterr().out.splitlines() == [
-        "out/tokenizer_n_clusters50.yaml out/both.yaml out/none.yaml",
-        "out/tokenizer_n_clusters8.yaml out/coarse.yaml",
-    ]
-    assert (files / "out" / "none.yaml").read_text().startswith("# No contrast\n")
-    assert yaml.safe_load((files / "out" / "none.yaml").read_text())["max_epoch"] == 5
-    tokenizer = yaml.safe_load((files / "out" / "tokenizer_n_clusters8.yaml").read_text())
-    assert tokenizer == {"n_clusters": 8, "seed": 0}
+    assert (base.label, base.config) == ("The base (base)", {"max_epoch": 1})
+    assert (main.name, main.title, main.config) == ("mine", "train", TRAIN)
+
+
+def test_two_systems_of_one_name_are_refused(files):
+    options = {"baseline_configs": ("train.yaml",), "enh_asr_config": "train.yaml"}
+    with pytest.raises(UserError, match="several joint systems are named train: rename a file"):
+        joint_systems(RecipeOptions(tokenizer_conf="tokenizer.yaml", **options))
 
 
 def test_some_systems(files):
-    systems = read_comparison("comparison.yaml", "tokenizer.yaml", ["coarse", "both"])
+    systems = compared(names=["coarse", "both"])
     assert [system.name for system in systems] == ["coarse", "both"]
 
 
@@ -97,9 +115,9 @@ def test_some_systems(files):
 def test_bad_comparisons_are_refused(files, content, message):
     (files / "bad.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(UserError, match=message):
-        read_comparison("bad.yaml", "tokenizer.yaml")
+        compared("bad.yaml")
 
 
 def test_unknown_system_is_refused(files):
     with pytest.raises(UserError, match="no system x; there are both, none, coarse"):
-        read_comparison("comparison.yaml", "tokenizer.yaml", ["x"])
+        compared(names=["x"])

@@ -1,0 +1,81 @@
+"""The command line of a recipe."""
+
+import pytest
+
+from espnet_cbpc.recipe.options import FIELDS, parse, usage
+from espnet_cbpc.utils.cli import UserError
+
+SETS = ["--train_set", "train", "--valid_set", "dev", "--test_sets", "a b"]
+
+
+@pytest.fixture(autouse=True)
+def configurations(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").mkdir()
+    names = ("train_asr", "train_enh", "tokenizer_kmeans", "train_enh_asr_cbpc", "decode")
+    for name in names:
+        (tmp_path / "conf" / f"{name}.yaml").write_text("")
+
+
+def test_values_have_their_kinds_and_the_last_counts():
+    options = parse([*SETS, "--nj", "3", "--stop-stage", "scoring", "--nj=4", "--fs", "8k"])
+    assert (options.nj, options.stop_stage, options.fs_hz) == (4, 15, 8000)
+    assert options.test_sets == ("a", "b") and options.ngpu is None
+    assert parse([*SETS, "--asr_args", "--max_epoch 1"]).asr_args == "--max_epoch 1"
+    assert parse([*SETS, "--ngpu", ""]).ngpu is None and parse([*SETS, "--ngpu", "2"]).ngpu == 2
+
+
+@pytest.mark.parametrize("words, expected", [([], True), (["true"], True), (["false"], False)])
+def test_flags_stand_alone_or_with_a_value(words, expected):
+    assert parse([*SETS, "--dry_run", *words, "--nj", "1"]).dry_run is expected
+    assert parse([*SETS, "--dry_run", *words]).dry_run is expected
+
+
+def test_seeds_are_one_or_several():
+    assert parse(SETS).train_seeds == (None,)
+    assert parse([*SETS, "--train_seed", "3"]).train_seeds == (3,)
+    assert parse([*SETS, "--seeds", "0 7"]).train_seeds == (0, 7)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--no_such_option", "1"], "^unknown option --no_such_option; see --help$"),
+        (["--stop_stag", "1"], "unknown option --stop_stag, did you mean --stop_stage?"),
+        (["--PATH", "/tmp"], "unknown option --PATH"),
+        (["--stage"], "option --stage needs a value"),
+        (["stage=1"], "stage=1: options are of the form --name value"),
+        (["--stage", "scorin"], "no such stage, did you mean scoring?"),
+        (["--stage", "0"], "--stage 0: no such stage"),
+        (["--nj", "many"], "--nj many: must be a number"),
+        (["--nj", "0"], "--nj 0: must be at least 1"),
+        (["--use_lm", "maybe"], "--use_lm maybe: must be true or false"),
+        (["--use_lm", "true"], "--use_lm true needs --lm_config"),
+        (["--use_transcripts", "false"], "--use_transcripts false needs --asr_model"),
+        (["--asr_config", "no.yaml"], r"no.yaml: no such file \(--asr_config names it\)"),
+        (["--test_sets", ""], "--test_sets is not given"),
+        (["--results", "dev.json"], "--results dev.json: name a Markdown file, such as exp/dev.md"),
+        (["--seeds", "0 1", "--asr_tag", "x"], "name one model, not those of --seeds"),
+        (["--seeds", "0 one"], "--seeds 0 one: must be whole numbers"),
+        (
+            ["--use_lm", "true", "--lm_config", "conf/decode.yaml", "--asr_model", "x"],
+            "--asr_model brings its own",
+        ),
+    ],
+)
+def test_mistakes_are_named(words, message):
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        parse([*SETS, *words])
+
+
+def test_greedy_search_has_no_use_for_a_language_model(tmp_path):
+    (tmp_path / "conf" / "decode.yaml").write_text("ctc_greedy: true\n")
+    with pytest.raises(UserError, match="give another --inference_config"):
+        parse([*SETS, "--use_lm", "true", "--lm_config", "conf/decode.yaml"])
+
+
+def test_help_has_every_option_and_stage():
+    text = usage()
+    assert all(f"--{name} " in text for name in FIELDS)
+    assert "11 tokenizer: acoustic tokenizer" in text
+    assert all(field.metadata["help"] for field in FIELDS.values())
