@@ -5,10 +5,9 @@ import shutil
 
 import pytest
 
-from espnet_cbpc.bin import score_asr
 from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
 from espnet_cbpc.scoring.wer.sclite import MARK
-from espnet_cbpc.scoring.wer.score_wer import summary
+from espnet_cbpc.scoring.wer.score_wer import score_asr, summary
 from espnet_cbpc.utils.cli import UserError
 
 SCLITE = """#!/bin/sh
@@ -31,13 +30,14 @@ def files(tmp_path):
     }
     for name, content in tables.items():
         (tmp_path / name).write_text(content)
-    return [f"--{name}={tmp_path / name}" for name in tables] + [f"--outdir={tmp_path / 'out'}"]
+    return {name: tmp_path / name for name in (*tables, "outdir")}
 
 
-def test_score_folders(files, tmp_path, capsys, monkeypatch):
+def test_score_folders(files, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no sclite
-    score_asr.main(files)
-    wer, cer = tmp_path / "out" / "score_wer", tmp_path / "out" / "score_cer"
+    totals = score_asr(**files)
+    assert totals["wer"] == ErrorCounts(9, 2, 1, 1)
+    wer, cer = tmp_path / "outdir" / "score_wer", tmp_path / "outdir" / "score_cer"
     assert (wer / "ref.trn").read_text().splitlines()[1] == "four five (s1-s1-b)"
     assert (cer / "hyp.trn").read_text().splitlines()[1] == ("f o u r <space> f i v e (s1-s1-b)")
     assert not (wer / "result.sclite.txt").exists()
@@ -49,14 +49,13 @@ def test_score_folders(files, tmp_path, capsys, monkeypatch):
     assert rows["s1"] == ["2", "5", "80.0", "20.0", "0.0", "20.0", "40.0", "50.0"]
     assert rows["s2"] == ["1", "4", "50.0", "25.0", "25.0", "0.0", "50.0", "100.0"]
     assert rows["Sum/Avg"] == ["3", "9", "66.7", "22.2", "11.1", "11.1", "44.4", "66.7"]
-    assert "WER 44.4 % (4 errors in 9)" in capsys.readouterr().out
 
 
 def test_empty_hypotheses_are_scored(files, tmp_path):
     (tmp_path / "hyp").write_text("s1-a\ns1-b\ns2-c\n")
-    score_asr.main(files)
-    assert (tmp_path / "out/score_wer/hyp.trn").read_text().splitlines()[0] == " (s1-s1-a)"
-    assert "WER 100.0 %" in (tmp_path / "out/score_wer/result.txt").read_text()
+    score_asr(**files)
+    assert (tmp_path / "outdir/score_wer/hyp.trn").read_text().splitlines()[0] == " (s1-s1-a)"
+    assert "WER 100.0 %" in (tmp_path / "outdir/score_wer/result.txt").read_text()
 
 
 def test_refused_input_leaves_nothing(files, tmp_path):
@@ -64,13 +63,13 @@ def test_refused_input_leaves_nothing(files, tmp_path):
     with pytest.raises(
         UserError, match=re.escape("2 utterance(s) without hypothesis (s1-b, s2-c)")
     ):
-        score_asr.main(files)
+        score_asr(**files)
     (tmp_path / "utt2spk").write_text("s1-a s1\n")
     with pytest.raises(
         UserError, match=r"utt2spk: 2 utterance\(s\) of .*ref missing \(s1-b, s2-c\)"
     ):
-        score_asr.main(files)
-    assert not (tmp_path / "out").exists()
+        score_asr(**files)
+    assert not (tmp_path / "outdir").exists()
 
 
 @pytest.mark.parametrize("name", ["sclite", "sctk"])
@@ -82,8 +81,8 @@ def test_sclite_is_compared_with(files, tmp_path, monkeypatch, caplog, name, sub
     program.chmod(0o755)
     (program.parent / "cat").symlink_to(shutil.which("cat"))
     monkeypatch.setenv("PATH", str(program.parent))
-    score_asr.main(files)
-    assert "Sum" in (tmp_path / "out/score_wer/result.sclite.txt").read_text()
+    score_asr(**files)
+    assert "Sum" in (tmp_path / "outdir/score_wer/result.sclite.txt").read_text()
     warnings = [m for m in caplog.messages if "score_wer: sclite DISAGREES" in m]
     assert bool(warnings) == warned
 
@@ -101,7 +100,7 @@ def test_words_that_are_marks_to_sclite_are_the_reason(
     program.write_text(SCLITE.replace("{sub}", "1"))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    score_asr.main(files)
+    score_asr(**files)
     (told,) = [message for message in caplog.messages if "score_wer: sclite" in message]
     assert "sclite counts otherwise: it counts" in told and "DISAGREES" not in told
     assert told.endswith(f"; to sclite {marks} in 1 line(s) are no words but marks")
@@ -119,16 +118,15 @@ def test_a_reference_of_white_space_is_empty(files, tmp_path, text):
     (tmp_path / "ref").write_text("".join(f"s{i} {text}\n" for i in range(3)), encoding="utf-8")
     message = r"ref:1: 's0' has no value \(the like in lines 2, 3\)|ref: no reference has words"
     with pytest.raises(UserError, match=message):
-        score_asr.main(files)
-    assert not (tmp_path / "out").exists()
+        score_asr(**files)
+    assert not (tmp_path / "outdir").exists()
 
 
-def test_white_space_of_any_kind_parts_words(files, tmp_path, capsys):
+def test_white_space_of_any_kind_parts_words(files, tmp_path):
     ref = "s1-a one\u3000two\u00a0three\ns1-b four\u2028five\ns2-c six seven\u0085eight nine\n"
     (tmp_path / "ref").write_text(ref, encoding="utf-8")
-    score_asr.main(files)
-    assert "WER 44.4 % (4 errors in 9)" in capsys.readouterr().out
-    assert (tmp_path / "out/score_wer/ref.trn").read_text() == (
+    assert score_asr(**files)["wer"] == ErrorCounts(9, 2, 1, 1)
+    assert (tmp_path / "outdir/score_wer/ref.trn").read_text() == (
         "one two three (s1-s1-a)\nfour five (s1-s1-b)\nsix seven eight nine (s2-s2-c)\n"
     )
 
@@ -139,9 +137,9 @@ def test_failing_sclite_is_reported(files, tmp_path, monkeypatch, caplog):
     program.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    score_asr.main(files)
+    score_asr(**files)
     assert "sclite failed, so there is no result.sclite.txt: broken" in caplog.text
-    assert not (tmp_path / "out/score_wer/result.sclite.txt").exists()
+    assert not (tmp_path / "outdir/score_wer/result.sclite.txt").exists()
 
 
 def test_summary_of_a_speaker_with_a_long_name():
