@@ -1,6 +1,7 @@
 """Plots of WER by a property of the utterances: SNR, noise, environment, speaker."""
 
 import textwrap
+from dataclasses import replace
 from typing import Dict, List, Optional
 
 import numpy as np
@@ -8,8 +9,8 @@ from matplotlib.figure import Figure
 
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.figures import Picture, draw, look
-from espnet_cbpc.scoring.report.by_property import ByProperty, Rate, totals
-from espnet_cbpc.scoring.report.results import Results
+from espnet_cbpc.scoring.report.by_property import ByProperty, Rate
+from espnet_cbpc.scoring.report.results import Bootstrap
 from espnet_cbpc.scoring.report.wording import percent, property_name, with_unit
 from espnet_cbpc.scoring.statistics.estimates import Resampling, intervals
 from espnet_cbpc.scoring.statistics.groups import group, lowest
@@ -18,27 +19,24 @@ MOST_POINTS = 48  # of the plot by noise: as many as fit on a screen
 MOST_BANDS = 5  # systems whose intervals can be told apart
 
 
-def from_scores(results: Results, decoded: DecodedSet, breakdown: str) -> ByProperty:
-    """Return WER by a property that the results do not have, or that has many values.
+def with_scores(found: ByProperty, decoded: DecodedSet, bootstrap: Bootstrap) -> ByProperty:
+    """Complete what the results do not have, or that has many values, from the scores of a set.
 
-    Args:
-        results: which say how intervals are made.
-        decoded: the set.
-        breakdown: name of a ``utt2*`` table; where the set has none, there is one value.
+    Where the set has no such table, there is one value.
     """
-    how = dict(results["bootstrap"])
+    how = dict(bootstrap)
     block, how = how.pop("block"), Resampling(**how)
-    groups = group(decoded.ref, decoded.properties.get(breakdown, {}))
+    groups = group(decoded.ref, decoded.properties.get(found.breakdown, {}))
     index = {utterance: i for i, utterance in enumerate(decoded.ref)}
     labels = None if block is None else np.array([decoded.value(block, u) for u in decoded.ref])
     rates: Dict[str, Dict[str, Rate]] = {system: {} for system in decoded.scores}
     for value, utterances in groups.items():
         members = [index[utterance] for utterance in utterances]
         rows = [scores.at(members) for scores in decoded.scores.values()]
-        found = intervals(rows, None if labels is None else labels[members], how)
-        for system, row, interval in zip(rates, rows, found):
+        ends = intervals(rows, None if labels is None else labels[members], how)
+        for system, row, interval in zip(rates, rows, ends):
             rates[system][value] = (_number(row.rate), [_number(end) for end in interval])
-    return ByProperty(decoded.name, breakdown, rates, totals(results, rates, decoded.name))
+    return replace(found, rates=rates)
 
 
 def hardest(found: ByProperty) -> List[str]:

@@ -130,7 +130,7 @@ def _splits(
         for decoded in sets:
             split = from_results(results, decoded.scores, decoded.name, breakdown)
             if len(split.values) < 2:
-                split = error_plots.from_scores(results, decoded, breakdown)
+                split = error_plots.with_scores(split, decoded, results["bootstrap"])
             found.append(split)
     return [(split, error_plots.plot(split)) for split in found if len(split.values) > 1]
 
@@ -147,7 +147,7 @@ def _check_there(
     if missing:
         raise UserError(
             f"{len(missing)} file(s) or folder(s) missing ({listed(missing)}): give the recipe's "
-            "folders, from its directory, after stage 15"
+            "folders, from its directory, when all systems have decoded the sets"
         )
 
 

@@ -31,8 +31,8 @@ def read_cluster_quality(folder: Path) -> Quality:
         if {"sizes", "dead", "perplexity"} <= quality.keys():
             return quality
     except (OSError, ValueError, AttributeError) as e:
-        raise UserError(f"{path}: cannot be read ({e}): run stage 11 again") from e
-    raise UserError(f"{path}: not the report on a tokenizer: run stage 11 again")
+        raise UserError(f"{path}: cannot be read ({e}): fit the tokenizer again") from e
+    raise UserError(f"{path}: not the report on a tokenizer: fit it again")
 
 
 def quality_table(quality: Quality) -> Table:

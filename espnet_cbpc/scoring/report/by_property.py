@@ -46,20 +46,17 @@ class ByProperty:
         return Table(f"{self.title}, in brackets the interval", head, rows)
 
 
-def totals(results: Results, systems: Iterable[str], set_name: str) -> Dict[str, Rate]:
-    """Return WER and interval of systems on a set."""
-    return {system: _rate(results["wer"][system][set_name]["total"]) for system in systems}
-
-
 def from_results(
     results: Results, systems: Iterable[str], set_name: str, breakdown: str
 ) -> ByProperty:
     """Return what the results tell of a set; without values where they are not split so."""
-    rates = {}
+    rates, totals = {}, {}
     for system in systems:
-        groups = groups_by(results, results["wer"][system][set_name], breakdown)
+        errors = results["wer"][system][set_name]
+        groups = groups_by(results, errors, breakdown)
         rates[system] = {value: _rate(part) for value, part in groups.items()}
-    return ByProperty(set_name, breakdown, rates, totals(results, rates, set_name))
+        totals[system] = _rate(errors["total"])
+    return ByProperty(set_name, breakdown, rates, totals)
 
 
 def _rate(errors: ErrorRate) -> Rate:

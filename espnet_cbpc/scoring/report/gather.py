@@ -52,7 +52,7 @@ def write_report(
     resamples: int = 1000,
     notes: Optional[PathLike] = None,
 ) -> Results:
-    """Write a Markdown report, and the numbers that it is made from beside it.
+    """Write a Markdown report, and the numbers that it is made from beside it; return these.
 
     Args:
         systems: name of each system to its folder with ``<set>/text`` and, where it enhances,
@@ -71,9 +71,6 @@ def write_report(
         compare_with: systems that all others are tested against; None: the first.
         resamples: draws of the bootstrap.
         notes: Markdown file to end the report with.
-
-    Returns:
-        The numbers.
 
     Raises:
         UserError: a file is missing or malformed, utterances differ, systems cannot be compared, or

@@ -1,6 +1,6 @@
 """The tables of a report: errors, paired tests, speech quality."""
 
-from typing import Iterable, List, Mapping, Optional, Sequence
+from typing import Iterable, List, Optional, Sequence
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import Means, Results, Test, groups_by
@@ -142,12 +142,11 @@ def means_of(means: Means, measures: Iterable[str], interval: bool = False) -> L
 
 def _test_table(what: str, corner: str, tests: Sequence[Test], column: str) -> Optional[Table]:
     keys = list(dict.fromkeys(test[column] for test in tests))
-    cells: Mapping[str, dict] = {test["a"]: {} for test in tests}
-    for test in tests:
-        cells[test["a"]][test[column]] = _test_cell(test)
-    rows = [[system, *(row.get(key, MISSING) for key in keys)] for system, row in cells.items()]
-    caption = f"Against {tests[0]['b']}: {what}" if tests else ""
-    return Table(caption, [corner, *map(title, keys)], rows) if rows else None
+    cells = {(test["a"], test[column]): _test_cell(test) for test in tests}
+    systems = dict.fromkeys(test["a"] for test in tests)
+    rows = [[name, *(cells.get((name, key), MISSING) for key in keys)] for name in systems]
+    head = [corner, *map(title, keys)]
+    return Table(f"Against {tests[0]['b']}: {what}", head, rows) if tests else None
 
 
 def _test_cell(test: Test) -> str:

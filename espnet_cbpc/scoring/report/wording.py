@@ -1,13 +1,12 @@
 """How the figures of a report read, in the Markdown tables and on the page alike."""
 
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
-from espnet_cbpc.scoring.report.results import ErrorRate, QualityMean, Results, Test
+from espnet_cbpc.scoring.report.results import ErrorRate, Interval, QualityMean, Results, Test
 from espnet_cbpc.scoring.statistics.groups import lowest
 
 MISSING = "–"
-Interval = Optional[Sequence[Optional[float]]]
 
 
 def percent(rate: Optional[float]) -> str:
@@ -15,7 +14,7 @@ def percent(rate: Optional[float]) -> str:
     return MISSING if rate is None else _rounded(100 * rate, 1)
 
 
-def percent_with_interval(rate: Optional[float], interval: Interval) -> str:
+def percent_with_interval(rate: Optional[float], interval: Optional[Interval]) -> str:
     """Return a share of 1 and its interval in percent; an interval without an end is left out."""
     return percent(rate) + _in_brackets(interval, percent)
 
@@ -25,7 +24,7 @@ def rate_of(errors: ErrorRate) -> str:
     return percent_with_interval(errors["rate"], errors["interval"])
 
 
-def measured(measure: str, value: float, interval: Interval = None) -> str:
+def measured(measure: str, value: float, interval: Optional[Interval] = None) -> str:
     """Return a value of speech quality (a difference, too) with the measure's digits."""
     digits = MEASURES[measure].digits
     return _rounded(value, digits) + _in_brackets(interval, lambda end: _rounded(end, digits))
@@ -85,7 +84,7 @@ def origin_note(results: Results) -> str:
     return f"In brackets: {100 * how['level']:.0f} % interval, {'; '.join(ways)}."
 
 
-def _in_brackets(interval: Interval, show: Callable[[float], str]) -> str:
+def _in_brackets(interval: Optional[Interval], show: Callable[[float], str]) -> str:
     if not interval or None in interval:
         return ""
     low, high = interval

@@ -32,14 +32,12 @@ class Estimate(NamedTuple):
         interval: where the true value lies with the asked confidence.
         p: two-sided, of the hypothesis that the true value is 0.
         freedom: degrees of freedom of the t distribution that ``interval`` and ``p`` are from.
-        seeds: how many were used; with one, seeds are not accounted for, but utterances alone.
     """
 
     value: float
     interval: Tuple[float, float]
     p: float
     freedom: float
-    seeds: int
 
 
 def mean_over_seeds(
@@ -81,7 +79,6 @@ def mean_over_seeds(
         (float(ratio - half), float(ratio + half)),
         _two_sided(ratio, variance, freedom),
         freedom,
-        len(values),
     )
 
 

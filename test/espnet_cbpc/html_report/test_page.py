@@ -377,7 +377,7 @@ def test_other_files_than_results_are_refused(copy, tmp_path, content):
 def test_other_files_than_the_tokenizers_report_are_refused(copy, tmp_path, content):
     root, command = copy
     (root / "tokenizer/quality.json").write_text(content)
-    with pytest.raises(UserError, match="quality.json: .*run stage 11 again"):
+    with pytest.raises(UserError, match="quality.json: .*fit .* again"):
         make(command, tmp_path)
 
 
