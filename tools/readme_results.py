@@ -1,7 +1,8 @@
 """Bring the results in a Markdown file up to date with the results files that its markers name.
 
 What stands between a marker and the next <!-- /results --> is replaced. File names are relative to
-the Markdown file; a system is named by its tag or in full. Two kinds of markers:
+the Markdown file; a system is named in full, or by the tag that its name has in brackets. Two kinds
+of markers:
 
 <!-- results: scores FILE [--systems SYSTEM ...] [--sets SET ...] [--quality SET MEASURE ...] -->
     a table: the WER on each set, and means of speech quality on one of them
@@ -11,23 +12,22 @@ the Markdown file; a system is named by its tag or in full. Two kinds of markers
 """
 
 import argparse
-import json
 import re
 import shlex
 import textwrap
 from pathlib import Path
-from typing import Any, Collection, Dict, List, NoReturn, Optional, Sequence
+from typing import Collection, Dict, List, NoReturn, Optional, Sequence
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
-from espnet_cbpc.scoring.report.markdown import markdown_table, origin_note
-from espnet_cbpc.scoring.report.system_names import find_system, without_tag
+from espnet_cbpc.scoring.report.results import Results, SetQuality, Test, read_results
+from espnet_cbpc.scoring.report.table import Table
+from espnet_cbpc.scoring.report.tables import means_of
 from espnet_cbpc.scoring.report.wording import (
-    MISSING,
-    mean_of,
     measured,
+    origin_note,
     p_equals,
     percent,
-    percent_with_interval,
+    rate_of,
     title,
 )
 from espnet_cbpc.utils.cli import UserError, listed, run
@@ -43,8 +43,7 @@ WHERE = {
 WIDTH = 100  # of lines of text
 SIGNIFICANT = 0.05  # p values below it
 NO_BREAK = "\N{NO-BREAK SPACE}"
-Report = Dict[str, Any]
-Test = Dict[str, Any]
+NAME = re.compile(r"(?P<title>.*) \((?P<tag>[\w.-]+)\)")  # of a recipe's joint systems
 
 
 class MarkerParser(argparse.ArgumentParser):
@@ -109,14 +108,10 @@ def updated(text: str, folder: Path) -> str:
 def block(marker: str, folder: Path) -> str:
     """Return what belongs between a marker and its end."""
     options = marker_parser().parse_args(shlex.split(marker))
-    try:
-        report = json.loads((folder / options.file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise UserError(f"{options.file} cannot be read as results: {e}") from e
-    return options.make(report, options)
+    return options.make(read_results(folder / options.file), options)
 
 
-def score_table(report: Report, options: argparse.Namespace) -> str:
+def score_table(report: Results, options: argparse.Namespace) -> str:
     """Return the table of scores, with a line on what it is made from."""
     systems = [named(report, name) for name in options.systems or report["systems"]]
     sets = [known(name, report["sets"]) for name in options.sets or report["sets"]]
@@ -124,17 +119,15 @@ def score_table(report: Report, options: argparse.Namespace) -> str:
     quality = quality_on(report, quality_set, measures) if options.quality else {}
     rows = []
     for system in systems:
-        totals = (report["wer"][system][name]["total"] for name in sets)
-        rates = [percent_with_interval(total["rate"], total["interval"]) for total in totals]
+        rates = [rate_of(report["wer"][system][name]["total"]) for name in sets]
         means = quality[system]["total"] if system in quality else {}
-        cells = (mean_of(m, means[m], True) if m in means else MISSING for m in measures)
-        rows.append([without_tag(system), *rates, *cells])
+        rows.append([title_of(system), *rates, *means_of(means, measures, True)])
     heads = [f"WER (%), {where(name).split(' ', 1)[1]}" for name in sets]
-    table = markdown_table(["system", *heads, *map(title, measures)], rows)
-    return f"{table}\n\n{textwrap.fill(origin(report, quality_set), WIDTH)}"
+    table = Table("Scores", ["system", *heads, *map(title, measures)], rows)
+    return f"{table.markdown()}\n\n{textwrap.fill(origin(report, quality_set), WIDTH)}"
 
 
-def quality_on(report: Report, set_name: str, measures: Sequence[str]) -> Dict[str, Any]:
+def quality_on(report: Results, set_name: str, measures: Sequence[str]) -> Dict[str, SetQuality]:
     """Return the systems' speech quality on a set, which must have the measures."""
     quality = report["quality"][known(set_name, report["quality"])]
     there = next(iter(quality.values()))["total"]
@@ -144,7 +137,7 @@ def quality_on(report: Report, set_name: str, measures: Sequence[str]) -> Dict[s
     return quality
 
 
-def origin(report: Report, quality_set: Optional[str]) -> str:
+def origin(report: Results, quality_set: Optional[str]) -> str:
     """Return what a table's figures are of."""
     header = report["header"]
     parts = [
@@ -156,16 +149,16 @@ def origin(report: Report, quality_set: Optional[str]) -> str:
     return " ".join(filter(None, parts))
 
 
-def difference_list(report: Report, options: argparse.Namespace) -> str:
+def difference_list(report: Results, options: argparse.Namespace) -> str:
     """Return an item for each system."""
     against, level = named(report, options.against), report["bootstrap"]["level"]
-    items = [f"Compared with *{without_tag(against)}*:", ""]
+    items = [f"Compared with *{title_of(against)}*:", ""]
     for system in (named(report, name) for name in options.systems):
         by_measure = []
         for measure in options.measures:
             tests = [find_test(report, system, against, measure, name) for name in options.sets]
             by_measure += findings(tests, level)
-        item = f"* *{without_tag(system)}*: {'; '.join(by_measure)}."
+        item = f"* *{title_of(system)}*: {'; '.join(by_measure)}."
         items.append(textwrap.fill(item, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     return "\n".join(items).replace(NO_BREAK, " ")
 
@@ -216,7 +209,7 @@ def evidence(test: Test, level: float) -> str:
     return f"{100 * level:.0f} % CI {low} to {high}, {p}"
 
 
-def find_test(report: Report, a: str, b: str, measure: str, set_name: str) -> Test:
+def find_test(report: Results, a: str, b: str, measure: str, set_name: str) -> Test:
     """Return the test of A against B."""
     wanted = {"a": a, "b": b, "measure": measure, "set": set_name}
     for test in report["tests"]:
@@ -225,13 +218,22 @@ def find_test(report: Report, a: str, b: str, measure: str, set_name: str) -> Te
     raise UserError(f"no test of the {measure} of '{a}' against '{b}' on {set_name}")
 
 
-def named(report: Report, name: str) -> str:
-    """Return the system of that name or tag."""
-    system = find_system(report["systems"], name)
-    if system is None:
-        systems = report["systems"]
-        raise UserError(f"no system {name}; there are {listed(systems, len(systems))}")
-    return system
+def named(report: Results, name: str) -> str:
+    """Return the system of that name or tag, of which there must be one."""
+    systems = report["systems"]
+    tags = {system: match["tag"] for system in systems if (match := NAME.fullmatch(system))}
+    found = [system for system in systems if name in (system, tags.get(system))]
+    if len(found) != 1:
+        raise UserError(
+            f"{len(found) or 'no'} systems {name}; there are {listed(systems, len(systems))}"
+        )
+    return found[0]
+
+
+def title_of(system: str) -> str:
+    """Return a system's name without its tag."""
+    match = NAME.fullmatch(system)
+    return match["title"] if match else system
 
 
 def known(name: str, names: Collection[str]) -> str:

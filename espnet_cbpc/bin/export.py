@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--decode_config", help="YAML file of the decoding that the scores were made with"
     )
     parser.add_argument("--results", help="results.json of a report, for the scores")
-    parser.add_argument("--system", help="name or tag of this system in it; empty: the last one")
+    parser.add_argument("--system", help="name of this system in it; empty: the last one")
     return parser
 
 

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from espnet_cbpc.scoring.wer.word_alignment import align
+from espnet_cbpc.scoring.wer.word_alignment import align_texts
 
 # The hidden words are for those who hear the page: del and ins are seldom told.
 SUBSTITUTE = Markup(
@@ -22,7 +22,7 @@ INSERT = Markup(
 def aligned(ref: str, hyp: str) -> Markup:
     """Return the words, in order, as HTML: an error a word, labelled S, D or I."""
     parts = []
-    for kind, said, heard in align(ref, hyp):
+    for kind, said, heard in align_texts(ref, hyp):
         if kind == "equal":
             parts.append(Markup.escape(" ".join(said)))
         elif kind == "substitute":

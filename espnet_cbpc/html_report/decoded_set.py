@@ -6,7 +6,7 @@ from typing import Dict, Mapping, Optional, Sequence
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.table import Table
-from espnet_cbpc.scoring.statistics.utterance_scores import Scores, read_recognition
+from espnet_cbpc.scoring.statistics.utterance_scores import Scores, TextErrors, read_hypotheses
 from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
 
 
@@ -49,7 +49,7 @@ class DecodedSet:
         ref = read_table(directory / "text")
         hyp, counts, scores = {}, {}, {}
         for system, folders in systems.items():
-            found = read_recognition(folders, directory.parent, directory.name)
+            found = TextErrors.count(ref, read_hypotheses(folders, directory.name, ref))
             sums = (sum(of_seeds, ErrorCounts()) for of_seeds in zip(*found.counts))
             hyp[system], counts[system] = found.hyp[0], dict(zip(ref, sums))
             scores[system] = found.scores

@@ -1,114 +1,53 @@
-"""Plots and tables of WER by a property of the utterances: SNR, noise, environment, speaker."""
+"""Plots of WER by a property of the utterances: SNR, noise, environment, speaker."""
 
 import textwrap
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from dataclasses import replace
+from typing import Dict, List, Optional
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.figures import Picture, draw, look
-from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.report.wording import (
-    percent,
-    percent_with_interval,
-    property_name,
-    with_unit,
-)
+from espnet_cbpc.scoring.report.by_property import ByProperty, Rate
+from espnet_cbpc.scoring.report.results import Bootstrap
+from espnet_cbpc.scoring.report.wording import percent, property_name, with_unit
 from espnet_cbpc.scoring.statistics.estimates import Resampling, intervals
 from espnet_cbpc.scoring.statistics.groups import group, lowest
 
-Rate = Tuple[Optional[float], Sequence[Optional[float]]]  # and its interval
 MOST_POINTS = 48  # of the plot by noise: as many as fit on a screen
 MOST_BANDS = 5  # systems whose intervals can be told apart
 
 
-@dataclass(frozen=True)
-class ByProperty:
-    """WER of every system for every value of a property, on one set.
+def with_scores(found: ByProperty, decoded: DecodedSet, bootstrap: Bootstrap) -> ByProperty:
+    """Complete what the results do not have, or that has many values, from the scores of a set.
 
-    Attributes:
-        set_name: the set.
-        breakdown: the ``utt2*`` table.
-        rates: system to value to WER and its interval; every system has the same values.
+    Where the set has no such table, there is one value.
     """
-
-    set_name: str
-    breakdown: str
-    rates: Dict[str, Dict[str, Rate]]
-
-    @property
-    def values(self) -> List[str]:
-        """The values, as in the results: numbers first, in ascending order."""
-        return list(next(iter(self.rates.values())))
-
-    @property
-    def title(self) -> str:
-        """Set and property."""
-        return f"{self.set_name}: WER by {property_name(self.breakdown)}"
-
-    def table(self) -> Table:
-        """Return all numbers."""
-        head = ["system", *(with_unit(self.breakdown, value) for value in self.values)]
-        rows = [
-            [system, *(percent_with_interval(*rate) for rate in of_values.values())]
-            for system, of_values in self.rates.items()
-        ]
-        return Table(f"{self.title} (%), in brackets the interval", head, rows)
-
-    def hardest(self) -> List[str]:
-        """Return the values of the highest mean WER, the highest first, as many as are drawn."""
-
-        def mean(value: str) -> float:
-            rates = [of_values[value][0] for of_values in self.rates.values()]
-            return float(np.mean([rate for rate in rates if rate is not None] or [0.0]))
-
-        most = max(2, MOST_POINTS // len(self.rates))
-        return sorted(self.values, key=mean, reverse=True)[:most]
-
-
-def from_results(
-    results: Dict[str, Any], systems: Iterable[str], set_name: str, breakdown: str
-) -> Optional[ByProperty]:
-    """Return what results.json tells of a set; None where it has no two values of the property."""
-    rates = {}
-    for system in systems:
-        entry = results["wer"][system][set_name]
-        first = breakdown == results["breakdown"]
-        groups = entry["groups"] if first else entry.get("further", {}).get(breakdown, {})
-        rates[system] = {value: (part["rate"], part["interval"]) for value, part in groups.items()}
-    found = ByProperty(set_name, breakdown, rates)
-    return found if len(found.values) > 1 else None
-
-
-def from_scores(
-    decoded: DecodedSet, breakdown: str, block: Optional[str], how: Resampling
-) -> Optional[ByProperty]:
-    """Return WER by a property that results.json does not have, or that has many values.
-
-    Args:
-        decoded: the set.
-        breakdown: name of a ``utt2*`` table.
-        block: name of the table by whose values utterances depend on one another; None: none do.
-        how: intervals are made.
-
-    Returns:
-        None where the set has no such table, or one value in it.
-    """
-    groups = group(decoded.ref, decoded.properties.get(breakdown, {}))
-    if len(groups) < 2:
-        return None
+    how = dict(bootstrap)
+    block, how = how.pop("block"), Resampling(**how)
+    groups = group(decoded.ref, decoded.properties.get(found.breakdown, {}))
     index = {utterance: i for i, utterance in enumerate(decoded.ref)}
     labels = None if block is None else np.array([decoded.value(block, u) for u in decoded.ref])
     rates: Dict[str, Dict[str, Rate]] = {system: {} for system in decoded.scores}
     for value, utterances in groups.items():
         members = [index[utterance] for utterance in utterances]
         rows = [scores.at(members) for scores in decoded.scores.values()]
-        found = intervals(rows, None if labels is None else labels[members], how)
-        for system, row, interval in zip(rates, rows, found):
+        ends = intervals(rows, None if labels is None else labels[members], how)
+        for system, row, interval in zip(rates, rows, ends):
             rates[system][value] = (_number(row.rate), [_number(end) for end in interval])
-    return ByProperty(decoded.name, breakdown, rates)
+    return replace(found, rates=rates)
+
+
+def hardest(found: ByProperty) -> List[str]:
+    """Return the values of the highest mean WER, the highest first, as many as are drawn."""
+
+    def mean(value: str) -> float:
+        rates = [of_values[value][0] for of_values in found.rates.values()]
+        return float(np.mean([rate for rate in rates if rate is not None] or [0.0]))
+
+    most = max(2, MOST_POINTS // len(found.rates))
+    return sorted(found.values, key=mean, reverse=True)[:most]
 
 
 def plot(found: ByProperty) -> Picture:
@@ -116,7 +55,7 @@ def plot(found: ByProperty) -> Picture:
     numbers = [lowest(value) for value in found.values]
     legend = 0.16 * sum(len(_wrapped(system).splitlines()) for system in found.rates)
     if any(n is None for n in numbers):
-        rows = len(found.hardest())
+        rows = len(hardest(found))
         height = 1.0 + rows * (0.16 + 0.07 * len(found.rates)) + legend
         return draw(lambda figure: _rows(figure, found), _alt_of_rows(found), height=height)
     return draw(lambda figure: _lines(figure, found), _alt_of_lines(found), height=2.7 + legend)
@@ -140,7 +79,7 @@ def _lines(figure: Figure, found: ByProperty) -> None:
 
 def _rows(figure: Figure, found: ByProperty) -> None:
     axes = figure.add_subplot()
-    shown = found.hardest()
+    shown = hardest(found)
     step = 0.7 / len(found.rates)
     for i, (system, of_values) in enumerate(found.rates.items()):
         y = np.arange(len(shown)) - 0.35 + step * (i + 0.5)
@@ -173,10 +112,10 @@ def _alt_of_lines(found: ByProperty) -> str:
 
 
 def _alt_of_rows(found: ByProperty) -> str:
-    hardest = found.hardest()[0]
-    rates = [f"{s} {percent(of_values[hardest][0])} %" for s, of_values in found.rates.items()]
+    value = hardest(found)[0]
+    rates = [f"{s} {percent(of_values[value][0])} %" for s, of_values in found.rates.items()]
     return (
-        f"Dot plot, {found.title}. Highest on average: {with_unit(found.breakdown, hardest)} "
+        f"Dot plot, {found.title}. Highest on average: {with_unit(found.breakdown, value)} "
         f"({'; '.join(rates)}). All numbers are in the table below."
     )
 

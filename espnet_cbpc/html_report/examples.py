@@ -13,7 +13,7 @@ from espnet_cbpc.html_report.alignment_html import aligned
 from espnet_cbpc.html_report.clips import audio_uri, spectrogram_pictures, without_clipping
 from espnet_cbpc.html_report.figures import Picture
 from espnet_cbpc.html_report.selection import Choice, Place, rate
-from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import percent, property_name, with_unit
 
 NOISY, CLEAN = "noisy speech", "clean speech"

@@ -1,33 +1,28 @@
 """The report on an experiment as one HTML file that needs nothing else."""
 
-import json
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from espnet_cbpc.html_report import error_plots, summary, tokenizer_plots, training_curves
+from espnet_cbpc.html_report import error_plots, tokenizer_plots, training_curves
 from espnet_cbpc.html_report.clips import scale_picture
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.embedding_map import EmbeddingMap
 from espnet_cbpc.html_report.examples import make_example, utterance_table
 from espnet_cbpc.html_report.figures import Picture, data_uri
 from espnet_cbpc.html_report.selection import choose, worst_and_best
-from espnet_cbpc.html_report.tables import Table
-from espnet_cbpc.scoring.report.paired_tables import EXPLANATION
-from espnet_cbpc.scoring.statistics.estimates import Resampling
+from espnet_cbpc.scoring.report import tables
+from espnet_cbpc.scoring.report.by_property import ByProperty, from_results
+from espnet_cbpc.scoring.report.results import Results, read_results
+from espnet_cbpc.scoring.report.wording import origin_note
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
 PathLike = Union[str, Path]
 Folders = Mapping[str, Sequence[Path]]
 PACKAGE = "espnet_cbpc.html_report"
-PARTS = (  # of results.json
-    "sets", "systems", "seeds", "header", "wer", "quality", "tests", "mean_over", "bootstrap",
-    "breakdown", "breakdowns",
-)  # fmt: skip
 
 
 def write_page(
@@ -70,129 +65,74 @@ def write_page(
     _check_there(found["sets"], systems, Path(data_root), experiments or {})
     utt2 = list(dict.fromkeys([*found["breakdowns"], *breakdowns]))
     block = found["bootstrap"]["block"]
-    tables = utt2 if block is None else [*utt2, block]
-    sets = [DecodedSet.read(Path(data_root) / s, systems, tables) for s in found["sets"]]
+    utt2s = utt2 if block is None else [*utt2, block]
+    sets = [DecodedSet.read(Path(data_root) / s, systems, utt2s) for s in found["sets"]]
     focus = list(systems)[-1]
     worst, best = worst_and_best(sets, focus, rows)
     chosen = choose(sets, focus, seed) if examples else []
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            results=found,
-            summary=summary,
-            explanation=EXPLANATION,
-            splits=_splits(found, sets, utt2),
-            trainings=[Training.read(name, dirs) for name, dirs in (experiments or {}).items()],
-            tokenizer=None if tokenizer is None else TokenizerPart.read(Path(tokenizer)),
-            embedding_map=None if embedding_map is None else MapPart.read(Path(embedding_map)),
-            examples=[make_example(choice, systems, utt2, max_seconds) for choice in chosen],
-            examples_wanted=examples,
-            scale=scale_picture(),
-            focus=focus,
-            several_seeds=[name for name, folders in systems.items() if len(folders) > 1],
-            worst=utterance_table(f"Highest WER of {focus}", worst, focus, utt2),
-            best=utterance_table(f"Lowest WER of {focus}", best, focus, utt2),
-            style=_style(),
-        )
+    page = _template().render(
+        results=found,
+        tables=tables,
+        origin_note=origin_note(found),
+        splits=_splits(found, sets, utt2),
+        trainings=[_training(name, dirs) for name, dirs in (experiments or {}).items()],
+        tokenizer=None if tokenizer is None else _tokenizer(Path(tokenizer)),
+        embedding_map=None if embedding_map is None else _map(Path(embedding_map)),
+        examples=[make_example(choice, systems, utt2, max_seconds) for choice in chosen],
+        examples_wanted=examples,
+        scale=scale_picture(),
+        focus=focus,
+        several_seeds=[name for name, folders in systems.items() if len(folders) > 1],
+        worst=utterance_table(f"Highest WER of {focus}", worst, focus, utt2),
+        best=utterance_table(f"Lowest WER of {focus}", best, focus, utt2),
+        style=(files(PACKAGE) / "templates" / "style.css").read_text(encoding="utf-8"),
     )
     with atomic_write(output) as f:
         f.write(page)
 
 
-def read_results(path: PathLike, systems: Folders) -> Dict[str, Any]:
-    """Return what results.json holds.
-
-    Raises:
-        UserError: it is missing or something else, or lacks one of the systems.
-    """
-    remedy = "make it with stage 16, or espnet_cbpc.bin.report"
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise UserError(f"{path}: cannot be read as JSON ({e}): {remedy}") from e
-    missing = [part for part in PARTS if not isinstance(results, dict) or part not in results]
-    if missing:
-        raise UserError(f"{path}: lacks {listed(missing)}: {remedy}")
-    unknown = [name for name in systems if name not in results["systems"]]
-    if unknown or not systems:
-        raise UserError(
-            f"{path}: has no results of {len(unknown)} of the systems ({listed(unknown)}): it has "
-            f"{listed(results['systems'])}: give these names"
-        )
-    return results
+def _training(name: str, folders: Sequence[Path]) -> Dict[str, Any]:
+    """Draw the curves of a training, those to see first and others; a brought model has none."""
+    runs = [training_curves.read_curves(folder) for folder in folders]
+    pictures: Dict[bool, List[Picture]] = {True: [], False: []}
+    for quantity in sorted({quantity for run in runs for quantity in run}):
+        curves = [run[quantity] for run in runs if quantity in run]
+        picture = training_curves.plot(name, quantity, curves)
+        pictures[training_curves.is_main(quantity)].append(picture)
+    return {"name": name, "main": pictures[True], "others": pictures[False]}
 
 
-@dataclass(frozen=True)
-class Training:
-    """Curves of a training: those to see first, and the others."""
-
-    name: str
-    main: List[Picture]
-    others: List[Picture]
-
-    @classmethod
-    def read(cls, name: str, folders: Sequence[Path]) -> "Training":
-        """Read and draw all curves; there are none of a model that was brought."""
-        runs = [training_curves.read_curves(folder) for folder in folders]
-        quantities = sorted({quantity for run in runs for quantity in run})
-        pictures: Dict[bool, List[Picture]] = {True: [], False: []}
-        for quantity in quantities:
-            curves = [run[quantity] for run in runs if quantity in run]
-            picture = training_curves.plot(name, quantity, curves)
-            pictures[training_curves.is_main(quantity)].append(picture)
-        return cls(name, pictures[True], pictures[False])
+def _tokenizer(folder: Path) -> Dict[str, Any]:
+    """Show what stage 11 found out about the clusters; ``overview`` is its own large picture."""
+    quality = tokenizer_plots.read_cluster_quality(folder)
+    pictures = [tokenizer_plots.plot_sizes(quality)]
+    if quality.get("noise_stability") is not None:
+        pictures.append(tokenizer_plots.plot_stability(quality))
+    png = folder / "quality.png"
+    overview = data_uri("image/png", png.read_bytes()) if png.exists() else None
+    table = tokenizer_plots.quality_table(quality)
+    return {"table": table, "pictures": pictures, "overview": overview}
 
 
-@dataclass(frozen=True)
-class TokenizerPart:
-    """What stage 11 found out about the clusters; ``overview`` is its own large picture."""
-
-    table: Table
-    pictures: List[Picture]
-    overview: Optional[str]
-
-    @classmethod
-    def read(cls, folder: Path) -> "TokenizerPart":
-        """Read and draw."""
-        quality = tokenizer_plots.read_quality(folder)
-        pictures = [tokenizer_plots.plot_sizes(quality)]
-        if quality.get("noise_stability") is not None:
-            pictures.append(tokenizer_plots.plot_stability(quality))
-        png = folder / "quality.png"
-        overview = data_uri("image/png", png.read_bytes()) if png.exists() else None
-        return cls(tokenizer_plots.quality_table(quality), pictures, overview)
-
-
-@dataclass(frozen=True)
-class MapPart:
-    """The map of frames: its panels by name, the numbers, and what the frames are of."""
-
-    panels: List[Tuple[str, Picture]]
-    table: Table
-    source: str
-
-    @classmethod
-    def read(cls, path: Path) -> "MapPart":
-        """Read and draw."""
-        found = EmbeddingMap.load(path)
-        return cls(
-            tokenizer_plots.map_panels(found), tokenizer_plots.map_table(found), found.source
-        )
+def _map(path: Path) -> Dict[str, Any]:
+    """Draw a map of frames: its panels by name, the numbers, and what the frames are of."""
+    found = EmbeddingMap.load(path)
+    panels, table = tokenizer_plots.map_panels(found), tokenizer_plots.map_table(found)
+    return {"panels": panels, "table": table, "source": found.source}
 
 
 def _splits(
-    results: Dict[str, Any], sets: Sequence[DecodedSet], tables: Sequence[str]
-) -> List[Tuple[error_plots.ByProperty, Picture]]:
-    how = dict(results["bootstrap"])
-    block = how.pop("block")
+    results: Results, sets: Sequence[DecodedSet], breakdowns: Sequence[str]
+) -> List[Tuple[ByProperty, Picture]]:
+    """Return WER by each property that has several values, and its plot."""
     found = []
-    for table in tables:
+    for breakdown in breakdowns:
         for decoded in sets:
-            known = error_plots.from_results(results, decoded.scores, decoded.name, table)
-            made = known or error_plots.from_scores(decoded, table, block, Resampling(**how))
-            found += [made] if made else []
-    return [(split, error_plots.plot(split)) for split in found]
+            split = from_results(results, decoded.scores, decoded.name, breakdown)
+            if len(split.values) < 2:
+                split = error_plots.with_scores(split, decoded, results["bootstrap"])
+            found.append(split)
+    return [(split, error_plots.plot(split)) for split in found if len(split.values) > 1]
 
 
 def _check_there(
@@ -207,19 +147,15 @@ def _check_there(
     if missing:
         raise UserError(
             f"{len(missing)} file(s) or folder(s) missing ({listed(missing)}): give the recipe's "
-            "folders, from its directory, after stage 15"
+            "folders, from its directory, when all systems have decoded the sets"
         )
 
 
-def _environment() -> Environment:
+def _template() -> Template:
     return Environment(
         loader=PackageLoader(PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-
-
-def _style() -> str:
-    return (files(PACKAGE) / "templates" / "style.css").read_text(encoding="utf-8")
+    ).get_template("page.html")

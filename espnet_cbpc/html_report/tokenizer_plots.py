@@ -10,16 +10,16 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from espnet_cbpc.html_report.embedding_map import EmbeddingMap, most_frequent
 from espnet_cbpc.html_report.figures import COLOURS, MARKERS, Picture, draw
-from espnet_cbpc.html_report.tables import Table
+from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import MISSING, percent
 from espnet_cbpc.utils.cli import UserError
 
-Quality = Dict[str, Any]
+Quality = Dict[str, Any]  # of the clusters
 SHOWN_LABELS = len(COLOURS)  # colours that can be told apart
 OTHERS = "#8c8c8c"
 
 
-def read_quality(folder: Path) -> Quality:
+def read_cluster_quality(folder: Path) -> Quality:
     """Return quality.json of a tokenizer's folder.
 
     Raises:
@@ -31,8 +31,8 @@ def read_quality(folder: Path) -> Quality:
         if {"sizes", "dead", "perplexity"} <= quality.keys():
             return quality
     except (OSError, ValueError, AttributeError) as e:
-        raise UserError(f"{path}: cannot be read ({e}): run stage 11 again") from e
-    raise UserError(f"{path}: not the report on a tokenizer: run stage 11 again")
+        raise UserError(f"{path}: cannot be read ({e}): fit the tokenizer again") from e
+    raise UserError(f"{path}: not the report on a tokenizer: fit it again")
 
 
 def quality_table(quality: Quality) -> Table:

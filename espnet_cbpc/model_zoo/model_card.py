@@ -1,6 +1,5 @@
 """The page that goes with an exported model: what it is, how to use it, how good it is."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -11,9 +10,8 @@ from espnet_cbpc.compat.releases import has_ctc_window
 from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_sampling_rate
 from espnet_cbpc.scoring.report.markdown import system_scores
-from espnet_cbpc.scoring.report.system_names import find_system
+from espnet_cbpc.scoring.report.results import read_results
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
-from espnet_cbpc.utils.cli import UserError, listed
 
 TITLES = {
     "enh_asr": "Speech enhancement and recognition in one",
@@ -162,18 +160,11 @@ def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
 
     Args:
         results: ``results.json`` of a report.
-        system: name of the system in it, or what stands in brackets at its end; None: the last.
+        system: name of the system in it; None: the last.
 
     Raises:
         UserError: no such file, not a report, or no such system in it.
     """
-    try:
-        report = json.loads(Path(results).read_text(encoding="utf-8"))
-        systems = report["systems"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise UserError(f"{results}: not the results of a report ({e!r}): run stage 16") from e
-    found = systems[-1] if system is None else find_system(systems, system)
-    if found is None:
-        raise UserError(f"{results}: no system {system!r} in it, but {listed(systems)}")
-    where = ", ".join(f"{key}: {value}" for key, value in report["header"].items())
-    return f"{system_scores(report, found)}\n\n{where}"
+    found = read_results(results, [] if system is None else [system])
+    where = ", ".join(f"{key}: {value}" for key, value in found["header"].items())
+    return f"{system_scores(found, system or found['systems'][-1])}\n\n{where}"

@@ -9,7 +9,7 @@ from typing import Iterator, List, Optional
 from espnet_cbpc.recipe.inputs import Model
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import JointSystem, joint_systems
-from espnet_cbpc.scoring.report.gather import numbers_file
+from espnet_cbpc.scoring.report.results import numbers_file
 
 BROUGHT = "model.pth"  # the checkpoint of a model that was brought
 

@@ -1,5 +1,7 @@
 """PESQ by the reference implementation, kept from what it does to memory."""
 
+from functools import lru_cache
+
 import numpy as np
 import pesq as library
 import scipy.signal
@@ -51,8 +53,7 @@ def speech_stretches(ref: np.ndarray, fs: int) -> int:
     size = round(FRAME_SECONDS * fs)
     if len(ref) < LEAST_STRETCH * size:
         return 0
-    band = scipy.signal.butter(4, BAND, "bandpass", fs=fs, output="sos")
-    heard = scipy.signal.sosfilt(band, ref)[: len(ref) // size * size]
+    heard = scipy.signal.sosfilt(_band(fs), ref)[: len(ref) // size * size]
     power = np.square(heard.reshape(-1, size)).mean(axis=1)
     power = np.maximum(power, 1e-4 * power.max())
     threshold = power.mean()
@@ -67,3 +68,8 @@ def speech_stretches(ref: np.ndarray, fs: int) -> int:
     begins = begins[np.append(True, pauses)[: len(begins)]]
     ends = ends[np.append(pauses, True)[: len(ends)]]
     return int(np.count_nonzero(ends - begins >= LEAST_STRETCH))
+
+
+@lru_cache(maxsize=None)
+def _band(fs: int) -> np.ndarray:
+    return scipy.signal.butter(4, BAND, "bandpass", fs=fs, output="sos")

@@ -15,8 +15,8 @@ def log_likelihood_ratio(ref: np.ndarray, inf: np.ndarray, fs: int) -> float:
     predict the clean frame and the other; the order is 16, below 10 kHz 10. The values of frames
     are not limited, as in the program of the composite measure (the paper says [0, 2]).
 
-    Source: Hu and Loizou 2008 (see :func:`espnet_cbpc.scoring.quality.segmental_snr.segmental_snr`). Frames
-    where a signal is digital silence have no ratio and are left out.
+    Source: Hu and Loizou 2008 (see :mod:`.segmental_snr`). Frames where a signal is digital silence
+    have no ratio and are left out.
 
     Args:
         ref: (samples,) clean speech.

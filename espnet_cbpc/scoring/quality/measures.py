@@ -3,7 +3,8 @@
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from pathlib import Path
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import espnet_cbpc
 from espnet_cbpc.scoring.quality.composite import COMPOSITE
@@ -35,12 +36,17 @@ MEASURES: Dict[str, Measure] = {
     "STOI": Measure("STOI", 3, "pystoi"),
     "ESTOI": Measure("ESTOI", 3, "pystoi"),
     "SI_SDR": Measure("SI-SDR (dB)", 2),
-    "SDR": Measure("SDR (dB)", 2, "fast_bss_eval"),
+    "SDR": Measure("SDR (dB)", 2),
     "SEGSNR": Measure("segmental SNR (dB)", 2),
     **DNSMOS,
 }
 SETS = {"DNSMOS": tuple(DNSMOS)}  # names that stand for several
 DEFAULT, ALL = "default", "all"
+
+
+def score_file(folder: Union[str, Path], measure: str) -> Path:
+    """Return where the scores of a set have a measure of each utterance."""
+    return Path(folder) / f"{measure}_spk1"
 
 
 def pesq_band(fs: int) -> str:

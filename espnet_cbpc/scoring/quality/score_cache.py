@@ -24,7 +24,7 @@ class ScoreCache:
     """A file of JSON lines, to which each pair's values are added as soon as they are known.
 
     A run that was killed so loses no more than the pair it was at. Values made with other versions
-    than the installed ones (:func:`espnet_cbpc.scoring.quality.measures.made_with`) are not given again.
+    than the installed ones (:func:`.measures.made_with`) are not given again.
     """
 
     def __init__(self, path: Union[str, Path]):

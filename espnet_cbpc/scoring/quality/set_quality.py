@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from espnet_cbpc.data.audio.audio_file import AudioError, read_audio, read_header
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
-from espnet_cbpc.scoring.quality.measures import DEFAULT, MEASURES, chosen_measures
+from espnet_cbpc.scoring.quality.measures import DEFAULT, MEASURES, chosen_measures, score_file
 from espnet_cbpc.scoring.quality.score_cache import ScoreCache, pair_key
 from espnet_cbpc.scoring.quality.utterance_quality import WIDE_BAND, speech_quality
 from espnet_cbpc.utils.cli import UserError, listed
@@ -37,11 +37,6 @@ class _Outcome(NamedTuple):
     values: Dict[str, float]
     fs: int
     fault: str
-
-
-def score_file(folder: PathLike, metric: str) -> Path:
-    """Return where :func:`score_enh` writes a measure of each utterance."""
-    return Path(folder) / f"{metric}_spk1"
 
 
 def score_enh(

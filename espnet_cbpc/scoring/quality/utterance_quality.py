@@ -2,18 +2,18 @@
 
 import logging
 import math
-import warnings
 from functools import lru_cache, partial
 from typing import Callable, Collection, Dict, Optional, TypeVar
 
 import numpy as np
 import soxr
+from numpy.lib.stride_tricks import sliding_window_view
 from pesq import BufferTooShortError, NoUtterancesError
-from pystoi import stoi
 
 from espnet_cbpc.scoring.quality.composite import COMPOSITE, composite
 from espnet_cbpc.scoring.quality.dnsmos import dnsmos
 from espnet_cbpc.scoring.quality.guarded_pesq import pesq
+from espnet_cbpc.scoring.quality.intelligibility import stoi_and_estoi
 from espnet_cbpc.scoring.quality.measures import (
     DEFAULT,
     DNSMOS,
@@ -28,6 +28,7 @@ from espnet_cbpc.utils.cli import UserError
 
 TAPS = 512  # of the filter that SDR allows for, as in BSS eval
 MOST_SDR = 100.0  # dB; beyond, rounding decides
+LEAST_NORM = 1e-6  # of a signal that is scaled to 1
 
 Value = TypeVar("Value")
 
@@ -42,13 +43,13 @@ def speech_quality(
         inf: (samples,) noisy or enhanced speech.
         fs: sampling rate in Hz. PESQ and the composite measures are computed at 8 or 16 kHz, to
             which (16) other rates are resampled.
-        measures: names out of :data:`espnet_cbpc.scoring.quality.measures.MEASURES`; None: the default.
+        measures: names out of :data:`.measures.MEASURES`; None: the default.
 
     Returns:
         What was asked for: PESQ_NB (ITU-T P.862.1, MOS-LQO), PESQ_WB (P.862.2), CSIG, CBAK and COVL
-        (:mod:`espnet_cbpc.scoring.quality.composite`, by the PESQ of the rate), STOI (Taal et al. 2011),
-        ESTOI (Jensen and Taal 2016), SI_SDR, SDR and SEGSNR (segmental SNR) in dB, DNSMOS_* (which
-        looks at ``inf`` alone). nan: PESQ, and with it the composite measures, finds no speech,
+        (:mod:`.composite`, by the PESQ of the rate), STOI and ESTOI (:mod:`.intelligibility`),
+        SI_SDR, SDR and SEGSNR (segmental SNR) in dB, DNSMOS_* (which looks at ``inf`` alone).
+        nan: PESQ, and with it the composite measures, finds no speech,
         less than a quarter of a second, or more pauses than it has room for, STOI less than 30
         frames of speech, SDR less than its filter, a signal is silent, or a measure fails on
         whatever else, which is logged.
@@ -59,8 +60,6 @@ def speech_quality(
         return dict.fromkeys(names, math.nan)
     found = _pesq_and_composite(ref, inf, fs, names)
     alone = {
-        "STOI": lambda: _stoi(ref, inf, fs, extended=False),
-        "ESTOI": lambda: _stoi(ref, inf, fs, extended=True),
         "SI_SDR": lambda: si_sdr(ref, inf),
         "SDR": lambda: sdr(ref, inf),
         "SEGSNR": lambda: segmental_snr(ref, inf, fs),
@@ -68,9 +67,13 @@ def speech_quality(
     for name, compute in alone.items():
         if name in names:
             found[name] = _attempted(name, compute, math.nan)
-    if not DNSMOS.keys().isdisjoint(names):
-        undefined = dict.fromkeys(DNSMOS, math.nan)
-        found.update(_attempted("DNSMOS", lambda: dnsmos(inf, fs), undefined))
+    together = {
+        ("STOI", "ESTOI"): lambda: stoi_and_estoi(ref, inf, fs),
+        tuple(DNSMOS): lambda: dnsmos(inf, fs),
+    }
+    for several, compute in together.items():
+        if not set(several).isdisjoint(names):
+            found.update(_attempted(several[0], compute, dict.fromkeys(several, math.nan)))
     return {name: found[name] for name in MEASURES if name in names}
 
 
@@ -100,7 +103,8 @@ def sdr(ref: np.ndarray, inf: np.ndarray) -> float:
 
     Source: Vincent, Gribonval and Fevotte, "Performance measurement in blind audio source
     separation", IEEE Trans. Audio, Speech, and Language Processing 14(4), 2006; computed as in
-    Scheibler, "SDR - medium rare with fast computations", ICASSP 2022.
+    Scheibler, "SDR - medium rare with fast computations", ICASSP 2022. The values are those of
+    fast_bss_eval, whose import takes longer than most sets to score, as it brings torch.
 
     Args:
         ref: (samples,) clean speech.
@@ -110,16 +114,22 @@ def sdr(ref: np.ndarray, inf: np.ndarray) -> float:
         The ratio, within [-100, 100]; nan where there are fewer samples than taps, or the reference
         is such that the filter is not determined (silence).
     """
-    import fast_bss_eval  # here, for it imports torch
-
     if len(ref) < TAPS:
         return math.nan
+    both = np.stack([ref, inf])
+    both = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), LEAST_NORM)
+    size = 1 << (2 * len(ref) - 2).bit_length()
+    clean, other = np.fft.rfft(both, size)
+    lags = np.fft.irfft(np.square(np.abs(clean)), size)[:TAPS]
+    cross = np.fft.irfft(clean.conj() * other, size)[:TAPS]
+    toeplitz = sliding_window_view(np.concatenate([lags[:0:-1], lags]), TAPS)[::-1]
     try:
-        return float(
-            fast_bss_eval.sdr(ref[None], inf[None], filter_length=TAPS, clamp_db=MOST_SDR)[0]
-        )
+        explained = cross @ np.linalg.solve(toeplitz, cross)
     except np.linalg.LinAlgError:
         return math.nan
+    least = 1 / (1 + 10 ** (MOST_SDR / 10))
+    explained = np.clip(explained, least, 1 - least)
+    return float(10 * np.log10(explained / (1 - explained)))
 
 
 def _pesq_and_composite(
@@ -157,12 +167,3 @@ def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Val
 @lru_cache(maxsize=None)
 def _tell_once(what: str, why: str) -> None:
     logging.warning("%s is undefined for an utterance or more (%s)", what, why)
-
-
-def _stoi(ref: np.ndarray, inf: np.ndarray, fs: int, extended: bool) -> float:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
-        try:
-            return float(stoi(ref, inf, fs, extended=extended))
-        except RuntimeWarning:  # it would return 1e-5
-            return math.nan

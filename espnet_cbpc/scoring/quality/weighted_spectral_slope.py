@@ -1,5 +1,8 @@
 """Weighted spectral slope distance: how differently the spectra rise and fall."""
 
+from functools import lru_cache
+from typing import Tuple
+
 import numpy as np
 
 from espnet_cbpc.scoring.quality.short_time import mean_of_lowest, windowed_frames
@@ -27,7 +30,7 @@ def weighted_spectral_slope(ref: np.ndarray, inf: np.ndarray, fs: int) -> float:
     more. The weights of a frame are normalised to the sum 1.
 
     Sources: Klatt, "Prediction of perceived phonetic distance from critical-band spectra", ICASSP
-    1982; Hu and Loizou 2008 (see :func:`espnet_cbpc.scoring.quality.segmental_snr.segmental_snr`).
+    1982; Hu and Loizou 2008 (see :mod:`.segmental_snr`).
 
     Args:
         ref: (samples,) clean speech, in [-1, 1].
@@ -51,6 +54,7 @@ def _band_levels(signal: np.ndarray, fs: int) -> np.ndarray:
     return 10 * np.log10(np.maximum(power @ _filters(half, fs).T, FLOOR))
 
 
+@lru_cache(maxsize=None)
 def _filters(bins: int, fs: int) -> np.ndarray:
     """Return Gaussian filters of equal area, (bands, bins)."""
     per_hertz = bins / (fs / 2)
@@ -61,7 +65,7 @@ def _filters(bins: int, fs: int) -> np.ndarray:
     return np.where(gains > SMALLEST_GAIN, gains, 0)
 
 
-def _slopes_and_weights(levels: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
+def _slopes_and_weights(levels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Return the slopes and their weights, (frames, bands - 1) each."""
     slopes = np.diff(levels, axis=1)
     below_global = levels.max(axis=1, keepdims=True) - levels[:, :-1]

@@ -1,6 +1,5 @@
 """Results of several systems on several sets, gathered from the files they are in."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -8,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from espnet_cbpc.data.kaldi.text_rules import read_text
 from espnet_cbpc.scoring.report.markdown import render
 from espnet_cbpc.scoring.report.provenance import provenance
+from espnet_cbpc.scoring.report.results import Results, numbers_file, write_results
 from espnet_cbpc.scoring.report.set_results import (
     MEAN_OVER,
     Split,
@@ -25,11 +25,11 @@ from espnet_cbpc.scoring.statistics.comparisons import (
 from espnet_cbpc.scoring.statistics.estimates import Resampling
 from espnet_cbpc.scoring.statistics.utterance_scores import (
     PathLike,
-    Recognition,
+    TextErrors,
     check_same_quality,
     measure_scores,
+    read_hypotheses,
     read_quality,
-    read_recognition,
 )
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
@@ -51,8 +51,8 @@ def write_report(
     compare_with: Optional[Sequence[str]] = None,
     resamples: int = 1000,
     notes: Optional[PathLike] = None,
-) -> Dict[str, Any]:
-    """Write a Markdown report, and the numbers that it is made from beside it.
+) -> Results:
+    """Write a Markdown report, and the numbers that it is made from beside it; return these.
 
     Args:
         systems: name of each system to its folder with ``<set>/text`` and, where it enhances,
@@ -60,7 +60,7 @@ def write_report(
             seeds.
         data_root: folder of the sets with their ``text`` and, if any, ``breakdown`` tables.
         sets: names of the sets.
-        output: the Markdown file; :func:`numbers_file` says where the numbers go.
+        output: the Markdown file; where the numbers go, ``results.numbers_file`` says.
         noisy_scores: folder with the same scores of the unprocessed speech, or with
             ``<set>/<measure>_spk1``.
         breakdown: tables in a set's folder by whose values results are split.
@@ -71,9 +71,6 @@ def write_report(
         compare_with: systems that all others are tested against; None: the first.
         resamples: draws of the bootstrap.
         notes: Markdown file to end the report with.
-
-    Returns:
-        The numbers: what is in ``results.json``.
 
     Raises:
         UserError: a file is missing or malformed, utterances differ, systems cannot be compared, or
@@ -107,53 +104,34 @@ def write_report(
     }
     for set_name in sets:
         split = read_split(data_root, set_name, tables, block)
-        report["tests"] += _rates(report, folders, data_root, split, pairs, how)
+        report["tests"] += _rates(report, folders, split, pairs, how)
         report["tests"] += _quality(report, {**noisy, **folders}, split, pairs, how)
     if noisy_scores is not None and not any(NOISY in s for s in report["quality"].values()):
         raise UserError(
             f"{noisy_scores}: no scores of any of the sets: score the noisy speech first"
         )
-    report = json.loads(json.dumps(report), parse_constant=lambda _: None)  # no nan in JSON
-    with atomic_write(numbers) as f:
-        json.dump(report, f, indent=1, ensure_ascii=False, allow_nan=False)
-        f.write("\n")
+    results = write_results(numbers, report)
     with atomic_write(output) as f:
-        f.write(render(report) + ending)
-    return report
-
-
-def numbers_file(output: PathLike) -> Path:
-    """Return where the numbers of a report go: ``results.json``, beside ``RESULTS.md``.
-
-    Any other ``<name>.md`` has them in ``<name>.json``, and so leaves ``results.json`` as it is.
-
-    Raises:
-        UserError: ``output`` does not end with ``.md``.
-    """
-    path = Path(output)
-    if path.suffix != ".md":
-        raise UserError(f"{output}: the report is a Markdown file: give it a name such as dev.md")
-    name = "results" if path.name == "RESULTS.md" else path.stem
-    return path.with_name(f"{name}.json")
+        f.write(render(results) + ending)
+    return results
 
 
 def _rates(
     report: Dict[str, Any],
     folders: Mapping[str, Sequence[PathLike]],
-    data_root: PathLike,
     split: Split,
     pairs: Sequence[Pair],
     how: Resampling,
 ) -> List[Test]:
     """Put the error rates on a set into the report, and return their tests."""
-    tests = []
+    hyps, tests = {}, []
+    for system, given in folders.items():
+        try:
+            hyps[system] = read_hypotheses(given, split.name, split.ref)
+        except UserError as e:
+            raise UserError(f"{system} on {split.name}: {e}") from e
     for rate, unit in RATES.items():
-        read: Dict[str, Recognition] = {}
-        for system, given in folders.items():
-            try:
-                read[system] = read_recognition(given, data_root, split.name, unit)
-            except UserError as e:
-                raise UserError(f"{system} on {split.name}: {e}") from e
+        read = {system: TextErrors.count(split.ref, hyp, unit) for system, hyp in hyps.items()}
         for system, result in rate_results(read, split, how).items():
             report[rate][system][split.name] = result
         scores = {system: found.scores for system, found in read.items()}
@@ -177,16 +155,16 @@ def _quality(
         if not read[name] and any((Path(g) / split.name / "enhanced").exists() for g in given):
             logging.info("%s on %s: enhanced speech, but no scores", name, split.name)
     read = {name: tables for name, tables in read.items() if tables}
-    check_same_quality(split.name, split.utterances, read)
+    check_same_quality(split.name, split.ref, read)
     if not read:
         return []
     first = next(iter(read.values()))[0]
     scores = {
-        measure: {name: measure_scores(t, measure, split.utterances) for name, t in read.items()}
+        measure: {name: measure_scores(t, measure, list(split.ref)) for name, t in read.items()}
         for measure in first
     }
     known = next(iter(first.values()))
-    scored = [i for i, utterance in enumerate(split.utterances) if utterance in known]
+    scored = [i for i, utterance in enumerate(split.ref) if utterance in known]
     report["quality"][split.name] = quality_results(scores, scored, split, how)
     return [
         test

@@ -60,7 +60,7 @@ def add_measures_option(parser: argparse.ArgumentParser) -> None:
 
 
 def report_arguments(args: argparse.Namespace) -> Dict[str, Any]:
-    """Return the arguments of :func:`espnet_cbpc.scoring.report.gather.write_report` that were given.
+    """Return the arguments of :func:`.gather.write_report` that were given.
 
     Raises:
         UserError: an option is not as its help says.

@@ -16,7 +16,7 @@ from espnet_cbpc.scoring.statistics.estimates import (
     intervals,
 )
 from espnet_cbpc.scoring.statistics.groups import MOST_GROUPS, group, number
-from espnet_cbpc.scoring.statistics.utterance_scores import PathLike, Recognition, Scores
+from espnet_cbpc.scoring.statistics.utterance_scores import PathLike, Scores, TextErrors
 from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -31,14 +31,14 @@ class Split(NamedTuple):
 
     Attributes:
         name: of the set.
-        utterances: all ids.
+        ref: reference by utterance.
         parts: indices of the utterances of each part: ``("total",)``, ``("groups", value)`` of the
             first table, ``("further", table, value)`` of the others.
         blocks: label of each utterance, or None.
     """
 
     name: str
-    utterances: List[str]
+    ref: Dict[str, str]
     parts: Dict[Place, List[int]]
     blocks: Blocks
 
@@ -59,20 +59,20 @@ def read_split(
         UserError: ``text`` or ``block`` cannot be read, or utterances have no block.
     """
     folder = Path(data_root) / set_name
-    utterances = list(read_table(folder / "text"))
-    index = {utterance: i for i, utterance in enumerate(utterances)}
+    ref = read_table(folder / "text")
+    index = {utterance: i for i, utterance in enumerate(ref)}
     parts: Dict[Place, List[int]] = {("total",): list(index.values())}
     for table in breakdowns:
         place = ("groups",) if table == breakdowns[0] else ("further", table)
         if (folder / table).exists():
-            groups = group(utterances, read_table(folder / table))
+            groups = group(ref, read_table(folder / table))
             if len(groups) <= MOST_GROUPS:
                 parts.update({(*place, v): [index[u] for u in groups[v]] for v in groups})
-    return Split(set_name, utterances, parts, _blocks(folder, block, utterances))
+    return Split(set_name, ref, parts, _blocks(folder, block, list(ref)))
 
 
 def rate_results(
-    read: Mapping[str, Recognition], split: Split, how: Resampling
+    read: Mapping[str, TextErrors], split: Split, how: Resampling
 ) -> Dict[str, Result]:
     """Return error counts, rates and intervals by system: ``total``, ``groups``, ``further``.
 
@@ -140,7 +140,7 @@ def _with_intervals(
 
 
 def _rate(
-    read: Recognition, row: Scores, indices: Sequence[int], interval: Tuple[float, float]
+    read: TextErrors, row: Scores, indices: Sequence[int], interval: Tuple[float, float]
 ) -> Result:
     counts = [of_seed[i] for of_seed in read.counts for i in indices]
     total = sum(counts, ErrorCounts())

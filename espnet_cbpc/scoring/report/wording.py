@@ -1,12 +1,12 @@
 """How the figures of a report read, in the Markdown tables and on the page alike."""
 
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Callable, Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
+from espnet_cbpc.scoring.report.results import ErrorRate, Interval, QualityMean, Results, Test
 from espnet_cbpc.scoring.statistics.groups import lowest
 
 MISSING = "–"
-Interval = Optional[Sequence[Optional[float]]]
 
 
 def percent(rate: Optional[float]) -> str:
@@ -14,25 +14,30 @@ def percent(rate: Optional[float]) -> str:
     return MISSING if rate is None else _rounded(100 * rate, 1)
 
 
-def percent_with_interval(rate: Optional[float], interval: Interval) -> str:
+def percent_with_interval(rate: Optional[float], interval: Optional[Interval]) -> str:
     """Return a share of 1 and its interval in percent; an interval without an end is left out."""
     return percent(rate) + _in_brackets(interval, percent)
 
 
-def measured(measure: str, value: float, interval: Interval = None) -> str:
+def rate_of(errors: ErrorRate) -> str:
+    """Return a WER or CER and its interval in percent."""
+    return percent_with_interval(errors["rate"], errors["interval"])
+
+
+def measured(measure: str, value: float, interval: Optional[Interval] = None) -> str:
     """Return a value of speech quality (a difference, too) with the measure's digits."""
     digits = MEASURES[measure].digits
     return _rounded(value, digits) + _in_brackets(interval, lambda end: _rounded(end, digits))
 
 
-def mean_of(measure: str, mean: Mapping[str, Any], with_interval: bool) -> str:
+def mean_of(measure: str, mean: QualityMean, with_interval: bool) -> str:
     """Return a mean of speech quality, and of how many utterances the measure was not defined."""
     interval = mean["interval"] if with_interval else None
     value = MISSING if mean["mean"] is None else measured(measure, mean["mean"], interval)
     return value + (f" ({mean['undefined']} undefined)" if mean["undefined"] else "")
 
 
-def difference(test: Mapping[str, Any]) -> str:
+def difference(test: Test) -> str:
     """Return the difference of a paired test with its interval; error rates in points."""
     if test["measure"] in MEASURES:
         return measured(test["measure"], test["difference"], test["interval"])
@@ -67,19 +72,19 @@ def with_unit(breakdown: str, value: str) -> str:
     return f"{value} dB" if breakdown == "utt2snr" and lowest(value) is not None else value
 
 
-def origin_of_intervals(report: Mapping[str, Any]) -> str:
-    """Return what the intervals of ``results.json`` were made by."""
-    how, counts = report["bootstrap"], report["seeds"].values()
+def origin_note(results: Results) -> str:
+    """Return the sentence that says what stands in brackets, and what it was made by."""
+    how, counts = results["bootstrap"], results["seeds"].values()
     unit = f"blocks of utterances ({how['block']})" if how["block"] else "utterances"
     ways = []
     if any(count == 1 for count in counts):
         ways.append(f"bootstrap over {unit} ({how['resamples']} resamples, seed {how['seed']})")
     if any(count > 1 for count in counts):
         ways.append(f"of systems of several seeds over seeds and {unit}")
-    return "; ".join(ways)
+    return f"In brackets: {100 * how['level']:.0f} % interval, {'; '.join(ways)}."
 
 
-def _in_brackets(interval: Interval, show: Callable[[float], str]) -> str:
+def _in_brackets(interval: Optional[Interval], show: Callable[[float], str]) -> str:
     if not interval or None in interval:
         return ""
     low, high = interval

@@ -1,37 +1,11 @@
 """Confidence of a rate or mean, by resampling utterances or whole blocks of them."""
 
-from typing import Optional, Sequence, Tuple
+from functools import lru_cache
+from typing import Iterable, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
-
 DRAWN_AT_ONCE = 1 << 22  # numbers in memory
-
-
-def bootstrap_interval(
-    counts: Sequence[ErrorCounts],
-    level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
-    blocks: Optional[Sequence[str]] = None,
-) -> Tuple[float, float]:
-    """Return the percentile interval of total errors / total words.
-
-    Args:
-        counts: one a utterance.
-        level: share of the resampled rates within the interval.
-        resamples, seed, blocks: as of :func:`resampled_ratios`.
-
-    Raises:
-        ValueError: no utterance, or none with words.
-    """
-    words = np.array([[count.words for count in counts]])
-    errors = np.array([[count.errors for count in counts]])
-    if not words.sum():
-        raise ValueError("no reference words to draw from")
-    low, high = percentiles(resampled_ratios(errors, words, blocks, resamples, seed), level)[0]
-    return float(low), float(high)
 
 
 def resampled_ratios(
@@ -61,12 +35,11 @@ def resampled_ratios(
     totals = np.stack([block_sums(values, blocks), block_sums(weights, blocks)], axis=-1)
     rows, count, _ = totals.shape
     totals = totals.swapaxes(0, 1).reshape(count, 2 * rows)
-    rng = np.random.default_rng(seed)
-    at_once = max(1, DRAWN_AT_ONCE // count)
+    few = resamples * count <= DRAWN_AT_ONCE
+    draws: Iterable[np.ndarray] = (_kept_draws if few else _draws)(count, resamples, seed)
     ratios = []
-    for start in range(0, resamples, at_once):
-        draws = rng.integers(count, size=(min(at_once, resamples - start), count))
-        sums = (_times_drawn(draws) @ totals).reshape(-1, rows, 2)
+    for times in draws:
+        sums = (times @ totals).reshape(-1, rows, 2)
         ratios.append(sums[..., 0] / np.maximum(1, sums[..., 1]))
     return np.concatenate(ratios)
 
@@ -84,9 +57,17 @@ def block_sums(values: np.ndarray, blocks: Optional[Sequence[str]]) -> np.ndarra
     return np.stack([np.bincount(index, weights=row) for row in values])
 
 
-def _times_drawn(draws: np.ndarray) -> np.ndarray:
-    """Return how often each of ``count`` items is in each row of (resamples, count) draws."""
-    resamples, count = draws.shape
-    flat = draws + count * np.arange(resamples)[:, None]
-    times = np.bincount(flat.ravel(), minlength=resamples * count).reshape(resamples, count)
-    return times.astype(float)  # which multiplies faster
+@lru_cache(maxsize=2)
+def _kept_draws(count: int, resamples: int, seed: int) -> List[np.ndarray]:
+    return list(_draws(count, resamples, seed))
+
+
+def _draws(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each of ``count`` items is in each of some draws, (draws, count)."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, DRAWN_AT_ONCE // count)
+    for start in range(0, resamples, at_once):
+        draws = min(at_once, resamples - start)
+        flat = rng.integers(count, size=(draws, count)) + count * np.arange(draws)[:, None]
+        times = np.bincount(flat.ravel(), minlength=draws * count).reshape(draws, count)
+        yield times.astype(float)  # which multiplies faster

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet_cbpc.scoring.statistics.estimates import Blocks, Resampling, difference, interval_kind
 from espnet_cbpc.scoring.statistics.significance import matched_pairs
-from espnet_cbpc.scoring.statistics.utterance_scores import Recognition, Scores
+from espnet_cbpc.scoring.statistics.utterance_scores import Scores, TextErrors
 from espnet_cbpc.utils.cli import UserError, listed
 
 Test = Dict[str, Any]
@@ -75,26 +75,15 @@ def compare(
         found = difference(scores[a], scores[b], blocks, how)
         if found is None:
             continue
-        tests.append(
-            {
-                "set": set_name,
-                "measure": measure,
-                "a": a,
-                "b": b,
-                "difference": found.value,
-                "interval": found.interval,
-                "interval_kind": interval_kind(found.seeds),
-                "p": found.p,
-                "p_bootstrap": found.p_bootstrap,
-                "p_matched_pairs": None,
-                "seeds": found.seeds,
-            }
-        )
+        kind, ps = interval_kind(found.seeds), {"p": found.p, "p_bootstrap": found.p_bootstrap}
+        test = {"set": set_name, "measure": measure, "a": a, "b": b, "difference": found.value}
+        test.update(interval=found.interval, interval_kind=kind, **ps, p_matched_pairs=None)
+        tests.append({**test, "seeds": found.seeds})
     return tests
 
 
 def add_matched_pairs(
-    tests: Sequence[Test], texts: Mapping[str, Recognition], blocks: Blocks
+    tests: Sequence[Test], texts: Mapping[str, TextErrors], blocks: Blocks
 ) -> None:
     """Set ``p_matched_pairs`` of tests of the WER.
 

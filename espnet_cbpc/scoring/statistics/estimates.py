@@ -5,11 +5,10 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from espnet_cbpc.scoring.statistics.bootstrap import percentiles, resampled_ratios
-from espnet_cbpc.scoring.statistics.seeds import difference_over_seeds, mean_over_seeds
-from espnet_cbpc.scoring.statistics.significance import paired_bootstrap
+from espnet_cbpc.scoring.statistics.seeds import mean_over_seeds
+from espnet_cbpc.scoring.statistics.significance import Difference, paired_bootstrap
 from espnet_cbpc.scoring.statistics.utterance_scores import Scores
 
-BOOTSTRAP, TWO_WAY = "bootstrap", "two-way"
 Blocks = Optional[Sequence[str]]
 
 
@@ -21,28 +20,9 @@ class Resampling(NamedTuple):
     seed: int = 0
 
 
-class Difference(NamedTuple):
-    """Outcome of :func:`difference`.
-
-    Attributes:
-        value: rate or mean of A less that of B.
-        interval: of ``value``.
-        p: two-sided; with several seeds it accounts for seeds and utterances, with one it is
-            ``p_bootstrap``.
-        p_bootstrap: of the paired bootstrap over utterances, seeds taken as they are.
-        seeds: number of seeds.
-    """
-
-    value: float
-    interval: Tuple[float, float]
-    p: float
-    p_bootstrap: float
-    seeds: int
-
-
 def interval_kind(seeds: int) -> str:
     """Return by what an interval is made: ``bootstrap`` over utterances, or ``two-way``."""
-    return BOOTSTRAP if seeds == 1 else TWO_WAY
+    return "bootstrap" if seeds == 1 else "two-way"
 
 
 def intervals(rows: Sequence[Scores], blocks: Blocks, how: Resampling) -> List[Tuple[float, float]]:
@@ -95,8 +75,8 @@ def difference(a: Scores, b: Scores, blocks: Blocks, how: Resampling) -> Optiona
     drawn = paired_bootstrap(a_values.mean(axis=0), b_values.mean(axis=0), weights, blocks, *how)
     seeds = max(len(a_values), len(b_values))
     if seeds == 1:
-        return Difference(drawn.difference, drawn.interval, drawn.p, drawn.p, 1)
-    found = difference_over_seeds(a_values, b_values, weights, blocks, how.level)
+        return drawn
+    found = mean_over_seeds(a_values - b_values, weights, blocks, how.level)
     return Difference(found.value, found.interval, found.p, drawn.p, seeds)
 
 

@@ -19,7 +19,7 @@ difference, 3 to 7 % had p < 0.05 with three seeds, 3 to 6 % with five, and up t
 from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes half a second to import
 
 from espnet_cbpc.scoring.statistics.bootstrap import block_sums
 
@@ -32,14 +32,12 @@ class Estimate(NamedTuple):
         interval: where the true value lies with the asked confidence.
         p: two-sided, of the hypothesis that the true value is 0.
         freedom: degrees of freedom of the t distribution that ``interval`` and ``p`` are from.
-        seeds: how many were used; with one, seeds are not accounted for, but utterances alone.
     """
 
     value: float
     interval: Tuple[float, float]
     p: float
     freedom: float
-    seeds: int
 
 
 def mean_over_seeds(
@@ -53,7 +51,8 @@ def mean_over_seeds(
     The ratio is linearised: utterance u of seed s counts as (value - ratio x weight) / mean weight.
 
     Args:
-        values: (S, U) errors, or values of a measure.
+        values: (S, U) errors, or values of a measure; or system A's less B's, seed s of B being the
+            partner of A's (same random numbers, or earlier stages shared), or B without seeds.
         weights: (U,) reference words, or ones; utterances of weight 0 are left out.
         blocks: (U,) labels of utterances that belong together, as by speaker or by the clean speech
             they share; each block then counts as one utterance.
@@ -74,37 +73,13 @@ def mean_over_seeds(
     weights = block_sums(weights[None, kept], blocks)[0]
     ratio = values.sum() / (len(values) * weights.sum())
     variance, freedom = _variance_of_mean((values - ratio * weights) / weights.mean())
-    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance)
+    half = special.stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)
     return Estimate(
         float(ratio),
         (float(ratio - half), float(ratio + half)),
         _two_sided(ratio, variance, freedom),
         freedom,
-        len(values),
     )
-
-
-def difference_over_seeds(
-    a: np.ndarray,
-    b: np.ndarray,
-    weights: np.ndarray,
-    blocks: Optional[Sequence[str]] = None,
-    level: float = 0.95,
-) -> Estimate:
-    """Estimate how much system A's rate or mean exceeds B's on the same utterances.
-
-    Args:
-        a: (S, U) values as of :func:`mean_over_seeds`.
-        b: (S, U), whose seed s is the partner of A's (same random numbers, or earlier stages
-            shared); or (1, U), a system without seeds, which is then taken as it is.
-        weights, blocks, level: as of :func:`mean_over_seeds`.
-
-    Raises:
-        ValueError: numbers of seeds that differ, neither of them one.
-    """
-    if len(a) != len(b) and 1 not in (len(a), len(b)):
-        raise ValueError(f"{len(a)} seeds against {len(b)}: seeds must be paired")
-    return mean_over_seeds(a - b, weights, blocks, level)
 
 
 def _variance_of_mean(table: np.ndarray) -> Tuple[float, float]:
@@ -130,4 +105,4 @@ def _variance_of_mean(table: np.ndarray) -> Tuple[float, float]:
 def _two_sided(value: float, variance: float, freedom: float) -> float:
     if variance == 0:
         return float(value == 0)
-    return float(2 * stats.t.sf(abs(value) / np.sqrt(variance), freedom))
+    return float(2 * special.stdtr(freedom, -abs(value) / np.sqrt(variance)))

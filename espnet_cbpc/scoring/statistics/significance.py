@@ -4,28 +4,31 @@ import math
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
 
 from espnet_cbpc.scoring.statistics.bootstrap import percentiles, resampled_ratios
-from espnet_cbpc.scoring.wer.word_alignment import Chunk, align
+from espnet_cbpc.scoring.wer.word_alignment import Chunk, align_texts
 
 GOOD_WORDS = 2  # in a row, right in both systems, end a segment; as in NIST's sc_stats
 
 
-class PairedBootstrap(NamedTuple):
-    """Outcome of :func:`paired_bootstrap`.
+class Difference(NamedTuple):
+    """How much the rate or mean of system A exceeds that of system B.
 
     Attributes:
-        difference: rate (or mean) of A less that of B.
-        interval: percentile interval of the difference.
-        improvement: share of the draws where A's rate is the lower one; ties count half.
-        p: two-sided, of no difference.
+        value: that of A less that of B.
+        interval: of ``value``.
+        p: two-sided; with several seeds it accounts for seeds and utterances, with one it is
+            ``p_bootstrap``.
+        p_bootstrap: of the paired bootstrap over utterances, seeds taken as they are.
+        seeds: number of seeds.
     """
 
-    difference: float
+    value: float
     interval: Tuple[float, float]
-    improvement: float
     p: float
+    p_bootstrap: float
+    seeds: int
 
 
 class MatchedPairs(NamedTuple):
@@ -52,30 +55,27 @@ def paired_bootstrap(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-) -> PairedBootstrap:
+) -> Difference:
     """Compare two systems by drawing utterances, the same for both, with replacement.
 
     Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance
-    evaluation", ICASSP 2004, with their "probability of improvement". The p value is twice the
-    smaller share of the draws on one side of 0, those at 0 and the sample itself counted.
+    evaluation", ICASSP 2004. The p value is twice the smaller share of the draws on one side of 0,
+    those at 0 and the sample itself counted.
 
     Args:
         a: (utterances,) errors, or values of a measure, of system A.
         b: (utterances,) those of system B.
         weights: (utterances,) reference words, or ones.
-        blocks, resamples, seed: as of :func:`espnet_cbpc.scoring.statistics.bootstrap.resampled_ratios`.
+        blocks, resamples, seed: as of :func:`.bootstrap.resampled_ratios`.
         level: confidence of the interval.
     """
     difference = np.asarray(a, dtype=float) - b
     drawn = resampled_ratios(difference[None], np.asarray(weights)[None], blocks, resamples, seed)
     low, high = percentiles(drawn, level)[0]
     fewer = 1 + min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return PairedBootstrap(
-        float(difference.sum() / np.sum(weights)),
-        (float(low), float(high)),
-        float(((drawn < 0).mean() + (drawn <= 0).mean()) / 2),
-        min(1.0, float(2 * fewer / (resamples + 1))),
-    )
+    p = min(1.0, float(2 * fewer / (resamples + 1)))
+    value = float(difference.sum() / np.sum(weights))
+    return Difference(value, (float(low), float(high)), p, p, 1)
 
 
 def matched_pairs(
@@ -96,7 +96,7 @@ def matched_pairs(
     errors = [
         pair
         for key, text in ref.items()
-        for pair in segment_errors(align(text, a[key]), align(text, b[key]))
+        for pair in segment_errors(align_texts(text, a[key]), align_texts(text, b[key]))
     ]
     if not errors:
         return MatchedPairs(0, math.nan, math.nan, 1.0)
@@ -106,7 +106,7 @@ def matched_pairs(
         return MatchedPairs(1, mean, math.nan, math.nan)
     spread = differences.std(ddof=1) / math.sqrt(len(differences))
     z = mean / spread if spread else math.copysign(math.inf, mean) if mean else 0.0
-    return MatchedPairs(len(differences), mean, float(z), float(2 * stats.norm.sf(abs(z))))
+    return MatchedPairs(len(differences), mean, float(z), float(2 * ndtr(-abs(z))))
 
 
 def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> List[Tuple[int, int]]:
@@ -116,7 +116,7 @@ def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> List[Tuple[int, in
     words that both systems have right, without an insertion between them.
 
     Args:
-        a: alignment of system A's hypothesis (:func:`espnet_cbpc.scoring.wer.word_alignment.align`).
+        a: alignment of system A's hypothesis (:func:`.word_alignment.align_texts`).
         b: alignment of system B's hypothesis with the same reference.
 
     Returns:

@@ -6,10 +6,9 @@ from typing import Collection, Dict, List, Mapping, NamedTuple, Sequence, Union
 import numpy as np
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
-from espnet_cbpc.scoring.quality.measures import MEASURES
-from espnet_cbpc.scoring.quality.set_quality import score_file
+from espnet_cbpc.scoring.quality.measures import MEASURES, score_file
 from espnet_cbpc.scoring.statistics.groups import number
-from espnet_cbpc.scoring.wer.error_counts import ErrorCounts, error_counts
+from espnet_cbpc.scoring.wer.error_counts import ErrorCounts, check_same_utterances, error_counts
 from espnet_cbpc.utils.cli import UserError, listed
 
 PathLike = Union[str, Path]
@@ -47,8 +46,8 @@ class Scores(NamedTuple):
         return float(self.rates.mean())
 
 
-class Recognition(NamedTuple):
-    """Texts and errors of a system on a set.
+class TextErrors(NamedTuple):
+    """Texts of a system on a set, and its word or character errors.
 
     Attributes:
         ref: reference by utterance.
@@ -69,31 +68,31 @@ class Recognition(NamedTuple):
             least=0,
         )
 
+    @classmethod
+    def count(
+        cls, ref: Dict[str, str], hyp: List[Dict[str, str]], unit: str = "word"
+    ) -> "TextErrors":
+        """Align each seed's hypotheses with the references, by ``unit``: ``word`` or ``char``."""
+        return cls(ref, hyp, [list(error_counts(ref, of_seed, unit).values()) for of_seed in hyp])
 
-def read_recognition(
-    folders: Sequence[PathLike], data_root: PathLike, set_name: str, unit: str = "word"
-) -> Recognition:
-    """Align what a system recognised with the references of a set.
 
-    Args:
-        folders: inference folder of each seed, with ``<set>/text``.
-        data_root: folder of the sets, with ``<set>/text``.
-        set_name: the set.
-        unit: ``word`` or ``char``.
+def read_hypotheses(
+    folders: Sequence[PathLike], set_name: str, ref: Mapping[str, str]
+) -> List[Dict[str, str]]:
+    """Read what a system recognised, in each seed's inference folder with ``<set>/text``.
 
     Raises:
-        UserError: a file is missing or malformed, or utterances differ.
+        UserError: a file is missing or malformed, or its utterances are not those of ``ref``.
     """
-    ref = read_table(Path(data_root) / set_name / "text")
-    hyps, counts = [], []
+    hyps = []
     for folder in folders:
         path = Path(folder) / set_name / "text"
         hyps.append(read_table(path, allow_empty=True))
         try:
-            counts.append(list(error_counts(ref, hyps[-1], unit).values()))
+            check_same_utterances(ref, hyps[-1])
         except UserError as e:
             raise UserError(f"{path}: {e}") from e
-    return Recognition(ref, hyps, counts)
+    return hyps
 
 
 def read_quality(folders: Sequence[PathLike], set_name: str) -> List[QualityTable]:
@@ -157,7 +156,7 @@ def check_same_quality(
         if table.keys() != measures:
             raise UserError(
                 f"{set_name}: {name} is scored by {', '.join(table)}, others by "
-                f"{', '.join(measures)}: score all anew, at one sampling rate"
+                f"{', '.join(measures)}: score all again, at one sampling rate"
             )
         for measure, values in table.items():
             odd = sorted(first ^ values.keys()) or sorted(values.keys() - set(known))

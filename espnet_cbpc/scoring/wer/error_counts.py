@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Dict, Iterable, Mapping
 
-from espnet_cbpc.scoring.wer.word_alignment import Chunk, align
+from espnet_cbpc.scoring.wer.word_alignment import Chunk, align_texts
 from espnet_cbpc.utils.cli import UserError, listed
 
 
@@ -66,11 +66,11 @@ def error_counts(
         UserError: an utterance lacks its hypothesis, or a hypothesis its utterance.
     """
     check_same_utterances(ref, hyp)
-    return {key: count_errors(align(text, hyp[key], unit)) for key, text in ref.items()}
+    return {key: count_errors(align_texts(text, hyp[key], unit)) for key, text in ref.items()}
 
 
 def count_errors(chunks: Iterable[Chunk]) -> ErrorCounts:
-    """Count the errors of an alignment (:func:`espnet_cbpc.scoring.wer.word_alignment.align`)."""
+    """Count the errors of an alignment (:func:`.word_alignment.align_texts`)."""
     kinds = dict.fromkeys(("equal", "substitute", "delete", "insert"), 0)
     for chunk in chunks:
         kinds[chunk.kind] += max(len(chunk.ref), len(chunk.hyp))

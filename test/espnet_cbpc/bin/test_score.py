@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from espnet_cbpc.bin import score
-from espnet_cbpc.scoring.quality import set_quality as speech_quality
+from espnet_cbpc.scoring.quality import set_quality
 from espnet_cbpc.scoring.quality.utterance_quality import si_sdr
 from espnet_cbpc.scoring.report import score_systems
 from espnet_cbpc.utils.cli import UserError
@@ -97,7 +97,7 @@ def test_what_is_up_to_date_is_not_made_again(options, tmp_path, monkeypatch):
 
     monkeypatch.setattr(score_systems, "score_asr", counting("text", score_systems.score_asr))
     monkeypatch.setattr(
-        speech_quality, "speech_quality", counting("speech", speech_quality.speech_quality)
+        set_quality, "speech_quality", counting("speech", set_quality.speech_quality)
     )
     score.main(options)
     assert made == {"text": 0, "speech": 0}

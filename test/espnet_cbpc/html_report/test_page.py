@@ -176,27 +176,27 @@ def test_wer_is_what_jiwer_says(outline, experiment):
 
 
 def test_wer_by_noise_is_what_jiwer_says(outline, experiment):
-    head, *rows = outline.tables["test_seen: WER by noise (%), in brackets the interval"]
-    assert head == ["system", "babble", "car", "wind"]
+    head, *rows = outline.tables["test_seen: WER (%) by noise, in brackets the interval"]
+    assert head == ["system", "babble", "car", "wind", "all"]
     noises, ref = (read(experiment / "raw/test_seen" / n) for n in ("utt2noise", "text"))
     for i, row in enumerate(rows):
         hyp = read(experiment / f"sys{i}" / "test_seen" / "text")
         for noise, cell in zip(head[1:], row[1:]):
-            keys = [key for key in ref if noises[key] == noise]
+            keys = [key for key in ref if noise in (noises[key], "all")]
             wer = 100 * jiwer.wer([ref[k] for k in keys], [hyp[k] for k in keys])
             assert cell.split()[0] == f"{wer:.1f}"
-    assert "test_clean: WER by noise (%), in brackets the interval" not in outline.tables
+    assert "test_clean: WER (%) by noise, in brackets the interval" not in outline.tables
 
 
 def test_quality_is_that_of_the_results(outline, experiment):
     results = json.loads((experiment / "results.json").read_text())
-    for system, value in outline.tables[
-        "test_seen: mean of each measure, in brackets its interval"
-    ][1:]:
+    totals = outline.tables["Speech quality: test_seen, in brackets the interval of the mean"][1:]
+    for system, value in totals:
         found = results["quality"]["test_seen"][system]["total"]["SI_SDR"]
         assert value == "{:.2f} [{:.2f}, {:.2f}]".format(found["mean"], *found["interval"])
-    rows = outline.tables["test_seen: by SNR"]
-    assert [row[0] for row in rows[1::2]] == ["-5 dB", "0 dB", "5 dB", "10 dB"]
+    rows = outline.tables["Speech quality: test_seen by SNR"]
+    assert [row[0] for row in rows[1::2]] == ["-5 dB", "0 dB", "5 dB", "10 dB", "all"]
+    assert [row[1:] for row in rows[-2:]] == totals
 
 
 def test_clusters_and_map(outline):
@@ -274,7 +274,7 @@ def test_paired_tests_are_those_of_the_results(outline, experiment):
     expected = [test for test in tests if test["measure"] == "WER"]
     (baseline,) = {test["b"] for test in expected}
     head, *rows = outline.tables[f"Against {baseline}: WER (in points)"]
-    assert head == ["system", "test_clean", "test_seen"] and len(rows) == 2
+    assert head == ["WER: system", "test_clean", "test_seen"] and len(rows) == 2
     cells = {(row[0], name): cell for row in rows for name, cell in zip(head[1:], row[1:])}
     assert len(cells) == len(expected)
     for test in expected:
@@ -289,7 +289,8 @@ def test_paired_tests_are_those_of_the_results(outline, experiment):
 def test_what_has_no_interval_or_p_is_shown_without(copy, tmp_path):
     root, command = copy
     results = json.loads((root / "results.json").read_text())
-    test = {"set": "test_seen", "a": OURS, "b": "noisy speech", "p_matched_pairs": None}
+    test = {**results["tests"][0], "set": "test_seen", "a": OURS, "b": "noisy speech"}
+    test["p_matched_pairs"] = None
     results["tests"] = [
         {**test, "measure": "WER", "difference": -0.5, "interval": [None, None], "p": 0.0002},
         {**test, "measure": "STOI", "difference": -0.0001, "interval": [-0.1, 0.1], "p": None},
@@ -331,7 +332,7 @@ def test_seeds(seeds, experiment, tmp_path):
 
 
 def test_a_property_is_split_as_the_results_do_it(seeds, experiment, tmp_path):
-    caption = "test_seen: WER by noise (%), in brackets the interval"
+    caption = "test_seen: WER (%) by noise, in brackets the interval"
     theirs = make(seeds, tmp_path, "--breakdowns").tables[caption]
     results = json.loads((tmp_path / "results.json").read_text())
     results["breakdowns"] = ["utt2snr"]
@@ -368,7 +369,7 @@ def test_all_missing_files_are_named_at_once(copy, tmp_path):
 def test_other_files_than_results_are_refused(copy, tmp_path, content):
     root, command = copy
     (root / "results.json").write_text(content)
-    with pytest.raises(UserError, match="results.json: .*stage 16, or espnet_cbpc.bin.report"):
+    with pytest.raises(UserError, match="results.json: .*make it with espnet_cbpc.bin.report"):
         make(command, tmp_path)
 
 
@@ -376,14 +377,14 @@ def test_other_files_than_results_are_refused(copy, tmp_path, content):
 def test_other_files_than_the_tokenizers_report_are_refused(copy, tmp_path, content):
     root, command = copy
     (root / "tokenizer/quality.json").write_text(content)
-    with pytest.raises(UserError, match="quality.json: .*run stage 11 again"):
+    with pytest.raises(UserError, match="quality.json: .*fit .* again"):
         make(command, tmp_path)
 
 
 def test_options_are_checked(command, tmp_path):
     others = without(command, "--systems")
     for options, message in (
-        (["--systems", "nobody=x"], "has no results of 1 of the systems .nobody.: it has ASR"),
+        (["--systems", "nobody=x"], "results.json: no system nobody in it; it has ASR"),
         (["--systems", "ASR alone"], "--systems 'ASR alone': write it as NAME=VALUE"),
         (["--systems", "a=x", "a=y"], "--systems: 'a' comes twice"),
         (["--systems", "a=x", "--rows=0"], "--rows must be at least 1"),

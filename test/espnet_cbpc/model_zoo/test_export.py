@@ -3,6 +3,7 @@
 import json
 import subprocess
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,7 +84,9 @@ def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(
         with zipfile.ZipFile(tmp_path / "out" / f"{name}.zip") as archive:
             files = set(archive.namelist())
             config = yaml.safe_load(archive.read("config.yaml"))
-        extra = set() if name == "enh" else {"data/bpe.model", "data/feats_stats.npz", "decode.yaml"}
+        extra = (
+            set() if name == "enh" else {"data/bpe.model", "data/feats_stats.npz", "decode.yaml"}
+        )
         assert files == {"meta.yaml", "config.yaml", "model.pth", "README.md"} | extra
         if extra:
             assert config["bpemodel"] == "data/bpe.model"
@@ -112,38 +115,32 @@ def test_what_stock_espnet_cannot_run_as_one_is_exported_in_parts(
     assert "enh_asr.zip is not made: " in caplog.text and reason in caplog.text
 
 
-RESULTS = {
-    "header": {"date": "2026-01-01", "commit": "abc"},
-    "systems": ["Clean ASR", "Joint (train_joint)"],
-    "sets": ["test"],
-    "wer": {
-        name: {
-            "test": {
-                "total": {"rate": rate, "interval": [rate - 0.01, rate + 0.01], "sentences": 7}
-            }
-        }
-        for name, rate in (("Clean ASR", 0.5), ("Joint (train_joint)", 0.125))
-    },
-    "quality": {
-        "test": {"Joint (train_joint)": {"total": {"STOI": {"mean": 0.9, "undefined": 0}}}}
-    },
-}
+RESULTS = Path(__file__).parents[3] / "egs2" / "mini_synth" / "enh_asr_cbpc1" / "results.json"
+JOINT = "Joint, CBPC and infoNCE (joint_cbpc_infonce)"  # the last of the systems
+
+
+def unseen():
+    """Return how the table of a model's scores begins its row of unseen noise."""
+    total = json.loads(RESULTS.read_text(encoding="utf-8"))["wer"][JOINT]["test_unseen"]["total"]
+    low, high = (100 * end for end in total["interval"])
+    return (
+        f"| test_unseen | {total['sentences']} | {100 * total['rate']:.1f} [{low:.1f}, {high:.1f}]"
+    )
 
 
 def test_model_card_says_what_how_and_how_good(tmp_path, joint_experiment):
     joint_experiment(tmp_path / "exp")
-    (tmp_path / "results.json").write_text(json.dumps(RESULTS))
-    options = ["--data", "ten words", "--license", "cc-by-4.0", "--system", "train_joint"]
+    options = ["--data", "ten words", "--license", "cc-by-4.0", "--system", JOINT]
     export_command.main(
         ["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out"), *options]
-        + ["--results", str(tmp_path / "results.json")]
+        + ["--results", str(RESULTS)]
     )
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     _, meta, body = card.split("---\n", 2)
     assert yaml.safe_load(meta)["license"] == "cc-by-4.0"
     assert "espnet" in yaml.safe_load(meta)["tags"]
     assert "Trained with espnet-cbpc on: ten words. Licence of the models: cc-by-4.0." in body
-    assert "| test | 7 | 12.5 [11.5, 13.5] | 0.900 |" in body and "Clean ASR" not in body
+    assert unseen() in body and "Clean ASR" not in body
     for archive in ("enh_asr.zip", "enh.zip", "asr.zip"):
         assert f'from_pretrained("{archive}"' in body
     assert "doi       = {10.21437/Interspeech.2018-1456}" in body and "s24082573" in body
@@ -151,13 +148,12 @@ def test_model_card_says_what_how_and_how_good(tmp_path, joint_experiment):
 
 
 def test_scores_of_what_is_not_there(tmp_path):
-    path = tmp_path / "results.json"
-    with pytest.raises(UserError, match="not the results of a report"):
-        read_scores(path, None)
-    path.write_text(json.dumps(RESULTS))
-    with pytest.raises(UserError, match=r"no system 'other' in it, but Clean ASR, Joint"):
-        read_scores(path, "other")
-    assert "12.5" in read_scores(path, None)
+    with pytest.raises(UserError, match="results.json: cannot be read as JSON"):
+        read_scores(tmp_path / "results.json", None)
+    with pytest.raises(UserError, match=r"no system joint_cbpc_infonce in it; it has Clean ASR, "):
+        read_scores(RESULTS, "joint_cbpc_infonce")  # a tag is not the name
+    assert read_scores(RESULTS, None) == read_scores(RESULTS, JOINT)
+    assert unseen() in read_scores(RESULTS, JOINT)
 
 
 def test_what_is_no_joint_experiment_is_refused(tmp_path):

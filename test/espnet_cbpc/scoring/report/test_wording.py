@@ -53,11 +53,12 @@ def test_a_table_and_its_values(table, name, value, read):
 
 
 def test_intervals_of_one_seed_and_of_several_are_told_apart():
-    how = {"block": "utt2spk", "resamples": 1000, "seed": 0}
+    how = {"level": 0.9, "block": "utt2spk", "resamples": 1000, "seed": 0}
     one = "bootstrap over blocks of utterances (utt2spk) (1000 resamples, seed 0)"
     several = "of systems of several seeds over seeds and blocks of utterances (utt2spk)"
     told = {
-        counts: wording.origin_of_intervals({"bootstrap": how, "seeds": dict(zip("ab", counts))})
+        counts: wording.origin_note({"bootstrap": how, "seeds": dict(zip("ab", counts))})
         for counts in ((1, 1), (3, 3), (1, 3))
     }
-    assert told == {(1, 1): one, (3, 3): several, (1, 3): f"{one}; {several}"}
+    expected = {(1, 1): one, (3, 3): several, (1, 3): f"{one}; {several}"}
+    assert told == {k: f"In brackets: 90 % interval, {ways}." for k, ways in expected.items()}

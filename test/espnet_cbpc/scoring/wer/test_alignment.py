@@ -1,10 +1,11 @@
 """Alignments by hand, and what holds of every one."""
 
+import jiwer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet_cbpc.scoring.wer.word_alignment import SPACE, Chunk, align, tokens
+from espnet_cbpc.scoring.wer.word_alignment import SPACE, Chunk, align_texts, tokens
 
 texts = st.lists(st.sampled_from(["one", "two", "three", "A"]), max_size=7).map(" ".join)
 
@@ -30,11 +31,20 @@ texts = st.lists(st.sampled_from(["one", "two", "three", "A"]), max_size=7).map(
     ],
 )
 def test_known_cases(ref, hyp, expected):
-    assert align(ref, hyp) == expected
+    assert align_texts(ref, hyp) == expected
+
+
+@given(texts, texts)
+def test_of_equals_it_is_the_alignment_of_jiwer(ref, hyp):
+    (theirs,) = jiwer.process_words(ref, hyp).alignments
+    found = [(c.kind, len(c.ref), len(c.hyp)) for c in align_texts(ref, hyp)]
+    assert found == [
+        (c.type, c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx) for c in theirs
+    ]
 
 
 def test_characters_and_the_blank_between_words():
-    assert align("a b", "ab", "char") == [
+    assert align_texts("a b", "ab", "char") == [
         Chunk("equal", ["a"], ["a"]),
         Chunk("delete", [SPACE], []),
         Chunk("equal", ["b"], ["b"]),
@@ -43,7 +53,7 @@ def test_characters_and_the_blank_between_words():
 
 @given(texts, texts, st.sampled_from(["word", "char"]))
 def test_chunks_hold_both_texts_and_mean_what_they_say(ref, hyp, unit):
-    chunks = align(ref, hyp, unit)
+    chunks = align_texts(ref, hyp, unit)
     assert [token for chunk in chunks for token in chunk.ref] == tokens(ref, unit)
     assert [token for chunk in chunks for token in chunk.hyp] == tokens(hyp, unit)
     for kind, said, heard in chunks:
