@@ -30,6 +30,7 @@ def tree(tmp_path_factory, give_environment):
     root = tmp_path_factory.mktemp("tree")
     ignore = shutil.ignore_patterns("data", "dump", "exp", "downloads")
     shutil.copytree(ROOT / "egs2", root / "egs2", symlinks=True, ignore=ignore)
+    shutil.copytree(ROOT / "conf", root / "conf")
     give_environment(root)
     return root
 
@@ -42,8 +43,8 @@ def joint_batch(tiny_model):
     """
     import torch
 
-    from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
     from espnet_cbpc.data.audio.audio_file import read_audio
+    from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
     from espnet_cbpc.model.category import category_index
 
     def compute(recipe: Path, name: str, fs: int):

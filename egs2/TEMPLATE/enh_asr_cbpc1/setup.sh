@@ -34,7 +34,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # train_set, valid_set and each of test_sets name a directory that local/data.sh makes in data/.
-./enh_asr_cbpc.sh \
+exec ./enh_asr_cbpc.sh \
     --train_set train \
     --valid_set dev \
     --test_sets "test_clean test_seen test_unseen" \

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-./enh_asr_cbpc.sh \
+exec ./enh_asr_cbpc.sh \
     --train_set tr05_multi \
     --valid_set dt05_multi \
     --test_sets "dt05_real dt05_simu et05_real et05_simu" \

@@ -18,4 +18,4 @@ options=(
     --data_note "LibriSpeech in noise, 16 kHz"
     --dynamic_mixing_conf conf/dynamic_mixing.yaml
 )
-./enh_asr_cbpc.sh "${options[@]}" "$@"
+exec ./enh_asr_cbpc.sh "${options[@]}" "$@"

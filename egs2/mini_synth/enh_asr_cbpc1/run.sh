@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-./enh_asr_cbpc.sh \
+exec ./enh_asr_cbpc.sh \
     --train_set train \
     --valid_set dev \
     --test_sets "test_clean test_seen test_unseen" \

@@ -27,7 +27,10 @@ def data(recipe: Recipe) -> List[Step]:
     words = shlex.split(o.local_data_opts)
 
     def run(jobs, steps):
-        done = subprocess.run([SCRIPT, "--fs", str(o.fs_hz), "--nj", str(o.nj), *words])
+        # with the lock, so that what outlives a kill of this process keeps others off the step
+        lock = () if jobs.lock is None else (jobs.lock,)
+        command = [SCRIPT, "--fs", str(o.fs_hz), "--nj", str(o.nj), *words]
+        done = subprocess.run(command, pass_fds=lock)
         if done.returncode:
             raise UserError(f"{SCRIPT} failed (status {done.returncode}): its messages are above")
         for folder in sets:

@@ -3,7 +3,7 @@
 import pytest
 import sentencepiece
 
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
+from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.token_list import make_token_list
 from espnet_cbpc.utils.cli import UserError
 
