@@ -20,7 +20,7 @@ import prepare_fsdd_noisy  # noqa: E402
 from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS  # noqa: E402
 from fsdd_protocol import Draw, Sizes  # noqa: E402
 
-from espnet_cbpc.data import download  # noqa: E402
+from espnet_cbpc.utils import download  # noqa: E402
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
 from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
     audio_files,

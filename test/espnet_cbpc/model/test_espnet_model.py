@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from espnet_cbpc.loss.ranks import Ranks
-from espnet_cbpc.model import espnet_modelNone
+from espnet_cbpc.model import espnet_model
 from espnet_cbpc.model.espnet_model import shuffled
 from espnet_cbpc.utils.cli import UserError
 

@@ -11,7 +11,7 @@ import yaml
 
 from espnet_cbpc.model_zoo import load_asr, load_enh
 from espnet_cbpc.model_zoo.locate import locate
-from espnet_cbpc.utils import downloadNone
+from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import file_digest
 

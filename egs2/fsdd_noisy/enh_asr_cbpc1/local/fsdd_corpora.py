@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, NamedTuple, Tuple, Union
 
 from espnet_cbpc.data.audio.audio_file import AudioError, check_sounding
-from espnet_cbpc.utils import downloadNone
+from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, listed
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")

@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from espnet_cbpc.data.kaldi.table import read_table
 from espnet_cbpc.data.kaldi.text_rules import read_lines, tidied
-from espnet_cbpc.utils import downloadNone
+from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 URL = "https://www.openslr.org/resources/12"

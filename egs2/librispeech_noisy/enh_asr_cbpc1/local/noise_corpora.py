@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, Tuple
 
-from espnet_cbpc.utils import downloadNone
+from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, listed
 
 MUSAN_URL = "https://www.openslr.org/resources/17/musan.tar.gz"

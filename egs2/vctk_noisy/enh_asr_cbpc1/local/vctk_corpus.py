@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from espnet_cbpc.data.kaldi.text_rules import read_lines, read_words
-from espnet_cbpc.utils import downloadNone
+from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
 URL = "https://datashare.ed.ac.uk/bitstream/handle/10283/2791"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_cbpc.bin.validate_data_dir import main
-from espnet_cbpc.data.kaldi import kaldi_dirNone
+from espnet_cbpc.data.kaldi import kaldi_dir
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_data_dir, write_table
 from espnet_cbpc.utils.cli import UserError
 
