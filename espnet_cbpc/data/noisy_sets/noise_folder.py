@@ -20,6 +20,11 @@ class NoiseFile(NamedTuple):
     begin: int
     end: int
 
+    def part(self, share: Tuple[int, int]) -> Tuple[int, int]:
+        """Return begin and end of a share of it, in per cent."""
+        length = self.end - self.begin
+        return tuple(self.begin + length * per_cent // 100 for per_cent in share)
+
 
 def read_noise_folder(folder: Union[str, Path], nj: int = 1) -> Dict[str, NoiseFile]:
     """Read and check all noise below a folder.

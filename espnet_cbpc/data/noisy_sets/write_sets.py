@@ -51,8 +51,7 @@ def mixture_tables(mixtures: Sequence[Mixture], audio: Path) -> Dict[str, Table]
     """Return the files of a data directory by name, each by utterance.
 
     Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, such as ``n83``
-    (:func:`~espnet_cbpc.data.noisy_sets.noisy_mixture.noise_name`), or ``none``. No ``text`` where no mixture
-    has any.
+    (:func:`.noisy_mixture.noise_name`), or ``none``. No ``text`` where no mixture has any.
     """
     files = {mixture.id: audio_files(mixture, audio) for mixture in mixtures}
     noisy = [mixture for mixture in mixtures if mixture.noise]

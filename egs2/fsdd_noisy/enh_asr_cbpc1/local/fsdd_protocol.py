@@ -12,6 +12,7 @@ from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS
 
+from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
 from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
 
 WORDS = "zero one two three four five six seven eight nine".split()
@@ -54,6 +55,7 @@ class Draw:
         self.noises = noises
         self.fs = fs
         self.rng = np.random.default_rng(seed)
+        self.dealer = NoiseDealer(self.rng, self._add_noise, SNR_RANGE, noise_first=False)
 
     def sets(self, sizes: Sizes) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every set by its name, sorted by id."""
@@ -61,11 +63,11 @@ class Draw:
         new = self._utterances("test", (NEW_SPEAKER,), TEST, sizes.num_test)
         dev = self._utterances("dev", KNOWN_SPEAKERS, DEV, sizes.num_dev)
         drawn = {
-            "test_clean": _clean(test),
+            "test_clean": left_clean(test),
             "test_seen": self._at_snrs(test, SEEN, LAST, TEST_SNRS),
             "test_unseen": self._at_snrs(test, UNSEEN, WHOLE, TEST_SNRS),
-            "test_newspk": _clean(new) + self._at_snrs(new, UNSEEN, WHOLE, NEW_SPEAKER_SNRS),
-            "dev_clean": _clean(dev),
+            "test_newspk": left_clean(new) + self._at_snrs(new, UNSEEN, WHOLE, NEW_SPEAKER_SNRS),
+            "dev_clean": left_clean(dev),
             "dev": self._at_random_snr(dev, LAST, clean_fraction=0),
         }
         train = self._utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
@@ -125,27 +127,23 @@ class Draw:
         part: Tuple[int, int],
         snrs: Sequence[int],
     ) -> List[Mixture]:
-        """Mix each utterance with one noise from one offset at all the ratios."""
-        mixtures = []
-        for utterance, noise in zip(utterances, self._deal(noises)):
-            noisy = self._with_noise(utterance, noise, part)
-            mixtures += [replace(noisy, id=f"{noisy.id}-snr{snr:02d}", snr=snr) for snr in snrs]
-        return mixtures
+        dealt = self.dealer.deal([(noise, part) for noise in noises])
+        return self.dealer.at_snrs(utterances, dealt, snrs)
 
     def _at_random_snr(
         self, utterances: Sequence[Mixture], part: Tuple[int, int], clean_fraction: float
     ) -> List[Mixture]:
         mixtures = []
-        noises = self._deal(SEEN)
+        dealt = self.dealer.deal([(noise, part) for noise in SEEN])
         for utterance in utterances:
             if self.rng.random() < clean_fraction:
-                mixtures += _clean([utterance])
-                continue
-            snr = round(float(self.rng.uniform(*SNR_RANGE)), 2)
-            mixtures.append(replace(self._with_noise(utterance, next(noises), part), snr=snr))
+                mixtures += left_clean([utterance])
+            else:
+                mixtures.append(self.dealer.at_random_snr(utterance, dealt))
         return mixtures
 
-    def _with_noise(self, utterance: Mixture, noise: str, part: Tuple[int, int]) -> Mixture:
+    def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[int, int]]) -> Mixture:
+        noise, part = dealt
         begin, end = (self.noises[noise] * per_cent // 100 for per_cent in part)
         length = (end - begin) * self.fs // NONSPEECH.rate
         number = int(noise[1:].partition(".")[0])
@@ -156,12 +154,3 @@ class Draw:
             segment=(begin, end),
             offset=int(self.rng.integers(length)),
         )
-
-    def _deal(self, noises: Sequence[str]) -> Iterator[str]:
-        """Deal noises from shuffled decks, so that all come equally often."""
-        while True:
-            yield from (noises[place] for place in self.rng.permutation(len(noises)).tolist())
-
-
-def _clean(utterances: Sequence[Mixture]) -> List[Mixture]:
-    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]

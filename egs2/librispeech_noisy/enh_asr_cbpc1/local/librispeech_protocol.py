@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
-from librispeech_corpus import Recording
 from noise_corpora import Noise
-from noise_sound import Sound
 
+from espnet_cbpc.data.noisy_sets.deck import NoiseDealer
+from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
 from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 
 PEAK = 0.7  # of speech before mixing
 
@@ -46,29 +47,32 @@ class Draw:
         sounds: where each noise file sounds.
         noises: the noises of each use.
         fs: sampling rate of the mixtures in Hz.
+        sizes: what to draw.
         seed: of the one generator.
     """
 
     def __init__(
         self,
         lengths: Mapping[str, Tuple[int, int]],
-        sounds: Mapping[str, Sound],
+        sounds: Mapping[str, NoiseFile],
         noises: Mapping[str, Sequence[Noise]],
         fs: int,
+        sizes: Sizes,
         seed: int,
     ):
         self.lengths = lengths
         self.sounds = sounds
         self.noises = noises
         self.fs = fs
+        self.sizes = sizes
         self.rng = np.random.default_rng(seed)
+        self.dealer = NoiseDealer(self.rng, self._add_noise, sizes.snr_range, noise_first=False)
 
     def sets(
         self,
         test: Sequence[Recording],
         dev: Sequence[Recording],
         train: Sequence[Recording],
-        sizes: Sizes,
     ) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every noisy set by its name, sorted by id.
 
@@ -76,18 +80,15 @@ class Draw:
             test: the speech of the tests.
             dev: of dev.
             train: of ``train_noisy``; empty: there is no such set.
-            sizes: what to draw.
         """
-        test = self._some(test, sizes.num_test)
+        test = self._some(test, self.sizes.num_test)
         drawn = {
-            "test_seen": self._at_snrs(test, "seen", sizes.test_snrs),
-            "test_unseen": self._at_snrs(test, "unseen", sizes.test_snrs),
-            "dev": self._at_random_snr(self._some(dev, sizes.num_dev), "dev", sizes.snr_range, 0),
+            "test_seen": self._at_snrs(test, "seen"),
+            "test_unseen": self._at_snrs(test, "unseen"),
+            "dev": self._at_random_snr(self._some(dev, self.sizes.num_dev), "dev", 0),
         }
         if train:
-            drawn["train_noisy"] = self._at_random_snr(
-                train, "train", sizes.snr_range, sizes.clean_fraction
-            )
+            drawn["train_noisy"] = self._at_random_snr(train, "train", self.sizes.clean_fraction)
         return {name: sorted(mixtures, key=lambda m: m.id) for name, mixtures in drawn.items()}
 
     def _some(self, recordings: Sequence[Recording], count: int) -> List[Recording]:
@@ -95,32 +96,20 @@ class Draw:
         picked = self.rng.choice(len(recordings), count, replace=False)
         return [recordings[place] for place in sorted(picked.tolist())]
 
-    def _at_snrs(
-        self, recordings: Sequence[Recording], use: str, snrs: Sequence[int]
-    ) -> List[Mixture]:
-        """Mix each recording with one stretch of noise at all the ratios."""
-        mixtures = []
-        for recording, noise in zip(recordings, self._deal(use)):
-            noisy = self._with_noise(self._clean(recording), noise)
-            mixtures += [replace(noisy, id=f"{noisy.id}-snr{snr:02d}", snr=snr) for snr in snrs]
-        return mixtures
+    def _at_snrs(self, recordings: Sequence[Recording], use: str) -> List[Mixture]:
+        mixtures = map(self._clean, recordings)
+        return self.dealer.at_snrs(mixtures, self._deal(use), self.sizes.test_snrs)
 
     def _at_random_snr(
-        self,
-        recordings: Sequence[Recording],
-        use: str,
-        snr_range: Tuple[float, float],
-        clean_fraction: float,
+        self, recordings: Sequence[Recording], use: str, clean_fraction: float
     ) -> List[Mixture]:
-        mixtures = []
         noises = self._deal(use)
-        for recording in recordings:
-            mixture = self._clean(recording)
-            if self.rng.random() >= clean_fraction:
-                snr = round(float(self.rng.uniform(*snr_range)), 2)
-                mixture = replace(self._with_noise(mixture, next(noises)), snr=snr)
-            mixtures.append(mixture)
-        return mixtures
+        return [
+            mixture
+            if self.rng.random() < clean_fraction
+            else self.dealer.at_random_snr(mixture, noises)
+            for mixture in map(self._clean, recordings)
+        ]
 
     def _clean(self, recording: Recording) -> Mixture:
         return Mixture(
@@ -133,7 +122,7 @@ class Draw:
             peak=PEAK,
         )
 
-    def _with_noise(self, mixture: Mixture, noise: Noise) -> Mixture:
+    def _add_noise(self, mixture: Mixture, noise: Noise) -> Mixture:
         """Choose a stretch as long as the speech, or all that there is, from a random place on."""
         samples, rate = self.lengths[mixture.recordings[0]]
         sound = self.sounds[noise.file]
@@ -146,14 +135,10 @@ class Draw:
         return replace(mixture, noise=noise.file, segment=(begin, end), offset=offset)
 
     def _deal(self, use: str) -> Iterator[Noise]:
-        """Deal from shuffled decks: all corpora equally often, and the files of each."""
+        """Deal all corpora equally often, and the files of each."""
         by_corpus: Dict[str, List[Noise]] = {}
         for noise in self.noises[use]:
             by_corpus.setdefault(noise.corpus, []).append(noise)
-        decks = {corpus: self._shuffled(members) for corpus, members in by_corpus.items()}
-        for corpus in self._shuffled(sorted(by_corpus)):
+        decks = {corpus: self.dealer.deal(members) for corpus, members in by_corpus.items()}
+        for corpus in self.dealer.deal(sorted(by_corpus)):
             yield next(decks[corpus])
-
-    def _shuffled(self, deck: Sequence) -> Iterator:
-        while True:
-            yield from (deck[place] for place in self.rng.permutation(len(deck)).tolist())
