@@ -67,7 +67,8 @@ def gather(packed: Path, folder: Path, part: Optional[str] = None) -> None:
     card = [] if part else [packed / "README.md"]  # that of a part is in its archive
     if not archives or not all(file.is_file() for file in card):
         raise UserError(
-            f"{packed}: holds no export ({', '.join(names)} and README.md): run stage 17 first"
+            f"{packed}: holds no export ({', '.join(names)} and README.md): make one with "
+            "espnet_cbpc.bin.export"
         )
     unpack(archives[0], folder)
     for file in (*archives, *card):

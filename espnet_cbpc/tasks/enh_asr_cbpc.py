@@ -221,7 +221,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         if tokenizer.feature_dim != size:
             raise UserError(
                 f"the tokenizer labels frames of {tokenizer.feature_dim} dimensions, but the ASR "
-                f"encoder makes {size}: fit it on this ASR model (stage 11)"
+                f"encoder makes {size}: fit it on this ASR model (espnet_cbpc.bin.fit_tokenizer)"
             )
         return tokenizer
 

@@ -172,7 +172,10 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             UserError: there is no such file, or it is not a K-means tokenizer.
         """
         if not Path(path).is_file():
-            raise UserError(f"{path}: no such tokenizer file: run stage 11 or give another path")
+            raise UserError(
+                f"{path}: no such tokenizer file: give another path, or make one with "
+                "espnet_cbpc.bin.fit_tokenizer"
+            )
         try:
             with safe_open(path, framework="pt") as f:
                 if (f.metadata() or {}).get("tokenizer") != "kmeans":

@@ -1,7 +1,7 @@
 """Dynamic mixing: a new noisy version of a clean utterance each time it is trained on.
 
 Lengths do not change, since batches are sized before training; so speed is perturbed beforehand
-(stage 2), not here.
+(:mod:`espnet_cbpc.data.kaldi.speed_perturbation`), not here.
 """
 
 from typing import NamedTuple, Optional, Tuple
