@@ -3,13 +3,13 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_sampling_rate
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import read_yaml
+from espnet_cbpc.utils.files import PathLike, read_yaml
 
 MODEL_FILES = {
     "enh_asr_train_config": "configuration of a joint model",
@@ -116,7 +116,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def sampling_rates(
-    config: Union[str, Path], fs: Optional[int] = None, asr_fs: Optional[int] = None
+    config: PathLike, fs: Optional[int] = None, asr_fs: Optional[int] = None
 ) -> Tuple[int, int]:
     """Return the sampling rates in Hz of the speech (and the SE model), and of the ASR model.
 

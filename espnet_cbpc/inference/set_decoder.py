@@ -4,13 +4,13 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple, Union
+from typing import Any, Dict, List, Mapping, Tuple
 
 from espnet_cbpc.data.audio.audio_file import read_header
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_table, write_tables
 from espnet_cbpc.inference.decoding_record import DecodingRecord
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class SetDecoder:
 
     def __init__(
         self,
-        data_dir: Union[str, Path],
-        output_dir: Union[str, Path],
+        data_dir: PathLike,
+        output_dir: PathLike,
         settings: Mapping,
         fs: int,
         batch_size: int = 16,

@@ -13,9 +13,8 @@ from espnet_cbpc.compat.option_names import PACKED_AS, model_kind
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.download import download, unpack
-from espnet_cbpc.utils.files import atomic_write, file_digest, read_yaml
+from espnet_cbpc.utils.files import PathLike, atomic_write, file_digest, read_yaml
 
-PathLike = Union[str, Path]
 Model = Union[PathLike, Tuple[PathLike, PathLike]]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")

@@ -1,11 +1,10 @@
 """The files of models: given in pairs, or found wherever they are."""
 
 from pathlib import Path
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, Optional, Tuple
 
 from espnet_cbpc.utils.cli import UserError
-
-PathLike = Union[str, Path]
+from espnet_cbpc.utils.files import PathLike
 
 
 def pair(

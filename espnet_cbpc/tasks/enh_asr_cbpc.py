@@ -24,7 +24,7 @@ from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 from espnet_cbpc.model.category import category_index
 from espnet_cbpc.model.criterion import Criterion
 from espnet_cbpc.model.espnet_model import ESPnetEnhASRCBPCModel
-from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
+from espnet_cbpc.tasks.dynamic_mixing_task import DynamicMixingTask
 from espnet_cbpc.tasks.training_run import TrainingRun
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer

@@ -20,7 +20,6 @@ import prepare_fsdd_noisy  # noqa: E402
 from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS  # noqa: E402
 from fsdd_protocol import Draw, Sizes  # noqa: E402
 
-from espnet_cbpc.utils import download  # noqa: E402
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
 from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
     audio_files,
@@ -29,6 +28,7 @@ from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
     write_manifest,
     write_mixtures,
 )
+from espnet_cbpc.utils import download  # noqa: E402
 from espnet_cbpc.utils.cli import UserError  # noqa: E402
 
 SETS = {"train", "dev", "dev_clean", "dev_noisy"}

@@ -19,9 +19,9 @@ import vctk_corpus  # noqa: E402
 import vctk_tree as tree  # noqa: E402
 from vctk_corpus import normalise  # noqa: E402
 
-from espnet_cbpc.utils import download  # noqa: E402
 from espnet_cbpc.data.kaldi.format_dir import format_data_dir  # noqa: E402
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir  # noqa: E402
+from espnet_cbpc.utils import download  # noqa: E402
 from espnet_cbpc.utils.cli import UserError  # noqa: E402
 
 TEXTS = ("Please call Stella.", "It's \u201cfine\u201d, isn\u2019t it?", "Six spoons - and 'peas'!")

@@ -1,12 +1,12 @@
 """Leave out utterances that are too short or too long."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Dict, Set, Union
+from typing import Dict, Set
 
 from espnet_cbpc.data.kaldi.atomic_dir import check_apart
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, Table, write_data_dir
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Filtered:
 
 
 def filter_data_dir(
-    in_dir: Union[str, Path],
-    out_dir: Union[str, Path],
+    in_dir: PathLike,
+    out_dir: PathLike,
     fs: int,
     min_seconds: float,
     max_seconds: float,

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Union
+from typing import Dict, List, Mapping, Sequence
 
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.kaldi.table import Table
@@ -13,13 +13,14 @@ from espnet_cbpc.data.noisy_sets.noisy_mixture import (
     write_manifest,
     write_mixtures,
 )
+from espnet_cbpc.utils.files import PathLike
 
 
 def write_noisy_sets(
     sets: Mapping[str, List[Mixture]],
-    data: Union[str, Path],
-    speech_dir: Union[str, Path],
-    noise_dir: Union[str, Path],
+    data: PathLike,
+    speech_dir: PathLike,
+    noise_dir: PathLike,
     nj: int = 1,
 ) -> None:
     """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and the data directory ``<set>`` of each.

@@ -12,10 +12,10 @@ from tiny_models import FS, GREEDY, files, speech
 
 from espnet_cbpc.bin import transcribe
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.inference.decoded_utterance import Hypothesis, TokenTime
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import Cutter
-from espnet_cbpc.inference.recognition import Hypothesis, TokenTime
-from espnet_cbpc.inference.transcribe import Transcriber, text_of
+from espnet_cbpc.inference.transcriber import Transcriber, text_of
 from espnet_cbpc.utils.cli import UserError
 
 WORDS = {"a": 300, "b": 500, "c": 800, "d": 1200}  # Hz

@@ -3,15 +3,16 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
-from espnet_cbpc.model_zoo.export import ARCHIVES
+from espnet_cbpc.model_zoo.exporting import ARCHIVES
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.download import unpack
+from espnet_cbpc.utils.files import PathLike
 
 
 def upload(
-    packed: Union[str, Path],
+    packed: PathLike,
     repo: str,
     private: bool = False,
     token: Optional[str] = None,
