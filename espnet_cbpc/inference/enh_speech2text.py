@@ -17,8 +17,8 @@ from espnet_cbpc.inference.decoded_utterance import (
     TokenTime,
     find_token_times,
 )
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.inference.inference_options import sampling_rates
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.load import load_enh
 from espnet_cbpc.model_zoo.model_files import located, pair
 from espnet_cbpc.utils.cli import UserError

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_sampling_rate
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, read_yaml
 

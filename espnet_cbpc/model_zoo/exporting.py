@@ -20,9 +20,9 @@ from espnet_cbpc.compat.weights import (
     read_weights,
     select_weights,
 )
-from espnet_cbpc.inference.decoding_config import PACKED
 from espnet_cbpc.model.joint_config import split_config
 from espnet_cbpc.model_zoo.config_files import bring_files, with_absolute_paths
+from espnet_cbpc.model_zoo.decoding_config import PACKED
 from espnet_cbpc.model_zoo.model_card import ModelCard
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError

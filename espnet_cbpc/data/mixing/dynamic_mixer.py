@@ -9,8 +9,8 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from espnet_cbpc.data.audio.audio_file import AudioError, read_audio
-from espnet_cbpc.data.audio.random_part import random_part
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig, read_recordings
+from espnet_cbpc.data.mixing.random_part import random_part
 from espnet_cbpc.data.mixing.reverberation import reverberate
 from espnet_cbpc.data.mixing.snr import PEAK, SilentNoiseError, noise_gain, peak_gain
 from espnet_cbpc.utils.cli import UserError

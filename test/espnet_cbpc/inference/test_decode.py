@@ -18,10 +18,10 @@ from tiny_models import FS, GREEDY, files, joint_options, save_model, speech
 from espnet_cbpc.bin import enh_asr_inference
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_data_dir
 from espnet_cbpc.inference.decode import decode_batch, decode_sets
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.inference_options import sampling_rates
 from espnet_cbpc.inference.set_decoder import SetDecoder, plan_batches
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.utils.cli import UserError
 
 
