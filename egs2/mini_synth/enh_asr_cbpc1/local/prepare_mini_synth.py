@@ -44,13 +44,14 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Prepare all sets.
 
     Raises:
-        UserError: an option out of range.
+        UserError: an option out of range, or espeak-ng is not installed.
     """
     args = get_parser().parse_args(cmd)
     lowest = {"num_train": 1, "num_dev": 1, "num_test": 1, "fs": 8000, "seed": 0, "nj": 1}
     for name, least in lowest.items():
         if getattr(args, name) < least:
             raise UserError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    EspeakSynthesizer(args.fs)  # nothing is written where it is not there
     sets = Draw(args.seed).sets(args.num_train, args.num_dev, args.num_test)
     data = Path(args.data)
     for name, utterances in sets.items():
