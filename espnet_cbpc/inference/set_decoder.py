@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 from espnet_cbpc.data.audio.audio_file import read_header
+from espnet_cbpc.data.kaldi.filter_dir import num_samples
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_table, write_tables
 from espnet_cbpc.inference.decoding_record import DecodingRecord
 from espnet_cbpc.utils.cli import UserError, listed
@@ -194,13 +195,6 @@ def _wav(folder: Path, utterance: str) -> Path:
 
 
 def _lengths(data: DataDir) -> Dict[str, int]:
-    table = data.tables.get("utt2num_samples")
-    if table is None:
-        return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}
-    wrong = [key for key in data.ids if not table.get(key, "").isdecimal() or not int(table[key])]
-    if wrong:
-        raise UserError(
-            f"{data.path}/utt2num_samples: {len(wrong)} utterance(s) without a number of samples "
-            f"({listed(wrong)}): format the directory first"
-        )
-    return {key: int(table[key]) for key in data.ids}
+    if "utt2num_samples" in data.tables:
+        return num_samples(data)
+    return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}

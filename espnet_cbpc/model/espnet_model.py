@@ -12,10 +12,10 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.loss.ranks import Ranks
-from espnet_cbpc.model.batch import Batch
 from espnet_cbpc.model.category import CATEGORIES, SIMU
 from espnet_cbpc.model.criterion import Criterion
 from espnet_cbpc.model.teacher import Teacher
+from espnet_cbpc.model.training_batch import TrainingBatch
 from espnet_cbpc.model.within_cluster_norm import WithinClusterNorm
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.utils.cli import UserError
@@ -92,7 +92,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         ValueError: an option out of range.
     """
 
-    # what a checkpoint that training starts from need not hold: --tokenizer_init or training sets it
+    # what a checkpoint to start from need not hold: --tokenizer_init or training sets it
     SET_BY_TRAINING = (
         "tokenizer.",
         "teacher.",
@@ -180,7 +180,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         Returns:
             The loss, statistics for logging (nan where a loss had no utterance), and B.
         """
-        batch = Batch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
+        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
         encodes_clean = self.criterions and (batch.labels is None or self.needs_clean_frames)
         batch.check(self.alpha < 1.0, self.computes_enh_loss or encodes_clean)
 
@@ -226,7 +226,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         """Whether the SE loss takes part at all."""
         return self.calc_enh_loss and self.alpha > 0.0
 
-    def enhance(self, batch: Batch) -> Enhanced:
+    def enhance(self, batch: TrainingBatch) -> Enhanced:
         """Enhance the speech of a batch."""
         learns = self.enh_model not in self.frozen_parts
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
@@ -239,7 +239,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return Enhanced(silent, *details)
 
     def enhancement_loss(
-        self, enhanced: Enhanced, batch: Batch
+        self, enhanced: Enhanced, batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Return the SE loss of SIMU utterances, weighted by their share, and its statistics."""
         none = enhanced.speech.sum() * 0.0
@@ -261,7 +261,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return loss * share, {"loss_enh": loss.detach(), **stats}
 
     def recognition_loss(
-        self, enhanced: torch.Tensor, batch: Batch
+        self, enhanced: torch.Tensor, batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict, EncoderOutput]:
         """Return the ASR loss, its statistics, and the encoder's frames."""
         enhanced, lengths = self.at_asr_rate(enhanced, batch.lengths)
@@ -277,7 +277,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return loss.reshape(()), stats, output
 
     def contrastive_loss(
-        self, encoded: EncoderOutput, batch: Batch
+        self, encoded: EncoderOutput, batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Return the weighted sum of the contrastive losses and their statistics."""
         loss = batch.heard.new_zeros(())
@@ -338,7 +338,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             h, c, centroids = (self.projection(x) for x in (h, c, centroids))
         return h, c, centroids
 
-    def dumped_labels(self, encoded: EncoderOutput, batch: Batch) -> Optional[torch.Tensor]:
+    def dumped_labels(self, encoded: EncoderOutput, batch: TrainingBatch) -> Optional[torch.Tensor]:
         """Return the pseudo-labels (B, T) that came with the data, or None if none did."""
         if batch.labels is None:
             return None
@@ -394,7 +394,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
     ) -> Dict[str, torch.Tensor]:
         """Return the ASR features of unenhanced speech (B, T, F); no transcripts are needed."""
-        batch = Batch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
+        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
         speech, lengths = self.at_asr_rate(batch.heard, batch.lengths)
         return self.s2t_model.collect_feats(speech, lengths, None, None)
 

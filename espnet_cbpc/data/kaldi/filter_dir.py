@@ -74,7 +74,7 @@ def num_samples(data: DataDir) -> Dict[str, int]:
         UserError: there is none, or it lacks utterances, or holds what is no number.
     """
     table = data.tables.get("utt2num_samples", {})
-    wrong = [key for key in data.ids if not table.get(key, "").isdecimal()]
+    wrong = [key for key in data.ids if not table.get(key, "").isdecimal() or not int(table[key])]
     if wrong:
         raise UserError(
             f"{data.path}/utt2num_samples: {len(wrong)} utterance(s) without a number of samples "

@@ -6,12 +6,17 @@ those of ``mini_synth`` and of one's own corpus.
 """
 
 from dataclasses import replace
-from typing import Callable, Generic, Iterable, Iterator, List, Sequence, Tuple, TypeVar
+from typing import Callable, Generic, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 
 Utterance = TypeVar("Utterance")  # a dataclass with an id and an snr
 Noise = TypeVar("Noise")
+
+
+def left_clean(utterance: Utterance) -> Utterance:
+    """Name an utterance that gets no noise."""
+    return replace(utterance, id=f"{utterance.id}-clean")
 
 
 class NoiseDealer(Generic[Utterance, Noise]):
@@ -46,7 +51,7 @@ class NoiseDealer(Generic[Utterance, Noise]):
     def at_snrs(
         self,
         utterances: Iterable[Utterance],
-        noises: Iterator[Noise],
+        noises: Sequence[Noise],
         snrs: Sequence[float],
         digits: str = "02d",
     ) -> List[Utterance]:
@@ -54,27 +59,44 @@ class NoiseDealer(Generic[Utterance, Noise]):
 
         Args:
             utterances: what to mix.
-            noises: as they are dealt.
+            noises: to deal.
             snrs: the ratios in dB.
             digits: format of a ratio at the end of an id.
         """
         return [
             replace(noisy, id=f"{noisy.id}-snr{snr:{digits}}", snr=snr)
-            for noisy in map(self.add_noise, utterances, noises)
+            for noisy in map(self.add_noise, utterances, self.deal(noises))
             for snr in snrs
         ]
 
-    def at_random_snr(self, utterance: Utterance, noises: Iterator[Noise]) -> Utterance:
-        """Mix an utterance with the noise that is dealt next, at a ratio that is drawn."""
+    def at_random_snr(
+        self,
+        utterances: Iterable[Utterance],
+        noises: Sequence[Noise],
+        clean_fraction: Optional[float] = None,
+        name_clean: Callable[[Utterance], Utterance] = left_clean,
+    ) -> List[Utterance]:
+        """Mix each utterance with one noise at a ratio of its own.
+
+        Args:
+            utterances: what to mix.
+            noises: to deal.
+            clean_fraction: share that is left clean, drawn utterance by utterance; None: none is.
+            name_clean: what becomes of those.
+        """
+        dealt = self.deal(noises)
+        return [
+            name_clean(utterance)
+            if clean_fraction is not None and self.rng.random() < clean_fraction
+            else self._noisy(utterance, dealt)
+            for utterance in utterances
+        ]
+
+    def _noisy(self, utterance: Utterance, dealt: Iterator[Noise]) -> Utterance:
         if self.noise_first:
-            return replace(self.add_noise(utterance, next(noises)), snr=self._snr())
+            return replace(self.add_noise(utterance, next(dealt)), snr=self._snr())
         snr = self._snr()
-        return replace(self.add_noise(utterance, next(noises)), snr=snr)
+        return replace(self.add_noise(utterance, next(dealt)), snr=snr)
 
     def _snr(self) -> float:
         return round(float(self.rng.uniform(*self.snr_range)), 2)
-
-
-def left_clean(utterances: Iterable[Utterance]) -> List[Utterance]:
-    """Name utterances that get no noise."""
-    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]

@@ -98,19 +98,23 @@ class NoisyCorpus:
             names, p.dev_speakers, p.test_speakers, p.dev_fraction, p.test_fraction, self.rng
         )
         seen, unseen = split_noises(list(self.noises), p.unseen_noise, p.unseen_fraction, self.rng)
+        heard, held_out = (
+            [(noise, part) for noise in seen] for part in ((0, TRAIN_PART), (TRAIN_PART, 1))
+        )
+        unheard = [(noise, (0, 1)) for noise in unseen]
         test = self._utterances(speakers.test, p.num_test)
         dev = self._utterances(speakers.dev, p.num_dev)
         drawn = {
-            "test_clean": left_clean(test),
-            "test_seen": self._at_snrs(test, seen, (TRAIN_PART, 1)),
-            "test_unseen": self._at_snrs(test, unseen, (0, 1)),
-            "dev": self._noisy(dev, seen, (TRAIN_PART, 1)),
+            "test_clean": [left_clean(u) for u in test],
+            "test_seen": self.dealer.at_snrs(test, held_out, p.test_snrs, digits="g"),
+            "test_unseen": self.dealer.at_snrs(test, unheard, p.test_snrs, digits="g"),
+            "dev": self.dealer.at_random_snr(dev, held_out),
         }
         train = self._utterances(speakers.train, len(self.recordings))
         stay_clean = self.rng.random(len(train)) < p.clean_fraction
-        drawn["train"] = left_clean(u for u, clean in zip(train, stay_clean) if clean)
+        drawn["train"] = [left_clean(u) for u, clean in zip(train, stay_clean) if clean]
         noisy = [u for u, clean in zip(train, stay_clean) if not clean]
-        drawn["train"] += self._noisy(noisy, seen, (0, TRAIN_PART))
+        drawn["train"] += self.dealer.at_random_snr(noisy, heard)
         return {name: sorted(drawn[name], key=lambda mixture: mixture.id) for name in SETS}
 
     def _utterances(self, speakers: Sequence[str], most: int) -> List[Mixture]:
@@ -123,18 +127,6 @@ class NoisyCorpus:
         return [
             Mixture(r.id, r.speaker, r.text, self.protocol.fs, (r.file,), (), PEAK) for r in pool
         ]
-
-    def _at_snrs(
-        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
-    ) -> List[Mixture]:
-        dealt = self.dealer.deal([(noise, part) for noise in noises])
-        return self.dealer.at_snrs(utterances, dealt, self.protocol.test_snrs, digits="g")
-
-    def _noisy(
-        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
-    ) -> List[Mixture]:
-        dealt = self.dealer.deal([(noise, part) for noise in noises])
-        return [self.dealer.at_random_snr(utterance, dealt) for utterance in utterances]
 
     def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[float, float]]) -> Mixture:
         noise, part = dealt

@@ -7,8 +7,8 @@ import torch
 
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.model import espnet_model
-from espnet_cbpc.model.batch import Batch
 from espnet_cbpc.model.espnet_model import shuffled
+from espnet_cbpc.model.training_batch import TrainingBatch
 from espnet_cbpc.utils.cli import UserError
 
 NO_DROPOUT = {"dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0}
@@ -71,7 +71,7 @@ def test_frames_of_another_layer_are_centred_on_the_clean_frames_of_the_batch(
 ):
     model = tiny_model(joint_conf={"loss_layers": [1]}).eval()
     batch = tiny_batch()
-    made = Batch.of(batch["speech"], batch["speech_lengths"], batch, channel=0)
+    made = TrainingBatch.of(batch["speech"], batch["speech_lengths"], batch, channel=0)
     _, _, encoded = model.recognition_loss(batch["speech"], made)
     target = model.teacher(
         model.s2t_model, batch["speech_ref1"], batch["speech_lengths"], model.tapped

@@ -59,20 +59,24 @@ class Draw:
 
     def sets(self, sizes: Sizes) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every set by its name, sorted by id."""
+        dealer = self.dealer
+        heard, held_out = ([(noise, part) for noise in SEEN] for part in (FIRST, LAST))
+        unseen = [(noise, WHOLE) for noise in UNSEEN]
         test = self._utterances("test", KNOWN_SPEAKERS, TEST, sizes.num_test)
         new = self._utterances("test", (NEW_SPEAKER,), TEST, sizes.num_test)
         dev = self._utterances("dev", KNOWN_SPEAKERS, DEV, sizes.num_dev)
         drawn = {
-            "test_clean": left_clean(test),
-            "test_seen": self._at_snrs(test, SEEN, LAST, TEST_SNRS),
-            "test_unseen": self._at_snrs(test, UNSEEN, WHOLE, TEST_SNRS),
-            "test_newspk": left_clean(new) + self._at_snrs(new, UNSEEN, WHOLE, NEW_SPEAKER_SNRS),
-            "dev_clean": left_clean(dev),
-            "dev": self._at_random_snr(dev, LAST, clean_fraction=0),
+            "test_clean": [left_clean(u) for u in test],
+            "test_seen": dealer.at_snrs(test, held_out, TEST_SNRS),
+            "test_unseen": dealer.at_snrs(test, unseen, TEST_SNRS),
+            "test_newspk": [left_clean(u) for u in new]
+            + dealer.at_snrs(new, unseen, NEW_SPEAKER_SNRS),
+            "dev_clean": [left_clean(u) for u in dev],
+            "dev": dealer.at_random_snr(dev, held_out, clean_fraction=0),
         }
         train = self._utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
-        drawn["train"] = self._at_random_snr(train, FIRST, sizes.clean_fraction)
-        drawn["dev_noisy"] = self._at_snrs(dev, SEEN, LAST, TEST_SNRS)
+        drawn["train"] = dealer.at_random_snr(train, heard, sizes.clean_fraction)
+        drawn["dev_noisy"] = dealer.at_snrs(dev, held_out, TEST_SNRS)
         return {
             name: sorted(mixtures, key=lambda mixture: mixture.id)
             for name, mixtures in drawn.items()
@@ -119,28 +123,6 @@ class Draw:
                 silences=tuple(silences.tolist()),
                 peak=PEAK,
             )
-
-    def _at_snrs(
-        self,
-        utterances: Sequence[Mixture],
-        noises: Sequence[str],
-        part: Tuple[int, int],
-        snrs: Sequence[int],
-    ) -> List[Mixture]:
-        dealt = self.dealer.deal([(noise, part) for noise in noises])
-        return self.dealer.at_snrs(utterances, dealt, snrs)
-
-    def _at_random_snr(
-        self, utterances: Sequence[Mixture], part: Tuple[int, int], clean_fraction: float
-    ) -> List[Mixture]:
-        mixtures = []
-        dealt = self.dealer.deal([(noise, part) for noise in SEEN])
-        for utterance in utterances:
-            if self.rng.random() < clean_fraction:
-                mixtures += left_clean([utterance])
-            else:
-                mixtures.append(self.dealer.at_random_snr(utterance, dealt))
-        return mixtures
 
     def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[int, int]]) -> Mixture:
         noise, part = dealt

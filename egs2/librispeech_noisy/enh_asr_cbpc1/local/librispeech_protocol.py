@@ -39,6 +39,19 @@ class Sizes:
     clean_fraction: float
 
 
+class CorpusDealer(NoiseDealer[Mixture, Noise]):
+    """Deals all corpora equally often, and the files of each."""
+
+    def deal(self, noises: Sequence[Noise]) -> Iterator[Noise]:
+        """Deal noises without end."""
+        by_corpus: Dict[str, List[Noise]] = {}
+        for noise in noises:
+            by_corpus.setdefault(noise.corpus, []).append(noise)
+        decks = {corpus: super(CorpusDealer, self).deal(own) for corpus, own in by_corpus.items()}
+        for corpus in super().deal(sorted(by_corpus)):
+            yield next(decks[corpus])
+
+
 class Draw:
     """Draws mixtures.
 
@@ -66,7 +79,7 @@ class Draw:
         self.fs = fs
         self.sizes = sizes
         self.rng = np.random.default_rng(seed)
-        self.dealer = NoiseDealer(self.rng, self._add_noise, sizes.snr_range, noise_first=False)
+        self.dealer = CorpusDealer(self.rng, self._add_noise, sizes.snr_range, noise_first=False)
 
     def sets(
         self,
@@ -97,19 +110,14 @@ class Draw:
         return [recordings[place] for place in sorted(picked.tolist())]
 
     def _at_snrs(self, recordings: Sequence[Recording], use: str) -> List[Mixture]:
-        mixtures = map(self._clean, recordings)
-        return self.dealer.at_snrs(mixtures, self._deal(use), self.sizes.test_snrs)
+        clean = map(self._clean, recordings)
+        return self.dealer.at_snrs(clean, self.noises[use], self.sizes.test_snrs)
 
     def _at_random_snr(
         self, recordings: Sequence[Recording], use: str, clean_fraction: float
     ) -> List[Mixture]:
-        noises = self._deal(use)
-        return [
-            mixture
-            if self.rng.random() < clean_fraction
-            else self.dealer.at_random_snr(mixture, noises)
-            for mixture in map(self._clean, recordings)
-        ]
+        clean = map(self._clean, recordings)
+        return self.dealer.at_random_snr(clean, self.noises[use], clean_fraction, lambda m: m)
 
     def _clean(self, recording: Recording) -> Mixture:
         return Mixture(
@@ -133,12 +141,3 @@ class Draw:
             return replace(mixture, noise=noise.file, segment=(begin, begin + wanted))
         offset = int(self.rng.integers(max(1, (end - begin) * self.fs // sound.rate)))
         return replace(mixture, noise=noise.file, segment=(begin, end), offset=offset)
-
-    def _deal(self, use: str) -> Iterator[Noise]:
-        """Deal all corpora equally often, and the files of each."""
-        by_corpus: Dict[str, List[Noise]] = {}
-        for noise in self.noises[use]:
-            by_corpus.setdefault(noise.corpus, []).append(noise)
-        decks = {corpus: self.dealer.deal(members) for corpus, members in by_corpus.items()}
-        for corpus in self.dealer.deal(sorted(by_corpus)):
-            yield next(decks[corpus])

@@ -7,7 +7,7 @@ others. No sentence comes in two sets.
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 from generated_noise import SEEN_KINDS, UNSEEN_KINDS
@@ -147,16 +147,17 @@ class Draw:
         test = self._speech("test", TEST_SPEAKERS, num_test)
         dev = self._speech("dev", DEV_SPEAKERS, num_dev)
         drawn = {
-            "test_clean": left_clean(test),
-            "test_seen": self._at_test_snrs(test, SEEN_KINDS),
-            "test_unseen": self._at_test_snrs(test, UNSEEN_KINDS),
-            "dev_clean": left_clean(dev),
-            "dev": self._at_random_snr(dev),
+            "test_clean": [left_clean(u) for u in test],
+            "test_seen": self.dealer.at_snrs(test, SEEN_KINDS, TEST_SNRS),
+            "test_unseen": self.dealer.at_snrs(test, UNSEEN_KINDS, TEST_SNRS),
+            "dev_clean": [left_clean(u) for u in dev],
+            "dev": self.dealer.at_random_snr(dev, SEEN_KINDS),
         }
         train = self._speech("train", TRAIN_SPEAKERS, num_train)
         clean = round(clean_fraction * num_train)
         shuffled = [train[i] for i in self.rng.permutation(num_train)]
-        drawn["train"] = left_clean(shuffled[:clean]) + self._at_random_snr(shuffled[clean:])
+        drawn["train"] = [left_clean(u) for u in shuffled[:clean]]
+        drawn["train"] += self.dealer.at_random_snr(shuffled[clean:], SEEN_KINDS)
         return {name: sorted(found, key=lambda u: u.id) for name, found in drawn.items()}
 
     def _speech(self, name: str, speakers: Dict[str, Speaker], count: int) -> List[Utterance]:
@@ -176,15 +177,6 @@ class Draw:
                 )
             )
         return utterances
-
-    def _at_test_snrs(
-        self, utterances: Sequence[Utterance], kinds: Tuple[str, ...]
-    ) -> List[Utterance]:
-        return self.dealer.at_snrs(utterances, self.dealer.deal(kinds), TEST_SNRS)
-
-    def _at_random_snr(self, utterances: Sequence[Utterance]) -> List[Utterance]:
-        kinds = self.dealer.deal(SEEN_KINDS)
-        return [self.dealer.at_random_snr(utterance, kinds) for utterance in utterances]
 
     def _add_noise(self, utterance: Utterance, kind: str) -> Utterance:
         seed = int(self.rng.integers(2**32))

@@ -18,6 +18,7 @@ from espnet_cbpc.data.audio.audio_file import write_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.mixing.snr import mix_at_snr
+from espnet_cbpc.data.noisy_sets.noisy_mixture import audio_files
 from espnet_cbpc.utils.cli import UserError, run
 from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.parallel import parallel_map
@@ -76,18 +77,10 @@ def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int)
             pass
 
 
-def audio_files(utterance: Utterance, folder: Path) -> Dict[str, Path]:
-    """Return the files of an utterance: ``noisy``, ``clean`` and ``noise``, or ``clean`` alone."""
-    kinds = ("noisy", "clean", "noise") if utterance.noise else ("clean",)
-    return {kind: folder / kind / f"{utterance.id}.wav" for kind in kinds}
-
-
 def write_utterance(job: Tuple[Utterance, Path], fs: int) -> None:
     """Synthesise one utterance, mix it, and write its files into a folder."""
     utterance, folder = job
-    speech = synthesizer(fs).speak(
-        utterance.text, utterance.voice, utterance.rate, utterance.pitch
-    )
+    speech = synthesizer(fs).speak(utterance.text, utterance.voice, utterance.rate, utterance.pitch)
     speech *= PEAK / np.abs(speech).max()
     signals = {"clean": speech}
     if utterance.noise:

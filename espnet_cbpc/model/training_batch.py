@@ -10,7 +10,7 @@ from espnet_cbpc.utils.cli import UserError
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Utterances to learn from.
 
     Attributes:
@@ -43,7 +43,7 @@ class Batch:
         lengths: Optional[torch.Tensor],
         data: Mapping[str, Any],
         channel: int,
-    ) -> "Batch":
+    ) -> "TrainingBatch":
         """Make a batch of the arguments of the model's ``forward``, cut to the longest utterance.
 
         Args:
