@@ -25,7 +25,6 @@ from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 
 SETS = ("train", "dev", "test_clean", "test_seen", "test_unseen")
 TRAIN_PART = 0.6  # of a seen noise file
-PEAK = 0.7  # of speech before mixing
 MAX_NOISE_SECONDS = 60  # of a noise file for one mixture: bounds the memory of long recordings
 
 
@@ -124,9 +123,7 @@ class NoisyCorpus:
         if len(pool) > most:
             places = self.rng.choice(len(pool), size=most, replace=False).tolist()
             pool = [pool[place] for place in sorted(places)]
-        return [
-            Mixture(r.id, r.speaker, r.text, self.protocol.fs, (r.file,), (), PEAK) for r in pool
-        ]
+        return [Mixture.of(recording, self.protocol.fs) for recording in pool]
 
     def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[float, float]]) -> Mixture:
         noise, part = dealt

@@ -12,9 +12,11 @@ from espnet_cbpc.data.audio.audio_file import SILENT, AudioError, read_audio, wr
 from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.mixing.snr import cut_noise, mix_at_snr
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, atomic_write
 
+PEAK = 0.7  # of speech before mixing
 PCM_STEPS = 32768  # a 16-bit sample k stands for k / 32768
 
 
@@ -49,6 +51,12 @@ class Mixture:
     segment: Optional[Tuple[int, int]] = None
     offset: int = 0
     snr: Optional[float] = None
+
+    @classmethod
+    def of(cls, recording: Recording, fs: int) -> "Mixture":
+        """Return one recording by itself, at the peak that all sets have before mixing."""
+        r = recording
+        return cls(r.id, r.speaker, r.text, fs, (r.file,), (), PEAK)
 
 
 def noise_name(path: PathLike) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS
 
 from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
-from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
+from espnet_cbpc.data.noisy_sets.noisy_mixture import PEAK, Mixture
 
 WORDS = "zero one two three four five six seven eight nine".split()
 NEW_SPEAKER = "lucas"
@@ -25,7 +25,6 @@ SNR_RANGE = (-5, 20)
 TEST_SNRS, NEW_SPEAKER_SNRS = (-5, 0, 5, 10, 15), (0, 5, 10)
 RECORDINGS_PER_UTTERANCE = (3, 7)
 SILENCE_SECONDS = (0.02, 0.15)
-PEAK = 0.7
 
 
 @dataclass(frozen=True)

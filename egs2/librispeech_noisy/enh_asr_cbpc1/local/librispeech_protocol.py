@@ -17,8 +17,6 @@ from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
 from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
 from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 
-PEAK = 0.7  # of speech before mixing
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -94,41 +92,26 @@ class Draw:
             dev: of dev.
             train: of ``train_noisy``; empty: there is no such set.
         """
-        test = self._some(test, self.sizes.num_test)
+        noises, sizes, dealer = self.noises, self.sizes, self.dealer
+        speech = self._some(test, sizes.num_test)
         drawn = {
-            "test_seen": self._at_snrs(test, "seen"),
-            "test_unseen": self._at_snrs(test, "unseen"),
-            "dev": self._at_random_snr(self._some(dev, self.sizes.num_dev), "dev", 0),
+            "test_seen": dealer.at_snrs(speech, noises["seen"], sizes.test_snrs),
+            "test_unseen": dealer.at_snrs(speech, noises["unseen"], sizes.test_snrs),
+            "dev": dealer.at_random_snr(self._some(dev, sizes.num_dev), noises["dev"], 0),
         }
         if train:
-            drawn["train_noisy"] = self._at_random_snr(train, "train", self.sizes.clean_fraction)
+            drawn["train_noisy"] = dealer.at_random_snr(
+                map(self._clean, train), noises["train"], sizes.clean_fraction, lambda m: m
+            )
         return {name: sorted(mixtures, key=lambda m: m.id) for name, mixtures in drawn.items()}
 
-    def _some(self, recordings: Sequence[Recording], count: int) -> List[Recording]:
+    def _some(self, recordings: Sequence[Recording], count: int) -> List[Mixture]:
         count = min(count, len(recordings))
         picked = self.rng.choice(len(recordings), count, replace=False)
-        return [recordings[place] for place in sorted(picked.tolist())]
-
-    def _at_snrs(self, recordings: Sequence[Recording], use: str) -> List[Mixture]:
-        clean = map(self._clean, recordings)
-        return self.dealer.at_snrs(clean, self.noises[use], self.sizes.test_snrs)
-
-    def _at_random_snr(
-        self, recordings: Sequence[Recording], use: str, clean_fraction: float
-    ) -> List[Mixture]:
-        clean = map(self._clean, recordings)
-        return self.dealer.at_random_snr(clean, self.noises[use], clean_fraction, lambda m: m)
+        return [self._clean(recordings[place]) for place in sorted(picked.tolist())]
 
     def _clean(self, recording: Recording) -> Mixture:
-        return Mixture(
-            id=recording.id,
-            speaker=recording.speaker,
-            text=recording.text,
-            fs=self.fs,
-            recordings=(recording.file,),
-            silences=(),
-            peak=PEAK,
-        )
+        return Mixture.of(recording, self.fs)
 
     def _add_noise(self, mixture: Mixture, noise: Noise) -> Mixture:
         """Choose a stretch as long as the speech, or all that there is, from a random place on."""

@@ -19,7 +19,7 @@ from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.noisy_sets.noise_folder import sounding
 from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
-from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.cli import UserError, check_at_least, run
 
 DEV, TEST = "dev-clean", "test-clean"
 
@@ -108,9 +108,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name, least in (("num_dev", 1), ("num_test", 1), ("seed", 0), ("fs", 8000), ("nj", 1)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    check_at_least(args, num_dev=1, num_test=1, seed=0, fs=8000, nj=1)
     if not 0 <= args.clean_fraction <= 1:
         raise UserError(f"--clean_fraction {args.clean_fraction}: must be from 0 to 1")
     if not args.snr_range[0] <= args.snr_range[1]:
