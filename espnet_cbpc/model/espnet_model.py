@@ -160,10 +160,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.still_frozen_parts()  # Lightning trains a model in the modes that it comes with
 
     def forward(
-        self,
-        speech: torch.Tensor,
-        speech_lengths: Optional[torch.Tensor] = None,
-        **kwargs,
+        self, speech: torch.Tensor, speech_lengths: Optional[torch.Tensor] = None, **kwargs
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
         """Compute the loss of a batch.
 
@@ -267,7 +264,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         enhanced, lengths = self.at_asr_rate(enhanced, batch.lengths)
         with tap_encoder(self.s2t_model, self.tapped) as output:
             if self.alpha < 1.0:
-                loss, stats, _ = self.s2t_model(enhanced, lengths, batch.text, batch.text_lengths)
+                loss, stats, _ = self.s2t_model(enhanced, lengths, *batch.transcripts)
                 stats = {k: v for k, v in stats.items() if k != "loss"}
                 stats["loss_asr"] = loss.detach()
             else:
@@ -353,7 +350,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
                     "(espnet_cbpc.bin.dump_encoder_features, then dump_labels)"
                 )
         frames = encoded.frames[self.layer].shape[1]
-        return F.pad(batch.labels, (0, frames - batch.labels.shape[1]), value=-1)
+        return F.pad(batch.labels.long(), (0, frames - batch.labels.shape[1]), value=-1)
 
     def prepare_teacher(self) -> None:
         """Check the tokenizer at first; in training, let the teacher follow and count the batch."""

@@ -20,8 +20,7 @@ class TrainingBatch:
         category: (B,) numbers of :mod:`.category`, on the CPU.
         clean: (B, N) clean speech, of CLEAN utterances the input itself, of REAL ones anything;
             None where there are SIMU utterances and no references came.
-        text: (B, L) tokens padded with -1; None where none came.
-        text_lengths: (B,) in tokens.
+        transcripts: (B, L) tokens padded with -1, and (B,) how many; None where none came.
         labels: (B, T) dumped pseudo-labels of the clean speech; None where none came.
         labels_lengths: (B,) in frames.
     """
@@ -31,8 +30,7 @@ class TrainingBatch:
     lengths: torch.Tensor
     category: torch.Tensor
     clean: Optional[torch.Tensor] = None
-    text: Optional[torch.Tensor] = None
-    text_lengths: Optional[torch.Tensor] = None
+    transcripts: Optional[Tuple[torch.Tensor, torch.Tensor]] = None
     labels: Optional[torch.Tensor] = None
     labels_lengths: Optional[torch.Tensor] = None
 
@@ -63,13 +61,16 @@ class TrainingBatch:
         reference = data.get("speech_ref1")
         if reference is not None:
             reference = _one_channel(reference, channel)[:, : speech.shape[1]]
-        clean = _clean_speech(heard, reference, category)
-        text, text_lengths = _transcripts(data)
-        labels = data.get("labels")
         return cls(
-            speech, heard, lengths, category, clean, text, text_lengths,
-            None if labels is None else labels.long(), data.get("labels_lengths"),
-        )  # fmt: skip
+            speech,
+            heard,
+            lengths,
+            category,
+            _clean_speech(heard, reference, category),
+            _transcripts(data),
+            data.get("labels"),
+            data.get("labels_lengths"),
+        )
 
     @property
     def has_clean(self) -> torch.Tensor:
@@ -78,7 +79,7 @@ class TrainingBatch:
 
     def check(self, needs_text: bool, needs_clean: bool) -> None:
         """Raise ``UserError`` where the losses would miss something."""
-        if needs_text and self.text is None:
+        if needs_text and self.transcripts is None:
             raise UserError(
                 "the batch has no text_spk1: give transcripts, or set joint_conf.alpha to 1 to "
                 "train without the ASR loss"
@@ -102,13 +103,11 @@ def _clean_speech(
     return torch.where(is_clean.to(heard.device)[:, None], heard, reference)
 
 
-def _transcripts(
-    data: Mapping[str, Any],
-) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
-    """Return the tokens and their lengths, under the name of ESPnet's joint or its ASR task."""
+def _transcripts(data: Mapping[str, Any]) -> Optional[Tuple[torch.Tensor, torch.Tensor]]:
+    # under the name of ESPnet's joint task, or of its ASR task
     for name in ("text_spk1", "text"):
         if name in data:
             text = data[name]
             full = torch.full((len(text),), text.shape[1], device=text.device)
             return text, data.get(f"{name}_lengths", full)
-    return None, None
+    return None

@@ -120,11 +120,7 @@ def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def pack(
-    name: str,
-    config: Dict,
-    weights: Mapping[str, torch.Tensor],
-    outdir: Path,
-    card: ModelCard,
+    name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: Path, card: ModelCard
 ) -> Path:
     """Write one archive; it appears whole."""
     part, kind, config_option, model_option = ARCHIVES[name]

@@ -35,10 +35,7 @@ class ModelFiles(NamedTuple):
 
 
 def locate(
-    model: Model,
-    kind: str,
-    cachedir: Optional[PathLike] = None,
-    checkpoint: Optional[str] = None,
+    model: Model, kind: str, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> ModelFiles:
     """Do as :func:`find`, and return a configuration in which every path is absolute.
 
@@ -56,10 +53,7 @@ def locate(
 
 
 def find(
-    model: Model,
-    kind: str,
-    cachedir: Optional[PathLike] = None,
-    checkpoint: Optional[str] = None,
+    model: Model, kind: str, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> ModelFiles:
     """Return the files of a model, which is downloaded and unpacked where need be.
 

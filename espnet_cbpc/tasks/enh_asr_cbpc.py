@@ -49,12 +49,7 @@ contrastive_choices = ClassChoices(
 
 # Arguments of the model that are not options of --joint_conf: parts that build_model makes, and
 # those that stock ESPnet knows, which stay in --model_conf so that it can load the model.
-NOT_JOINT_CONF = (
-    "tokenizer",
-    "criterions",
-    "calc_enh_loss",
-    "bypass_enh_prob",
-)
+NOT_JOINT_CONF = ("tokenizer", "criterions", "calc_enh_loss", "bypass_enh_prob")
 
 
 class CategoryPreprocessor:

@@ -8,9 +8,7 @@ from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, read_yaml
 
 
-def read_tokenizer_config(
-    path: Optional[PathLike],
-) -> Tuple[Optional[int], Dict[str, Any]]:
+def read_tokenizer_config(path: Optional[PathLike]) -> Tuple[Optional[int], Dict[str, Any]]:
     """Return the encoder layer to cluster, and the options of :meth:`KMeansTokenizer.fit`.
 
     Args:

@@ -19,11 +19,7 @@ class Filtered:
 
 
 def filter_data_dir(
-    in_dir: PathLike,
-    out_dir: PathLike,
-    fs: int,
-    min_seconds: float,
-    max_seconds: float,
+    in_dir: PathLike, out_dir: PathLike, fs: int, min_seconds: float, max_seconds: float
 ) -> Filtered:
     """Write a directory without the utterances outside a range of lengths.
 

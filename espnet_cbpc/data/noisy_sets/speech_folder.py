@@ -35,9 +35,7 @@ class Recording:
 
 
 def read_speech_folder(
-    folder: PathLike,
-    text: Optional[PathLike] = None,
-    utt2spk: Optional[PathLike] = None,
+    folder: PathLike, text: Optional[PathLike] = None, utt2spk: Optional[PathLike] = None
 ) -> List[Recording]:
     """List the recordings of a folder with their speakers and transcripts.
 
@@ -98,11 +96,7 @@ def _given(path: Optional[PathLike], default: Path) -> Optional[Path]:
 
 
 def _texts(
-    root: Path,
-    text: Optional[PathLike],
-    files: List[str],
-    names: Dict[str, str],
-    trans: List[str],
+    root: Path, text: Optional[PathLike], files: List[str], names: Dict[str, str], trans: List[str]
 ) -> Dict[str, str]:
     table = _given(text, root / "text")
     if table:

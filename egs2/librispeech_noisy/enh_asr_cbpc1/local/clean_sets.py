@@ -9,10 +9,7 @@ from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 
 
 def write_clean_set(
-    directory: Path,
-    recordings: Sequence[Recording],
-    corpora: Path,
-    genders: Mapping[str, str],
+    directory: Path, recordings: Sequence[Recording], corpora: Path, genders: Mapping[str, str]
 ) -> None:
     """Write a data directory of category CLEAN, each recording its own reference.
 

@@ -80,10 +80,7 @@ class Draw:
         self.dealer = CorpusDealer(self.rng, self._add_noise, sizes.snr_range, noise_first=False)
 
     def sets(
-        self,
-        test: Sequence[Recording],
-        dev: Sequence[Recording],
-        train: Sequence[Recording],
+        self, test: Sequence[Recording], dev: Sequence[Recording], train: Sequence[Recording]
     ) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every noisy set by its name, sorted by id.
 
