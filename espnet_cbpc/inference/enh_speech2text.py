@@ -20,7 +20,7 @@ from espnet_cbpc.inference.decoded_utterance import (
 from espnet_cbpc.inference.inference_options import sampling_rates
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.load import load_enh
-from espnet_cbpc.model_zoo.model_files import located, pair
+from espnet_cbpc.model_zoo.locate import inference_files, pair
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike
 
@@ -142,7 +142,7 @@ class EnhSpeech2Text:
         Raises:
             UserError: a model that cannot be found, and as the class does.
         """
-        return cls(**located(model_tag, asr_model, enh_model, cachedir), **options)
+        return cls(**inference_files(model_tag, asr_model, enh_model, cachedir), **options)
 
     def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
         """Decode one utterance.

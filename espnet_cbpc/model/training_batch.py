@@ -61,16 +61,9 @@ class TrainingBatch:
         reference = data.get("speech_ref1")
         if reference is not None:
             reference = _one_channel(reference, channel)[:, : speech.shape[1]]
-        return cls(
-            speech,
-            heard,
-            lengths,
-            category,
-            _clean_speech(heard, reference, category),
-            _transcripts(data),
-            data.get("labels"),
-            data.get("labels_lengths"),
-        )
+        clean = _clean_speech(heard, reference, category)
+        dumped = data.get("labels"), data.get("labels_lengths")
+        return cls(speech, heard, lengths, category, clean, _transcripts(data), *dumped)
 
     @property
     def has_clean(self) -> torch.Tensor:

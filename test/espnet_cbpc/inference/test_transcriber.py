@@ -183,7 +183,7 @@ def test_stdout_holds_texts_only(tmp_path, models, capsys, monkeypatch):
         print("a notice, as ESPnet prints some")
         return files(models, "enh_asr", "joint")
 
-    monkeypatch.setattr("espnet_cbpc.model_zoo.model_files.located", found)
+    monkeypatch.setattr("espnet_cbpc.inference.inference_options.inference_files", found)
     soundfile.write(tmp_path / "a.wav", speech(4000), FS)
     options = [o for o in command(models, tmp_path) if not o.startswith("--enh_asr")]
     transcribe.main([str(tmp_path / "a.wav"), "--model=packed.zip", *options])

@@ -2,8 +2,6 @@
 """Write the data directories, audio and manifests of mini_synth, all of it synthesised."""
 
 import argparse
-import dataclasses
-import json
 import logging
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,10 +16,9 @@ from espnet_cbpc.data.audio.audio_file import write_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.mixing.snr import mix_at_snr
-from espnet_cbpc.data.noisy_sets.noisy_mixture import audio_files
+from espnet_cbpc.data.noisy_sets.noisy_mixture import audio_files, write_manifest
 from espnet_cbpc.data.noisy_sets.write_sets import mixture_tables
 from espnet_cbpc.utils.cli import check_at_least, run
-from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.parallel import parallel_map
 
 PEAK = 0.5  # of speech before mixing: leaves most mixtures room
@@ -55,8 +52,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     data = Path(args.data)
     for name, utterances in sets.items():
         (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
-        with atomic_write(data / "manifests" / f"{name}.jsonl") as f:
-            f.writelines(json.dumps(dataclasses.asdict(u)) + "\n" for u in utterances)
+        write_manifest(data / "manifests" / f"{name}.jsonl", utterances)
     write_sets(sets, data / "audio", args.fs, args.nj)
     for name, utterances in sets.items():
         write_data_dir(data / name, tables(utterances, data / "audio" / name))
