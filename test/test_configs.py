@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_config, joint_config
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config

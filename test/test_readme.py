@@ -37,7 +37,7 @@ def test_training_options_build_a_model(tiny_model):
     options = yaml.safe_load(text)
     options.pop("tokenizer_init")
     model = tiny_model(**options)
-    assert model.criterion_names == ["cbpc", "infonce"] and model.alpha == 0.1
+    assert [c.name for c in model.criterions] == ["cbpc", "infonce"] and model.alpha == 0.1
 
 
 def test_comparison_example_is_understood(tmp_path, monkeypatch):

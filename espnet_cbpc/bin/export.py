@@ -35,8 +35,8 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Pack."""
     args = get_parser().parse_args(cmd)
-    from espnet_cbpc.inference.decoding_config import DecodingConfig
-    from espnet_cbpc.model_zoo.export import export, read_joint  # imports torch
+    from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
+    from espnet_cbpc.model_zoo.exporting import export, read_joint  # imports torch
     from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
 
     expdir, outdir = Path(args.expdir), Path(args.outdir)

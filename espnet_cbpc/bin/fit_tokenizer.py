@@ -17,11 +17,11 @@ from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.data.audio.audio_file import read_header
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.model.joint_config import asr_sampling_rate
-from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
-from espnet_cbpc.tokenizer.feature_store import Frames, StoredFeatures
+from espnet_cbpc.tokenizer.cluster_quality import cluster_quality, label_reference_agreement
+from espnet_cbpc.tokenizer.feature_store import StoredFeatures, StoredFrames
 from espnet_cbpc.tokenizer.features import encoder_features
+from espnet_cbpc.tokenizer.frame_references import ctc_tokens, ctm_references
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
-from espnet_cbpc.tokenizer.quality import cluster_quality, label_reference_agreement
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, listed, run
 from espnet_cbpc.utils.files import atomic_write, read_yaml
@@ -74,7 +74,7 @@ def main(cmd=None) -> None:
     device = "cuda" if args.ngpu else "cpu"
     asr_model = load_asr((args.asr_train_config, args.asr_model_file))[0].to(device)
 
-    tokenizer = KMeansTokenizer.fit(Frames(stored), **{"device": device, **fit_conf})
+    tokenizer = KMeansTokenizer.fit(StoredFrames(stored), **{"device": device, **fit_conf})
     output_dir = Path(args.output_dir)
     tokenizer.save(output_dir / "tokenizer.safetensors")
 
@@ -144,7 +144,7 @@ def report(
     output_dir: Path,
 ) -> None:
     """Write quality.json and quality.png, and log the main figures."""
-    from espnet_cbpc.tokenizer.quality_plots import plot_quality  # slow to import
+    from espnet_cbpc.tokenizer.cluster_plots import plot_quality  # slow to import
 
     quality = cluster_quality(clean.labels, noisy.labels, n_clusters, clean.inertia)
     references, counts = clean.references(alignment), None

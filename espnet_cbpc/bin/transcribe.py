@@ -43,7 +43,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         from espnet_cbpc.inference.decode import Speed, device  # slow to import, as are the models
         from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
         from espnet_cbpc.inference.long_form import Cutter
-        from espnet_cbpc.inference.transcribe import Transcriber, Transcripts, text_of
+        from espnet_cbpc.inference.transcriber import Transcriber, Transcripts, text_of
 
         cutter = Cutter(options["fs"], args.window, args.overlap)
         transcripts = Transcripts(args.output_dir and Path(args.output_dir), args.files)

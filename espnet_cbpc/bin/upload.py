@@ -27,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Upload."""
     args = get_parser().parse_args(cmd)
-    from espnet_cbpc.model_zoo.upload import gather, upload  # slow to import
+    from espnet_cbpc.model_zoo.uploading import gather, upload  # slow to import
 
     if args.dry_run:
         gather(Path(args.packed), Path(args.dry_run), args.part)

@@ -3,9 +3,9 @@
 import argparse
 from typing import Optional, Sequence
 
+from espnet_cbpc.data.kaldi.dir_summary import summarise, total_hours
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.data.kaldi.repair import repair_data_dir
-from espnet_cbpc.data.kaldi.summary import summarise, total_hours
 from espnet_cbpc.utils.cli import UserError, run
 
 

@@ -9,19 +9,19 @@ import logging
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Union
+from typing import Any, Callable, Dict
 
 import torch
 
 from espnet_cbpc.compat.releases import espnet_release
 from espnet_cbpc.compat.weights import load_weights
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import atomic_write, read_yaml
+from espnet_cbpc.utils.files import PathLike, atomic_write, read_yaml
 
 PROVEN_ON = ("202511", "202611")
 
 
-def mend_checkpoints(expdir: Union[str, Path]) -> None:
+def mend_checkpoints(expdir: PathLike) -> None:
     """Make the folder of an ESPnet training run fit for ``--resume true``.
 
     A checkpoint.pth that cannot be read is moved to checkpoint.pth.broken: training starts from
@@ -63,7 +63,7 @@ def _readable(path: Path) -> Any:
     return None
 
 
-def check_resumable(expdir: Union[str, Path], build_model: Callable[[], torch.nn.Module]) -> None:
+def check_resumable(expdir: PathLike, build_model: Callable[[], torch.nn.Module]) -> None:
     """Stop where the running release would refuse to resume, before anything is overwritten.
 
     Args:

@@ -27,4 +27,4 @@ class _LazyFinder(MetaPathFinder):
 
 def install() -> None:
     """Have the modules loaded late, where nothing has imported them yet."""
-    sys.meta_path.insert(0, _LazyFinder)
+    sys.meta_path.insert(0, _LazyFinder())

@@ -2,8 +2,7 @@
 
 import inspect
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from espnet2.bin.asr_inference import Speech2Text
@@ -14,10 +13,11 @@ from espnet_cbpc.compat.releases import espnet_release, has_ctc_window
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.compat.weights import load_weights, read_weights, select_weights
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import PathLike
 
 PROVEN_ON = ("202511", "202611")
 
-Pair = Tuple[Union[str, Path], Union[str, Path]]  # a model's configuration and its parameters
+Pair = Tuple[PathLike, PathLike]  # a model's configuration and its parameters
 PARTS = {True: ("enh_model", "s2t_model"), False: ("",)}  # of a joint model, of an ASR model
 
 

@@ -1,17 +1,18 @@
 """Parameters of a model: read without running code they may hold, and proven to fit."""
 
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Tuple
 
 import torch
 
 from espnet_cbpc.compat.parameter_names import named_as
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 
 PROVEN_ON = ("202511", "202611")
 
 
-def read_weights(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
+def read_weights(path: PathLike) -> Dict[str, torch.Tensor]:
     """Return the tensors in a checkpoint of ESPnet by name, on the CPU.
 
     Raises:
@@ -40,7 +41,7 @@ def read_weights(path: Union[str, Path]) -> Dict[str, torch.Tensor]:
 def load_weights(
     model: torch.nn.Module,
     weights: Mapping[str, torch.Tensor],
-    path: Union[str, Path],
+    path: PathLike,
     optional: Tuple[str, ...] = (),
     remedy: str = "give the config.yaml that was saved beside it",
 ) -> None:

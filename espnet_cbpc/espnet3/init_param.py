@@ -4,7 +4,7 @@ from typing import Sequence
 
 from lightning import Callback, LightningModule, Trainer
 
-from espnet_cbpc.compat.init_param import load_init_param
+from espnet_cbpc.compat.initial_parameters import load_init_param
 
 
 class InitParam(Callback):

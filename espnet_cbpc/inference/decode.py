@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import torch
 
 from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
-from espnet_cbpc.inference.recognition import NOTHING, SILENCE, Recognition
+from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
 from espnet_cbpc.inference.set_decoder import Batch, SetDecoder
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.parallel import parallel_map
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # slow to import, and not needed to see that nothing is left 
 
 SHORT = 1.0  # seconds; what the models fail on below it is taken to be too short for them
 
-Results = Dict[str, Dict[str, Any]]  # Recognition.as_dict() by utterance
+Results = Dict[str, Dict[str, Any]]  # DecodedUtterance.as_dict() by utterance
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Resu
         too_short = result is None
         if result is None:
             heard = None if speech2text.enh_model is None else noisy.numpy()
-            result = Recognition([NOTHING], enhanced=heard)
+            result = DecodedUtterance([NOTHING], enhanced=heard)
         if result.enhanced is not None:
             write_audio(batch.wav(utterance), result.enhanced, batch.fs, subtype="FLOAT")
         silent = float(noisy.abs().max()) < SILENCE
@@ -128,7 +128,7 @@ def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Resu
 
 def _recognised(
     speech2text: "EnhSpeech2Text", batch: Batch, speech: torch.Tensor, lengths: List[int]
-) -> List[Optional[Recognition]]:
+) -> List[Optional[DecodedUtterance]]:
     """Decode a batch together; where the models fail, one by one: None for what is too short."""
     try:
         return list(speech2text.batch(speech, lengths))
@@ -140,7 +140,7 @@ def _recognised(
                 f"{batch.wavs.parents[1]}: the models failed on {batch.utterances[0][0]} of "
                 f"{lengths[0]} samples: {e!r}: leave it out, or cut it if memory ran out"
             ) from e
-    results: List[Optional[Recognition]] = []
+    results: List[Optional[DecodedUtterance]] = []
     for row, one in zip(range(len(lengths)), batch.utterances):
         alone = replace(batch, utterances=(one,))
         results += _recognised(speech2text, alone, speech[row : row + 1, : one[2]], [one[2]])

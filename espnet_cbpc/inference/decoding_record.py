@@ -3,9 +3,9 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Union
+from typing import Any, Dict, Mapping, Optional
 
-from espnet_cbpc.utils.files import atomic_write, file_digest
+from espnet_cbpc.utils.files import PathLike, atomic_write, file_digest
 
 
 class DecodingRecord:
@@ -20,8 +20,8 @@ class DecodingRecord:
         inputs: by utterance id, what its audio is, as JSON has it.
 
     Attributes:
-        results: by utterance id, what :meth:`Recognition.as_dict` of
-            :mod:`espnet_cbpc.inference.recognition` gives.
+        results: by utterance id, what :meth:`DecodedUtterance.as_dict` of
+            :mod:`espnet_cbpc.inference.decoded_utterance` gives.
     """
 
     def __init__(self, path: Path, settings: Mapping, inputs: Mapping[str, Any]):
@@ -72,6 +72,6 @@ def _line(entry: Mapping) -> str:
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
-def file_hashes(files: Mapping[str, Optional[Union[str, Path]]]) -> Dict[str, str]:
+def file_hashes(files: Mapping[str, Optional[PathLike]]) -> Dict[str, str]:
     """Return the SHA-256 of every file that is not None, by its name."""
     return {name: file_digest(path) for name, path in files.items() if path is not None}

@@ -10,18 +10,19 @@ from torchaudio.functional import resample
 
 from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
 from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
-from espnet_cbpc.inference.decoding_config import DecodingConfig
-from espnet_cbpc.inference.inference_options import sampling_rates
-from espnet_cbpc.inference.recognition import (
+from espnet_cbpc.inference.decoded_utterance import (
     NOTHING,
+    DecodedUtterance,
     Hypothesis,
-    Recognition,
     TokenTime,
-    align,
+    find_token_times,
 )
+from espnet_cbpc.inference.inference_options import sampling_rates
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.load import load_enh
-from espnet_cbpc.model_zoo.model_files import PathLike, located, pair
+from espnet_cbpc.model_zoo.locate import inference_files, pair
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import PathLike
 
 Array = Union[np.ndarray, torch.Tensor]
 
@@ -55,7 +56,7 @@ class EnhSpeech2Text:
             the configuration says, or ``fs``.
         batched_search: search for the utterances of a batch at once, see
             :class:`~espnet_cbpc.compat.speech2text.Search`; None: on a GPU.
-        token_times: find when each token is heard, see :class:`Recognition`.
+        token_times: find when each token is heard, see :class:`DecodedUtterance`.
         options: of the search, see :class:`DecodingConfig`; none: as packed with the model, else its
             defaults.
 
@@ -141,7 +142,7 @@ class EnhSpeech2Text:
         Raises:
             UserError: a model that cannot be found, and as the class does.
         """
-        return cls(**located(model_tag, asr_model, enh_model, cachedir), **options)
+        return cls(**inference_files(model_tag, asr_model, enh_model, cachedir), **options)
 
     def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
         """Decode one utterance.
@@ -155,12 +156,12 @@ class EnhSpeech2Text:
         result = self.decode(speech)
         return result.text, result.enhanced
 
-    def decode(self, speech: Array) -> Recognition:
+    def decode(self, speech: Array) -> DecodedUtterance:
         """Decode one utterance as :meth:`__call__`, and return the n-best list and all else."""
         speech = torch.as_tensor(speech, dtype=torch.float32)
         return self.batch(speech[None], torch.tensor([len(speech)]))[0]
 
-    def batch(self, speech: Array, lengths: Union[Array, List[int]]) -> List[Recognition]:
+    def batch(self, speech: Array, lengths: Union[Array, List[int]]) -> List[DecodedUtterance]:
         """Decode a padded batch: SE once, encoder once, then the search for each utterance.
 
         What lies beyond an utterance's length is never read. Yet a padded utterance can differ
@@ -178,11 +179,11 @@ class EnhSpeech2Text:
         lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
         speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
         enhanced = self.enhance(speech, lengths)
-        results: Dict[int, Recognition] = {}
+        results: Dict[int, DecodedUtterance] = {}
         recognised = self.recognise(enhanced, lengths)
         for place, (nbest, times), wave, n in zip(order.tolist(), recognised, enhanced, lengths):
             wave = None if self.enh_model is None else wave[:n].cpu().numpy()
-            results[place] = Recognition(nbest, times, wave)
+            results[place] = DecodedUtterance(nbest, times, wave)
         return [results[place] for place in range(len(results))]
 
     @torch.no_grad()
@@ -266,7 +267,7 @@ class EnhSpeech2Text:
         if not self.token_times or self.s2t_model.ctc is None:
             return None
         log_probs = self.s2t_model.ctc.log_softmax(encoded[None])[0]
-        return align(log_probs, best.token_ids, best.tokens, seconds)
+        return find_token_times(log_probs, best.token_ids, best.tokens, seconds)
 
 
 def _check_choice(

@@ -3,13 +3,14 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_sampling_rate
-from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import read_yaml
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
+from espnet_cbpc.model_zoo.locate import inference_files
+from espnet_cbpc.utils.cli import UserError, check_at_least
+from espnet_cbpc.utils.files import PathLike, read_yaml
 
 MODEL_FILES = {
     "enh_asr_train_config": "configuration of a joint model",
@@ -76,9 +77,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
     """
     options: Dict[str, Any] = {n: getattr(args, n) for n in MODEL_FILES if getattr(args, n)}
     if args.model or args.asr_model or args.enh_model:
-        from espnet_cbpc.model_zoo.model_files import located  # slow to import
-
-        found = located(args.model, args.asr_model, args.enh_model, args.cachedir)
+        found = inference_files(args.model, args.asr_model, args.enh_model, args.cachedir)
         twice = sorted(found.keys() & options.keys())
         if twice:
             raise UserError(f"--{', --'.join(twice)}: the model is named by another option already")
@@ -96,8 +95,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
     if args.nbest is not None:
         search["nbest"] = args.nbest
     DecodingConfig.check(search, "--nbest")
-    if args.num_threads < 1:
-        raise UserError(f"--num_threads {args.num_threads}: must be at least 1")
+    check_at_least(args, num_threads=1)
     if not 0 <= args.observation_adding <= 1:
         raise UserError(f"--observation_adding {args.observation_adding}: must be from 0 to 1")
     fs, asr_fs = sampling_rates(config, args.fs, args.asr_fs)
@@ -116,7 +114,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def sampling_rates(
-    config: Union[str, Path], fs: Optional[int] = None, asr_fs: Optional[int] = None
+    config: PathLike, fs: Optional[int] = None, asr_fs: Optional[int] = None
 ) -> Tuple[int, int]:
     """Return the sampling rates in Hz of the speech (and the SE model), and of the ASR model.
 

@@ -98,9 +98,7 @@ class Cutter:
         return first + int(np.argmin(total[2 * half :] - total[: -2 * half]))
 
 
-def _fill(
-    left: np.ndarray, source: Iterator[np.ndarray], size: int
-) -> Tuple[np.ndarray, bool]:
+def _fill(left: np.ndarray, source: Iterator[np.ndarray], size: int) -> Tuple[np.ndarray, bool]:
     """Return more than ``size`` samples, or all that there are, and whether those are the last."""
     parts, count = [left], len(left)
     while count <= size:

@@ -4,13 +4,14 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple, Union
+from typing import Any, Dict, List, Mapping, Tuple
 
 from espnet_cbpc.data.audio.audio_file import read_header
+from espnet_cbpc.data.kaldi.filter_dir import num_samples
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_table, write_tables
 from espnet_cbpc.inference.decoding_record import DecodingRecord
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class SetDecoder:
 
     def __init__(
         self,
-        data_dir: Union[str, Path],
-        output_dir: Union[str, Path],
+        data_dir: PathLike,
+        output_dir: PathLike,
         settings: Mapping,
         fs: int,
         batch_size: int = 16,
@@ -194,13 +195,6 @@ def _wav(folder: Path, utterance: str) -> Path:
 
 
 def _lengths(data: DataDir) -> Dict[str, int]:
-    table = data.tables.get("utt2num_samples")
-    if table is None:
-        return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}
-    wrong = [key for key in data.ids if not table.get(key, "").isdecimal() or not int(table[key])]
-    if wrong:
-        raise UserError(
-            f"{data.path}/utt2num_samples: {len(wrong)} utterance(s) without a number of samples "
-            f"({listed(wrong)}): format the directory first"
-        )
-    return {key: int(table[key]) for key in data.ids}
+    if "utt2num_samples" in data.tables:
+        return num_samples(data)
+    return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}

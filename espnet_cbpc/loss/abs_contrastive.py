@@ -13,7 +13,7 @@ from espnet_cbpc.loss.ranks import Ranks
 NORM_EPS = 1e-4
 
 
-class Frames(NamedTuple):
+class PairedFrames(NamedTuple):
     """The valid frames of this process's part of a batch.
 
     Attributes:
@@ -119,7 +119,7 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         with torch.autocast(enhanced.device.type, enabled=False):
             prepare = unit_length if self.normalizes else at_least_float32
             a, c = (prepare(x.flatten(0, 1)[index]) for x in (enhanced, clean))  # (N, D)
-            frames = Frames(
+            frames = PairedFrames(
                 a.detach(),
                 c.detach(),
                 labels.flatten()[index],
@@ -139,7 +139,7 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         return loss, result.stats
 
     @abstractmethod
-    def value_and_gradients(self, frames: Frames) -> Result:
+    def value_and_gradients(self, frames: PairedFrames) -> Result:
         """Return the mean loss over anchors and its gradients; called without autograd."""
         raise NotImplementedError
 

@@ -4,7 +4,7 @@ from typing import Dict, Tuple
 
 import torch
 
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.loss.streaming import logsumexp_of_pairs, logsumexp_of_rows
 
@@ -45,7 +45,7 @@ class CBPCLoss(AbsContrastiveLoss):
         self.pairs = pairs
         self.needs_clean = pairs != "enhanced"
 
-    def value_and_gradients(self, frames: Frames) -> Result:
+    def value_and_gradients(self, frames: PairedFrames) -> Result:
         """See :meth:`AbsContrastiveLoss.value_and_gradients`."""
         if self.pairs == "cross":
             return self.across(frames)
@@ -64,7 +64,7 @@ class CBPCLoss(AbsContrastiveLoss):
         grad_enhanced = grad[:n] if frames.wants_enhanced else None
         return Result(total, grad_enhanced, grad[n:] if frames.wants_clean else None, stats)
 
-    def across(self, frames: Frames) -> Result:
+    def across(self, frames: PairedFrames) -> Result:
         """Compare enhanced with clean frames."""
         anchors, ranks = frames.enhanced, frames.ranks
         candidates = ranks.gather(frames.clean)  # (M, D)

@@ -1,6 +1,6 @@
 """Distance of enhanced frames to the clean frames of the same time: the rival without negatives."""
 
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result, unit_length
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result, unit_length
 from espnet_cbpc.loss.infonce import similarity_stats
 
 DISTANCES = ("cosine", "mse")
@@ -28,7 +28,7 @@ class FeatureMatchingLoss(AbsContrastiveLoss):
         self.distance = distance
         self.normalizes = distance == "cosine"
 
-    def value_and_gradients(self, frames: Frames) -> Result:
+    def value_and_gradients(self, frames: PairedFrames) -> Result:
         """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
         a, c = frames.enhanced, frames.clean
         weight = 1.0 / max(1, frames.ranks.total_count)

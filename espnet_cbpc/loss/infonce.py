@@ -4,7 +4,7 @@ from typing import Dict, Optional
 
 import torch
 
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result
 from espnet_cbpc.loss.streaming import Sums, exclude_same_label, logsumexp_of_rows
 
 
@@ -49,7 +49,7 @@ class InfoNCELoss(AbsContrastiveLoss):
         self.num_negatives = num_negatives
         self.exclude_same_label = exclude_same_label
 
-    def value_and_gradients(self, frames: Frames) -> Result:
+    def value_and_gradients(self, frames: PairedFrames) -> Result:
         """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
         a, c, ranks = frames.enhanced, frames.clean, frames.ranks
         weight = a.new_full((len(a),), 1.0 / max(1, ranks.total_count))
@@ -66,7 +66,7 @@ class InfoNCELoss(AbsContrastiveLoss):
         total = (weight * (lse - positive / self.temperature)).sum()
         return Result(total, grad_a, grad_c, similarity_stats(a, c, positive))
 
-    def against_batch(self, frames: Frames, weight: torch.Tensor) -> Sums:
+    def against_batch(self, frames: PairedFrames, weight: torch.Tensor) -> Sums:
         """Compare with the clean frames of the whole batch."""
         ranks, mask = frames.ranks, None
         if self.exclude_same_label:
@@ -84,7 +84,7 @@ class InfoNCELoss(AbsContrastiveLoss):
             grad_c = ranks.total(grad_c)[ranks.own]
         return Sums(lse, grad_a, grad_c)
 
-    def against_utterance(self, frames: Frames, weight: torch.Tensor) -> Sums:
+    def against_utterance(self, frames: PairedFrames, weight: torch.Tensor) -> Sums:
         """Compare with frames drawn from the same utterance."""
         counts = frames.utterances.unique_consecutive(return_counts=True)[1]  # of each utterance
         drawn = draw_others(counts, self.num_negatives)  # (N, M)

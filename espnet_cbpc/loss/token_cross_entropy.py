@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, Frames, Result
+from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result
 
 
 class TokenCrossEntropyLoss(AbsContrastiveLoss):
@@ -26,7 +26,7 @@ class TokenCrossEntropyLoss(AbsContrastiveLoss):
     needs_clean = False
     needs_centroids = True
 
-    def value_and_gradients(self, frames: Frames) -> Result:
+    def value_and_gradients(self, frames: PairedFrames) -> Result:
         """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
         a, labels, centroids = frames.enhanced, frames.labels, frames.centroids
         weight = 1.0 / max(1, frames.ranks.total_count)

@@ -1,6 +1,6 @@
 """The joint model: enhance, recognise, label, contrast, weigh."""
 
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,39 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
-from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.ranks import Ranks
-from espnet_cbpc.model.category import CATEGORIES, CLEAN, SIMU, batch_categories
+from espnet_cbpc.model.category import CATEGORIES, SIMU
+from espnet_cbpc.model.criterion import Criterion
 from espnet_cbpc.model.teacher import Teacher
+from espnet_cbpc.model.training_batch import TrainingBatch
 from espnet_cbpc.model.within_cluster_norm import WithinClusterNorm
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.utils.cli import UserError
 
 UPDATES = ("joint", "enh", "asr")
+
+
+class Enhanced(NamedTuple):
+    """What the SE model made of a batch.
+
+    Attributes:
+        speech: (B, N), silent beyond each length.
+        feature_mix, feature_pre, others: what ESPnet's SE losses look at besides.
+    """
+
+    speech: torch.Tensor
+    feature_mix: torch.Tensor
+    feature_pre: Optional[List[torch.Tensor]]
+    others: Dict[str, Any]
+
+    def rows(self, rows: torch.Tensor) -> "Enhanced":
+        """Return some of the utterances."""
+        return Enhanced(
+            self.speech[rows],
+            self.feature_mix[rows],
+            None if self.feature_pre is None else [f[rows] for f in self.feature_pre],
+            {k: v[rows] if torch.is_tensor(v) else v for k, v in self.others.items()},
+        )
 
 
 class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
@@ -41,8 +65,6 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         s2t_model: ESPnet's ASR model.
         tokenizer: labels clean frames; needed where there are criterions.
         criterions: the contrastive losses; none makes this conventional joint training.
-        criterion_names: of each, for logging.
-        criterion_weights: of each, lambda in METHOD terms.
         alpha: weight of the SE loss against the ASR loss; at 1 no transcripts are needed.
         update: what is trained: ``joint``, ``enh`` (ASR frozen) or ``asr`` (SE frozen). What is
             frozen stays in evaluation mode.
@@ -54,14 +76,15 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         center: subtract the mean of the tokenizer's clusters from both embeddings first, of other
             layers than its own the mean of the batch's clean frames. Encoder outputs share a large
             common part: without this, all cosines are near 1.
-        within_cluster_norm: shrinkage of :class:`.within_cluster_norm.WithinClusterNorm`, by which the
-            embeddings of the tokenizer's layer are scaled; None: they are left as they are.
+        within_cluster_norm: shrinkage of :class:`.within_cluster_norm.WithinClusterNorm`, by which
+            the embeddings of the tokenizer's layer are scaled; None: they are left as they are.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
-        shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that tells
-            what the labels contribute.
+        shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that
+            tells what the labels contribute.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
-            where they differ: enhanced and clean speech are resampled in between. None: they are equal.
+            where they differ: enhanced and clean speech are resampled in between. None: they are
+            equal.
         calc_enh_loss, bypass_enh_prob: as in ESPnet's joint model; the latter is for REAL.
 
     Raises:
@@ -69,7 +92,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         ValueError: an option out of range.
     """
 
-    # what a checkpoint that training starts from need not hold: --tokenizer_init sets it, or training
+    # what a checkpoint to start from need not hold: --tokenizer_init or training sets it
     SET_BY_TRAINING = (
         "tokenizer.",
         "teacher.",
@@ -83,9 +106,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         enh_model: ESPnetEnhancementModel,
         s2t_model: ESPnetASRModel,
         tokenizer: Optional[AbsAcousticTokenizer] = None,
-        criterions: Sequence[AbsContrastiveLoss] = (),
-        criterion_names: Sequence[str] = (),
-        criterion_weights: Sequence[float] = (),
+        criterions: Sequence[Criterion] = (),
         alpha: float = 0.5,
         update: str = "joint",
         teacher: str = "frozen",
@@ -104,13 +125,13 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     ):
         super().__init__(enh_model, s2t_model, calc_enh_loss, bypass_enh_prob)
         check_options(enh_model, s2t_model, tokenizer, criterions, alpha, update)
-        if any(c.needs_centroids for c in criterions) and loss_layers not in (None, [layer]):
-            raise UserError("token_cross_entropy looks at the tokenizer's layer: leave loss_layers out")
+        if any(c.loss.needs_centroids for c in criterions) and loss_layers not in (None, [layer]):
+            raise UserError(
+                "token_cross_entropy looks at the tokenizer's layer: leave loss_layers out"
+            )
         if (enh_fs is None) != (asr_fs is None):
             raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
         self.criterions = torch.nn.ModuleList(criterions)
-        self.criterion_names = list(criterion_names)
-        self.criterion_weights = list(criterion_weights)
         self.alpha = alpha
         self.layer = layer
         self.loss_layers = [layer] if loss_layers is None else list(loss_layers)
@@ -135,14 +156,11 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             if projection_dim is not None:
                 self.projection = torch.nn.Linear(tokenizer.feature_dim, projection_dim)
             self.register_buffer("trained_batches", torch.zeros(()))
-        self._checked_tokenizer = self._checked_labels = False
+        self._first_batch = True  # whose checks wait for the device
         self.still_frozen_parts()  # Lightning trains a model in the modes that it comes with
 
     def forward(
-        self,
-        speech: torch.Tensor,
-        speech_lengths: Optional[torch.Tensor] = None,
-        **kwargs,
+        self, speech: torch.Tensor, speech_lengths: Optional[torch.Tensor] = None, **kwargs
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
         """Compute the loss of a batch.
 
@@ -150,8 +168,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             speech: (B, N) noisy samples, or (B, N, C) of several channels, of which all but the
                 reference channel of the SE model serve that model alone.
             speech_lengths: (B,) in samples.
-            kwargs: ``speech_ref1`` (B, N) or (B, N, C) clean samples (a REAL utterance's row is never used);
-                ``text_spk1`` (or ``text``) (B, L) tokens padded with -1 and
+            kwargs: ``speech_ref1`` (B, N) or (B, N, C) clean samples (a REAL utterance's row is
+                never used); ``text_spk1`` (or ``text``) (B, L) tokens padded with -1 and
                 ``text_spk1_lengths`` (B,), not needed with ``alpha=1``; ``utt2category`` (B, 1)
                 or else ``utt_id``: see :func:`.category.batch_categories`; ``labels`` (B, T)
                 pseudo-labels of the clean speech, else made here from its embeddings.
@@ -159,28 +177,24 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         Returns:
             The loss, statistics for logging (nan where a loss had no utterance), and B.
         """
-        batch_size = speech.shape[0]
-        if speech_lengths is None:
-            speech_lengths = torch.full((batch_size,), speech.shape[1], device=speech.device)
-        speech = speech[:, : speech_lengths.max()]
-        category = batch_categories(kwargs.get("utt2category"), kwargs.get("utt_id"), batch_size)
+        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
+        encodes_clean = self.criterions and (batch.labels is None or self.needs_clean_frames)
+        batch.check(self.alpha < 1.0, self.computes_enh_loss or encodes_clean)
 
         # 0. Before anything runs: batch normalisation moves the student in its forward pass
         self.prepare_teacher()
 
         # 1. Enhance: (B, N) -> (B, N)
-        enhanced, enh_details = self.enhance(speech, speech_lengths)
+        enhanced = self.enhance(batch)
 
         # 2. SE loss of the simulated utterances
-        loss_enh, stats = self.enhancement_loss(enh_details, speech_lengths, category, kwargs)
+        loss_enh, stats = self.enhancement_loss(enhanced, batch)
 
         # 3. ASR loss of all; its encoder's frames are caught on the way: (B, N) -> (B, T, D)
-        loss_asr, asr_stats, encoded = self.recognition_loss(enhanced, speech_lengths, kwargs)
+        loss_asr, asr_stats, encoded = self.recognition_loss(enhanced.speech, batch)
 
         # 4. Contrastive losses of what has a clean reference
-        loss_contrast, contrast_stats = self.contrastive_loss(
-            encoded, speech, speech_lengths, category, kwargs
-        )
+        loss_contrast, contrast_stats = self.contrastive_loss(encoded, batch)
 
         # 5. Weigh
         loss = loss_contrast
@@ -189,16 +203,17 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         if self.computes_enh_loss:
             loss = loss + self.alpha * loss_enh
         for i, name in enumerate(CATEGORIES):
-            stats[f"num_{name.lower()}"] = (category == i).sum().float()
+            stats[f"num_{name.lower()}"] = (batch.category == i).sum().float()
         stats = {**asr_stats, **stats, **contrast_stats, "loss": loss.detach()}
-        return force_gatherable((loss, stats, batch_size), loss.device)
+        self._first_batch = False
+        return force_gatherable((loss, stats, len(batch.category)), loss.device)
 
     @property
     def needs_clean_frames(self) -> bool:
         """Whether anything but the pseudo-labels of clean speech is needed."""
         centres_on_them = self.center and any(layer != self.layer for layer in self.loss_layers)
         return (
-            any(criterion.needs_clean for criterion in self.criterions)
+            any(criterion.loss.needs_clean for criterion in self.criterions)
             or self.within_cluster_norm is not None
             or centres_on_them
         )
@@ -208,52 +223,48 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         """Whether the SE loss takes part at all."""
         return self.calc_enh_loss and self.alpha > 0.0
 
-    def enhance(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, Tuple]:
-        """Return enhanced speech (B, N), silent beyond each length, and what the SE loss needs."""
+    def enhance(self, batch: TrainingBatch) -> Enhanced:
+        """Enhance the speech of a batch."""
         learns = self.enh_model not in self.frozen_parts
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
-            speech_pre, feature_mix, feature_pre, others = self.enh_model.forward_enhance(
-                speech, lengths, {"num_spk": 1}
+            speech, *details = self.enh_model.forward_enhance(
+                batch.speech, batch.lengths, {"num_spk": 1}
             )
-        times = torch.arange(speech.shape[1], device=speech.device)
+        times = torch.arange(batch.speech.shape[1], device=batch.speech.device)
         # Padding that the SE model filled would leak into its loss and into the ASR model.
-        enhanced = speech_pre[0][:, : speech.shape[1]] * (times < lengths[:, None])
-        return enhanced, (enhanced, feature_mix, feature_pre, others)
+        silent = speech[0][:, : len(times)] * (times < batch.lengths[:, None])
+        return Enhanced(silent, *details)
 
     def enhancement_loss(
-        self, details: Tuple, lengths: torch.Tensor, category: torch.Tensor, batch: Dict
+        self, enhanced: Enhanced, batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Return the SE loss of SIMU utterances, weighted by their share, and its statistics."""
-        enhanced, feature_mix, feature_pre, others = details
-        none = enhanced.sum() * 0.0
+        none = enhanced.speech.sum() * 0.0
         if not self.computes_enh_loss:
             return none, {}
-        rows = (category == SIMU).nonzero()[:, 0].to(enhanced.device)
+        rows = (batch.category == SIMU).nonzero()[:, 0].to(enhanced.speech.device)
         names = [w.criterion.name for w in self.enh_model.loss_wrappers]
         if len(rows) == 0:
             return none, {n: torch.full((), torch.nan) for n in ("loss_enh", *names)}
-        reference = self.reference(batch)[:, : enhanced.shape[1]]
-        if len(rows) < len(enhanced):
-            enhanced, reference, lengths = enhanced[rows], reference[rows], lengths[rows]
-            feature_mix = feature_mix[rows]
-            feature_pre = None if feature_pre is None else [f[rows] for f in feature_pre]
-            others = {k: v[rows] if torch.is_tensor(v) else v for k, v in others.items()}
+        reference, lengths = batch.clean, batch.lengths
+        if len(rows) < len(lengths):
+            enhanced, reference, lengths = enhanced.rows(rows), reference[rows], lengths[rows]
         loss, stats, _, _ = self.enh_model.forward_loss(
-            [enhanced], lengths, feature_mix, feature_pre, others, [reference]
+            [enhanced.speech], lengths, *enhanced[1:], [reference]
         )
         loss = loss.reshape(())
         stats = {k: v for k, v in stats.items() if k != "loss"}
-        return loss * (len(rows) / len(category)), {"loss_enh": loss.detach(), **stats}
+        share = len(rows) / len(batch.category)
+        return loss * share, {"loss_enh": loss.detach(), **stats}
 
     def recognition_loss(
-        self, enhanced: torch.Tensor, lengths: torch.Tensor, batch: Dict
+        self, enhanced: torch.Tensor, batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict, EncoderOutput]:
         """Return the ASR loss, its statistics, and the encoder's frames."""
-        enhanced, lengths = self.at_asr_rate(enhanced, lengths)
+        enhanced, lengths = self.at_asr_rate(enhanced, batch.lengths)
         with tap_encoder(self.s2t_model, self.tapped) as output:
             if self.alpha < 1.0:
-                text, text_lengths = self.transcripts(batch)
-                loss, stats, _ = self.s2t_model(enhanced, lengths, text, text_lengths)
+                loss, stats, _ = self.s2t_model(enhanced, lengths, *batch.transcripts)
                 stats = {k: v for k, v in stats.items() if k != "loss"}
                 stats["loss_asr"] = loss.detach()
             else:
@@ -263,50 +274,38 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return loss.reshape(()), stats, output
 
     def contrastive_loss(
-        self,
-        encoded: EncoderOutput,
-        speech: torch.Tensor,
-        lengths: torch.Tensor,
-        category: torch.Tensor,
-        batch: Dict,
+        self, encoded: EncoderOutput, batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Return the weighted sum of the contrastive losses and their statistics."""
-        loss = speech.new_zeros(())
+        loss = batch.heard.new_zeros(())
         if not self.criterions:
             return loss, {}
 
         # 1. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
-        has_clean = (category == SIMU) | (category == CLEAN)  # (B,)
-        labels = self.dumped_labels(encoded, has_clean, batch)
+        labels = self.dumped_labels(encoded, batch)
         target = None
         if labels is None or self.needs_clean_frames:
-            clean = self.clean_speech(speech, category, batch)
-            clean, clean_lengths = self.at_asr_rate(clean, lengths)
+            clean, clean_lengths = self.at_asr_rate(batch.clean, batch.lengths)
             target = self.teacher(self.s2t_model, clean, clean_lengths, self.tapped)
             if labels is None:
                 labels = self.tokenizer(target.frames[self.layer], target.lengths)
-        labels = labels.masked_fill(~has_clean.to(labels.device)[:, None], -1)
+        labels = labels.masked_fill(~batch.has_clean.to(labels.device)[:, None], -1)
         if self.shuffle_labels:
             labels = shuffled(labels)
 
         # 2. Contrast, in each layer
-        ranks = Ranks(int(has_clean.sum()), speech.device, active=self.training)
-        # The trainer weighs each process by its share of all utterances; the criterions are those of
-        # all processes already.
-        warm = self.warmup() * (ranks.total_count / (ranks.size * len(category)))
+        ranks = Ranks(int(batch.has_clean.sum()), labels.device, active=self.training)
+        # The trainer weighs each process by its share of all utterances; the criterions are those
+        # of all processes already.
+        warm = self.warmup() * (ranks.total_count / (ranks.size * len(batch.category)))
         stats = {"contrastive_warmup": self.warmup()}
         compared = [
             self.comparable(layer, encoded, target, labels, ranks) for layer in self.loss_layers
         ]
-        for name, weight, criterion in zip(
-            self.criterion_names, self.criterion_weights, self.criterions
-        ):
-            parts = [criterion(h, c, labels, encoded.lengths, m) for h, c, m in compared]
-            part = sum(p for p, _ in parts) / len(parts)
-            loss = loss + weight * warm * part
-            part_stats = parts[-1][1]
-            stats[f"loss_{name}"] = torch.where(part_stats["anchors"] > 0, part.detach(), torch.nan)
-            stats.update({f"{name}_{k}": v for k, v in part_stats.items()})
+        for criterion in self.criterions:
+            part, part_stats = criterion(compared, labels, encoded.lengths)
+            loss = loss + criterion.weight * warm * part
+            stats.update(part_stats)
         return loss, stats
 
     def comparable(
@@ -336,46 +335,32 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             h, c, centroids = (self.projection(x) for x in (h, c, centroids))
         return h, c, centroids
 
-    def clean_speech(
-        self, speech: torch.Tensor, category: torch.Tensor, batch: Dict
-    ) -> torch.Tensor:
-        """Return clean speech (B, N): the reference, and of CLEAN utterances the input itself."""
-        speech = self.reference_channel(speech)
-        if (category == CLEAN).all():
-            return speech
-        is_clean = (category == CLEAN).to(speech.device)[:, None]
-        return torch.where(is_clean, speech, self.reference(batch)[:, : speech.shape[1]])
-
-    def dumped_labels(
-        self, encoded: EncoderOutput, has_clean: torch.Tensor, batch: Dict
-    ) -> Optional[torch.Tensor]:
+    def dumped_labels(self, encoded: EncoderOutput, batch: TrainingBatch) -> Optional[torch.Tensor]:
         """Return the pseudo-labels (B, T) that came with the data, or None if none did."""
-        if "labels" not in batch:
+        if batch.labels is None:
             return None
-        labels = batch["labels"].long()
-        if not self._checked_labels:  # once, since it waits for the device
+        if self._first_batch:
             # ESPnet's subsampling rounds a padded utterance's length up and another's down.
-            differs = ((batch["labels_lengths"] - encoded.lengths).abs() > 2).cpu() & has_clean
-            if differs.any():
+            differs = (batch.labels_lengths - encoded.lengths).abs() > 2
+            wrong = int((differs.cpu() & batch.has_clean).sum())
+            if wrong:
                 raise UserError(
-                    f"dumped labels of {int(differs.sum())} of {len(has_clean)} utterances have another "
-                    "number of frames than the encoder makes: dump them again (stage 11) with this "
-                    "ASR model"
+                    f"dumped labels of {wrong} of {len(batch.category)} utterances have another "
+                    "number of frames than the encoder makes: dump them again with this ASR model "
+                    "(espnet_cbpc.bin.dump_encoder_features, then dump_labels)"
                 )
-            self._checked_labels = True
         frames = encoded.frames[self.layer].shape[1]
-        return F.pad(labels, (0, frames - labels.shape[1]), value=-1)
+        return F.pad(batch.labels.long(), (0, frames - batch.labels.shape[1]), value=-1)
 
     def prepare_teacher(self) -> None:
-        """Check the tokenizer once; in training, let the teacher follow and count the batch."""
+        """Check the tokenizer at first; in training, let the teacher follow and count the batch."""
         if not self.criterions:
             return
-        if not self._checked_tokenizer and not self.tokenizer.fitted:
+        if self._first_batch and not self.tokenizer.fitted:
             raise UserError(
-                "the acoustic tokenizer is not fitted: give --tokenizer_init FILE (stage 11 makes "
-                "one), or load a checkpoint that holds one"
+                "the acoustic tokenizer is not fitted: give --tokenizer_init FILE, which "
+                "espnet_cbpc.bin.fit_tokenizer makes, or load a checkpoint that holds one"
             )
-        self._checked_tokenizer = True
         if self.training:
             self.teacher.follow(self.s2t_model)
             self.trained_batches += 1.0
@@ -406,18 +391,9 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
     ) -> Dict[str, torch.Tensor]:
         """Return the ASR features of unenhanced speech (B, T, F); no transcripts are needed."""
-        speech, lengths = self.at_asr_rate(self.reference_channel(speech), speech_lengths)
+        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
+        speech, lengths = self.at_asr_rate(batch.heard, batch.lengths)
         return self.s2t_model.collect_feats(speech, lengths, None, None)
-
-    def reference(self, batch: Dict) -> torch.Tensor:
-        """Return the clean references (B, N) of a batch."""
-        if "speech_ref1" not in batch:
-            raise UserError("the batch has simulated speech but no speech_ref1: add spk1.scp")
-        return self.reference_channel(batch["speech_ref1"])
-
-    def reference_channel(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return the channel of ``speech`` (B, N, C) that is enhanced, (B, N)."""
-        return speech if speech.dim() == 2 else speech[..., self.enh_model.ref_channel]
 
     def at_asr_rate(
         self, speech: torch.Tensor, lengths: torch.Tensor
@@ -427,19 +403,6 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             return speech, lengths
         speech = torchaudio.functional.resample(speech, self.enh_fs, self.asr_fs)
         return speech, -(-lengths * self.asr_fs // self.enh_fs)  # rounded up, as the samples are
-
-    @staticmethod
-    def transcripts(batch: Dict) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Return the tokens (B, L), padded with -1, and their lengths (B,)."""
-        for name in ("text_spk1", "text"):
-            if name in batch:
-                text = batch[name]
-                full = torch.full((len(text),), text.shape[1], device=text.device)
-                return text, batch.get(f"{name}_lengths", full)
-        raise UserError(
-            "the batch has no text_spk1: give transcripts, or set joint_conf.alpha to 1 to train "
-            "without the ASR loss"
-        )
 
 
 def mean_frame(frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """Within-cluster covariance normalisation of embeddings."""
 
-from typing import Optional
-
 import torch
 
 from espnet_cbpc.loss.ranks import Ranks
@@ -39,7 +37,6 @@ class WithinClusterNorm(torch.nn.Module):
         # In the checkpoint, so that a resumed training decomposes when it would have; a float, as
         # checkpoints are averaged.
         self.register_buffer("batches", torch.zeros(()))
-        self._known_batches: Optional[int] = None  # so that the device is asked once, not per step
 
     @torch.no_grad()
     def follow(
@@ -59,11 +56,8 @@ class WithinClusterNorm(torch.nn.Module):
         covariance = ranks.total(scatter.T @ scatter) / count.clamp(min=1.0)
         self.covariance.lerp_(covariance, 1.0 - DECAY)
         self.weight.lerp_(torch.ones_like(self.weight), 1.0 - DECAY)
-        if self._known_batches is None:
-            self._known_batches = int(self.batches)
-        if self._known_batches % EVERY == 0:
+        if int(self.batches) % EVERY == 0:
             self.decompose()
-        self._known_batches += 1
         self.batches += 1.0
 
     def decompose(self) -> None:

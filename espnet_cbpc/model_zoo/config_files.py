@@ -70,7 +70,9 @@ def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> Dict[str, An
         elif slot.required:
             missing.append(f"{slot.key}: {slot.value}")
         elif slot.key in FILE_OPTIONS:
-            logging.warning("%s: %s, which it names as %s, is missing", origin, slot.value, slot.key)
+            logging.warning(
+                "%s: %s, which it names as %s, is missing", origin, slot.value, slot.key
+            )
     if missing:
         raise UserError(
             f"{origin}: {len(missing)} file(s) that the configuration names are not there "

@@ -1,7 +1,7 @@
 """Bring a pretrained model into an experiment folder of a recipe."""
 
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 import torch
 import yaml
@@ -11,13 +11,14 @@ from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.model_zoo.config_files import bring_files
 from espnet_cbpc.model_zoo.load import load_asr, load_enh
 from espnet_cbpc.model_zoo.locate import Model
+from espnet_cbpc.utils.files import PathLike
 
 
 def import_model(
     kind: str,
     model: Model,
-    outdir: Union[str, Path],
-    cachedir: Optional[Union[str, Path]] = None,
+    outdir: PathLike,
+    cachedir: Optional[PathLike] = None,
     checkpoint: Optional[str] = None,
 ) -> int:
     """Write ``config.yaml``, ``model.pth`` and the files that the configuration names.

@@ -3,7 +3,7 @@
 import argparse
 import logging
 from pathlib import Path
-from typing import Optional, Tuple, Type, Union
+from typing import Optional, Tuple, Type
 
 import torch
 
@@ -11,11 +11,11 @@ from espnet_cbpc.compat.weights import load_weights, read_weights
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.model_zoo.locate import Model, ModelFiles, find
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import read_yaml
+from espnet_cbpc.utils.files import PathLike, read_yaml
 
 
 def load_asr(
-    model: Model, cachedir: Optional[Union[str, Path]] = None, checkpoint: Optional[str] = None
+    model: Model, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> Tuple[torch.nn.Module, argparse.Namespace]:
     """Return an ASR model, in evaluation mode, and its training options.
 
@@ -39,7 +39,7 @@ def load_asr(
 
 
 def load_enh(
-    model: Model, cachedir: Optional[Union[str, Path]] = None, checkpoint: Optional[str] = None
+    model: Model, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> Tuple[torch.nn.Module, argparse.Namespace]:
     """Return an SE model, in evaluation mode, and its training options; see :func:`load_asr`."""
     from espnet2.tasks.enh import EnhancementTask  # slow to import

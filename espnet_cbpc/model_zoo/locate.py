@@ -13,9 +13,8 @@ from espnet_cbpc.compat.option_names import PACKED_AS, model_kind
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.download import download, unpack
-from espnet_cbpc.utils.files import atomic_write, file_digest, read_yaml
+from espnet_cbpc.utils.files import PathLike, atomic_write, file_digest, read_yaml
 
-PathLike = Union[str, Path]
 Model = Union[PathLike, Tuple[PathLike, PathLike]]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
@@ -36,10 +35,7 @@ class ModelFiles(NamedTuple):
 
 
 def locate(
-    model: Model,
-    kind: str,
-    cachedir: Optional[PathLike] = None,
-    checkpoint: Optional[str] = None,
+    model: Model, kind: str, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> ModelFiles:
     """Do as :func:`find`, and return a configuration in which every path is absolute.
 
@@ -56,11 +52,52 @@ def locate(
     return ModelFiles(path, weights)
 
 
-def find(
-    model: Model,
-    kind: str,
+def pair(
+    name: str, config: Optional[PathLike], model: Optional[PathLike]
+) -> Optional[Tuple[PathLike, PathLike]]:
+    """Return the two files of a model, None where neither is given.
+
+    Raises:
+        UserError: one without the other, or a file that is not there.
+    """
+    if config is None and model is None:
+        return None
+    if config is None or model is None:
+        raise UserError(f"the {name} model takes both: a train_config and a model file")
+    for path in (config, model):
+        if not Path(path).is_file():
+            raise UserError(f"{path}: no such file (of the {name} model)")
+    return config, model
+
+
+def inference_files(
+    model: Optional[str] = None,
+    asr_model: Optional[str] = None,
+    enh_model: Optional[str] = None,
     cachedir: Optional[PathLike] = None,
-    checkpoint: Optional[str] = None,
+) -> Dict[str, Path]:
+    """Fetch models and return their files, by the names that ``EnhSpeech2Text`` gives them.
+
+    Args:
+        model: a joint model: zoo tag, Hugging Face id, URL, archive or folder.
+        asr_model: an ASR model, likewise.
+        enh_model: an SE model, likewise.
+        cachedir: folder for what is downloaded or unpacked.
+
+    Raises:
+        UserError: a model that cannot be found.
+    """
+    files: Dict[str, Path] = {}
+    for kind, name in (("enh_asr", model), ("asr", asr_model), ("enh", enh_model)):
+        if name is not None:
+            found = locate(name, kind, cachedir)
+            files[f"{kind}_train_config"] = found.config
+            files[f"{kind}_model_file"] = found.checkpoint
+    return files
+
+
+def find(
+    model: Model, kind: str, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> ModelFiles:
     """Return the files of a model, which is downloaded and unpacked where need be.
 

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 import yaml
 
 from espnet_cbpc.compat.releases import has_ctc_window
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.model.joint_config import asr_sampling_rate
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.scoring.report.markdown import system_scores
 from espnet_cbpc.scoring.report.results import read_results
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS

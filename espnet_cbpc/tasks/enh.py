@@ -7,7 +7,7 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks.enh import EnhancementTask
 
 from espnet_cbpc.compat.fused_norm import fuse_norms
-from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
+from espnet_cbpc.tasks.dynamic_mixing_task import DynamicMixingTask
 from espnet_cbpc.tasks.training_run import TrainingRun
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from espnet2.tasks.enh_s2t import EnhS2TTask
@@ -22,8 +22,9 @@ from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
 from espnet_cbpc.loss.infonce import InfoNCELoss
 from espnet_cbpc.loss.token_cross_entropy import TokenCrossEntropyLoss
 from espnet_cbpc.model.category import category_index
+from espnet_cbpc.model.criterion import Criterion
 from espnet_cbpc.model.espnet_model import ESPnetEnhASRCBPCModel
-from espnet_cbpc.tasks.dynamic_mixing import DynamicMixingTask
+from espnet_cbpc.tasks.dynamic_mixing_task import DynamicMixingTask
 from espnet_cbpc.tasks.training_run import TrainingRun
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
@@ -48,14 +49,7 @@ contrastive_choices = ClassChoices(
 
 # Arguments of the model that are not options of --joint_conf: parts that build_model makes, and
 # those that stock ESPnet knows, which stay in --model_conf so that it can load the model.
-NOT_JOINT_CONF = (
-    "tokenizer",
-    "criterions",
-    "criterion_names",
-    "criterion_weights",
-    "calc_enh_loss",
-    "bypass_enh_prob",
-)
+NOT_JOINT_CONF = ("tokenizer", "criterions", "calc_enh_loss", "bypass_enh_prob")
 
 
 class CategoryPreprocessor:
@@ -166,20 +160,24 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         for key in joint_conf:
             if key in NOT_JOINT_CONF or key not in get_default_kwargs(ESPnetEnhASRCBPCModel):
                 raise UserError(f"joint_conf has an unknown key {key!r}")
+        criterions: List[Criterion] = []
+        for options in listed:
+            criterions.append(cls.build_criterion(options, [c.name for c in criterions]))
         return ESPnetEnhASRCBPCModel(
             enh_model=stock.enh_model,
             s2t_model=stock.s2t_model,
             tokenizer=tokenizer,
-            criterions=[cls.build_criterion(c) for c in listed],
-            criterion_names=unique_names(listed),
-            criterion_weights=[c.get("weight", 1.0) for c in listed],
+            criterions=criterions,
             **args.model_conf,
             **joint_conf,
         )
 
     @classmethod
-    def build_criterion(cls, options: Dict) -> AbsContrastiveLoss:
-        """Build one contrastive loss from ``{name, conf, weight}``."""
+    def build_criterion(cls, options: Dict, taken: Sequence[str] = ()) -> Criterion:
+        """Build a contrastive loss from ``{name, conf, weight}``.
+
+        Where there is one of that name already, it is numbered (cbpc, cbpc2, ...).
+        """
         unknown = set(options) - {"name", "conf", "weight"}
         if "name" not in options or unknown:
             raise UserError(
@@ -190,7 +188,10 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
                 f"contrastive_criterions: no criterion {options['name']!r}; there are "
                 f"{', '.join(contrastive_choices.classes)}"
             )
-        return contrastive_choices.get_class(options["name"])(**options.get("conf", {}))
+        loss = contrastive_choices.get_class(options["name"])(**options.get("conf", {}))
+        count = sum(name.startswith(options["name"]) for name in taken)
+        name = options["name"] + (str(count + 1) if count else "")
+        return Criterion(name, loss, options.get("weight", 1.0))
 
     @classmethod
     def build_tokenizer(cls, args: argparse.Namespace, asr_model) -> Optional[AbsAcousticTokenizer]:
@@ -215,7 +216,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         if tokenizer.feature_dim != size:
             raise UserError(
                 f"the tokenizer labels frames of {tokenizer.feature_dim} dimensions, but the ASR "
-                f"encoder makes {size}: fit it on this ASR model (stage 11)"
+                f"encoder makes {size}: fit it on this ASR model (espnet_cbpc.bin.fit_tokenizer)"
             )
         return tokenizer
 
@@ -225,12 +226,3 @@ def check_labels(scp: Path) -> None:
     made = scp.with_name("labels.json")
     frames = json.loads(made.read_text(encoding="utf-8"))["frames"] if made.is_file() else ""
     check_frame_counting(frames, str(scp), "dump encoder features and labels again")
-
-
-def unique_names(criterions) -> list:
-    """Return a name for each criterion; one that occurs again is numbered (cbpc, cbpc2, ...)."""
-    names = []
-    for c in criterions:
-        count = sum(n.startswith(c["name"]) for n in names)
-        names.append(c["name"] + (str(count + 1) if count else ""))
-    return names

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from espnet_cbpc.compat import init_param
+from espnet_cbpc.compat import initial_parameters
 from espnet_cbpc.compat.checkpoints import check_resumable
-from espnet_cbpc.tasks.ctc_fit import check_collected
+from espnet_cbpc.tasks.collected_lengths import check_collected
 
 
 class TrainingRun:
@@ -27,7 +27,7 @@ class TrainingRun:
         """
         if args.resume and not args.collect_stats:
             check_resumable(args.output_dir, lambda: cls.build_model(args))
-        init_param.install()
+        initial_parameters.install()
         super().main_worker(args)
         if args.collect_stats and cls.transcripts is not None:
             check_collected(Path(args.output_dir), cls.transcripts, cls.build_model(args))

@@ -275,9 +275,7 @@ def draw_far(
     return moved
 
 
-def _assign_blocks(
-    x: torch.Tensor, centroids: torch.Tensor
-) -> Tuple[torch.Tensor, torch.Tensor]:
+def _assign_blocks(x: torch.Tensor, centroids: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
     labels, distances = zip(*(assign(block, centroids) for block in x.split(BLOCK_FRAMES)))
     return torch.cat(labels), torch.cat(distances)
 

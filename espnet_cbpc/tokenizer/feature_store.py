@@ -4,16 +4,15 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
-PathLike = Union[str, Path]
 Features = Iterable[Tuple[str, np.ndarray]]
 REMEDY = "run the dump of its features (dump_encoder_features) again"
 
@@ -150,9 +149,7 @@ class StoredFeatures:
                     f"{directory}: features of another model or layer than those in {first}: "
                     f"{REMEDY}, for both"
                 )
-            chunks = [
-                _chunk(directory, i) for i in range(_chunk_count(utterances, num_per_chunk))
-            ]
+            chunks = [_chunk(directory, i) for i in range(_chunk_count(utterances, num_per_chunk))]
             missing = [c.name for c in chunks if not c.is_file()]
             if missing:
                 raise UserError(
@@ -174,7 +171,7 @@ class StoredFeatures:
             yield from _read_chunk(self._chunks[i])
 
 
-class Frames:
+class StoredFrames:
     """The arrays of :class:`StoredFeatures` without the ids, as often as need be."""
 
     def __init__(self, features: StoredFeatures):

@@ -1,7 +1,7 @@
 """K-means on ASR encoder outputs as an acoustic tokenizer."""
 
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Union
+from typing import Dict, Iterable, Optional
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from safetensors.torch import save
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
 from espnet_cbpc.tokenizer.clustering import MiniBatchKMeans, cluster_sample, reservoir_sample
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 
 class KMeansTokenizer(AbsAcousticTokenizer):
@@ -158,21 +158,24 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         tokenizer.centroids.copy_(torch.from_numpy(centroids))
         return tokenizer
 
-    def save(self, path: Union[str, Path]) -> None:
+    def save(self, path: PathLike) -> None:
         """Write the centroids to a safetensors file."""
         blob = save({"centroids": self.centroids.contiguous()}, {"tokenizer": "kmeans"})
         with atomic_write(path, "wb") as f:
             f.write(blob)
 
     @classmethod
-    def load(cls, path: Union[str, Path]) -> "KMeansTokenizer":
+    def load(cls, path: PathLike) -> "KMeansTokenizer":
         """Read what :meth:`save` wrote.
 
         Raises:
             UserError: there is no such file, or it is not a K-means tokenizer.
         """
         if not Path(path).is_file():
-            raise UserError(f"{path}: no such tokenizer file: run stage 11 or give another path")
+            raise UserError(
+                f"{path}: no such tokenizer file: give another path, or make one with "
+                "espnet_cbpc.bin.fit_tokenizer"
+            )
         try:
             with safe_open(path, framework="pt") as f:
                 if (f.metadata() or {}).get("tokenizer") != "kmeans":

@@ -30,6 +30,13 @@ def shown(name: object) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
+def check_at_least(options: object, **least: float) -> None:
+    """Raise ``UserError`` where an attribute of ``options`` is below the least that is given."""
+    for name, bound in least.items():
+        if getattr(options, name) < bound:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least {bound}")
+
+
 def gathered(
     work: Callable[[Item], Result], items: Mapping[Key, Item], what: str
 ) -> Dict[Key, Result]:

@@ -15,15 +15,13 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import file_digest
+from espnet_cbpc.utils.files import PathLike, file_digest
 from espnet_cbpc.utils.progress import progress
 
 ATTEMPTS = 4
 WAIT_SECONDS = 2.0  # before the second attempt; doubles with each
 TIMEOUT_SECONDS = 30
 CHUNK_BYTES = 1 << 16  # what a cut may cost
-
-PathLike = Union[str, Path]
 
 
 class _Cut(Exception):
@@ -139,9 +137,7 @@ def _receive(
         raise _Cut(f"{size} bytes came instead of {total}")
 
 
-def unpack(
-    archive: PathLike, folder: PathLike, remedy: str = "remove it and run again"
-) -> None:
+def unpack(archive: PathLike, folder: PathLike, remedy: str = "remove it and run again") -> None:
     """Unpack a zip or tar file into a new folder, which appears whole or not at all.
 
     Only plain files and folders are accepted; modes and owners are not taken over.

@@ -11,9 +11,11 @@ import yaml
 
 from espnet_cbpc.utils.cli import UserError, shown
 
+PathLike = Union[str, Path]
+
 
 @contextmanager
-def atomic_write(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
+def atomic_write(path: PathLike, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` if the block succeeds.
 
     If the block raises, nothing is left behind and an earlier ``path`` stays as it was. Where
@@ -46,11 +48,11 @@ def atomic_write(path: Union[str, Path], mode: str = "w") -> Iterator[IO]:
         raise
 
 
-def _refusal(path: Union[str, Path], error: OSError) -> UserError:
+def _refusal(path: PathLike, error: OSError) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror}): choose another place or name")
 
 
-def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
+def read_yaml(path: PathLike) -> Dict[str, Any]:
     """Return the mapping in a YAML file, {} for an empty one.
 
     Raises:
@@ -67,7 +69,7 @@ def read_yaml(path: Union[str, Path]) -> Dict[str, Any]:
     return content or {}
 
 
-def file_digest(path: Union[str, Path], algorithm: str = "sha256") -> str:
+def file_digest(path: PathLike, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file's content, by an algorithm of hashlib."""
     digest = hashlib.new(algorithm)
     with open(path, "rb") as f:

@@ -25,7 +25,11 @@ from librispeech_corpus import PARTS, Part  # noqa: E402
 
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
 from espnet_cbpc.data.mixing.snr import speech_active  # noqa: E402
-from espnet_cbpc.data.noisy_sets.noisy_mixture import audio_files, read_manifest, rebuild  # noqa: E402
+from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
+    audio_files,
+    read_manifest,
+    rebuild,
+)
 from espnet_cbpc.utils import download  # noqa: E402
 from espnet_cbpc.utils.cli import UserError  # noqa: E402
 

@@ -250,6 +250,14 @@ def test_option_out_of_range(tmp_path, option, value, least):
     assert not (tmp_path / "data").exists()
 
 
+def test_without_espeak_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    message = r"^espeakng-loader, .* is not installed: pip install 'espnet-cbpc\[mini_synth\]'$"
+    with pytest.raises(UserError, match=message):
+        prepare_mini_synth.main(["--data", str(tmp_path / "data"), *SIZES])
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_error_is_one_line_and_a_status(tmp_path):
     done = data_sh(tmp_path / "recipe", "--nj", "0")
     assert done.returncode == 1

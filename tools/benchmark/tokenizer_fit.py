@@ -23,7 +23,7 @@ import torch
 from common import MIB, in_own_process, machine, resident, table
 
 from espnet_cbpc.tokenizer.clustering import assign
-from espnet_cbpc.tokenizer.feature_store import FeatureWriter, Frames, StoredFeatures
+from espnet_cbpc.tokenizer.feature_store import FeatureWriter, StoredFeatures, StoredFrames
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.utils.progress import progress
 
@@ -89,7 +89,7 @@ def store_mixture(args: argparse.Namespace) -> None:
 def read_frames(args: argparse.Namespace, frames: int) -> np.ndarray:
     """Return the first frames of the store, (frames, dim) float32."""
     x, filled = np.empty((frames, args.dim), np.float32), 0
-    for h in Frames(StoredFeatures([Path(args.work_dir) / "features"])):
+    for h in StoredFrames(StoredFeatures([Path(args.work_dir) / "features"])):
         h = h[: frames - filled]
         x[filled : filled + len(h)] = h
         filled += len(h)
@@ -101,7 +101,7 @@ def read_frames(args: argparse.Namespace, frames: int) -> np.ndarray:
 def fit_ours(args: argparse.Namespace) -> np.ndarray:
     """Fit this package's tokenizer on the stored features."""
     features = StoredFeatures([Path(args.work_dir) / "features"], args.seed)
-    return KMeansTokenizer.fit(Frames(features), args.clusters, args.seed).centroids.numpy()
+    return KMeansTokenizer.fit(StoredFrames(features), args.clusters, args.seed).centroids.numpy()
 
 
 def fit_minibatch(args: argparse.Namespace) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Audio files: read with every check, write whole."""
 
 from pathlib import Path
-from typing import Iterator, Optional, Tuple, Union
+from typing import Iterator, Optional, Tuple
 
 import numpy as np
 import soundfile
 import soxr
 
 from espnet_cbpc.data.audio.audio_source import AudioError, Source, opened
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 LEAST_RATE = 8000  # Hz, of speech
 PCM_16_STEP = 2.0**-15
@@ -27,7 +27,7 @@ def sampling_rate(text: str) -> int:
 
 
 def read_audio(
-    path: Union[str, Path],
+    path: PathLike,
     fs: Optional[int] = None,
     channel: Optional[int] = None,
     part: Optional[Tuple[int, int]] = None,
@@ -55,7 +55,7 @@ def read_audio(
 
 
 def audio_blocks(
-    path: Union[str, Path], fs: int, channel: Optional[int] = None, seconds: float = 10.0
+    path: PathLike, fs: int, channel: Optional[int] = None, seconds: float = 10.0
 ) -> Iterator[np.ndarray]:
     """Read an audio file of any length as mono blocks, resampled where need be.
 
@@ -85,7 +85,7 @@ def audio_blocks(
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def read_header(path: Union[str, Path], mono: bool = False) -> Tuple[int, int]:
+def read_header(path: PathLike, mono: bool = False) -> Tuple[int, int]:
     """Return the length in samples and the sampling rate in Hz, as far as can be by the header.
 
     Args:
@@ -103,7 +103,7 @@ def read_header(path: Union[str, Path], mono: bool = False) -> Tuple[int, int]:
         return source.length, source.rate
 
 
-def check_sounding(path: Union[str, Path]) -> Tuple[int, int]:
+def check_sounding(path: PathLike) -> Tuple[int, int]:
     """Read a mono file to its end, and return its length in samples and its rate in Hz.
 
     Raises:
@@ -144,9 +144,7 @@ def check_channel(source: Source, channel: Optional[int]) -> None:
         raise AudioError(problem, source.where)
 
 
-def write_audio(
-    path: Union[str, Path], samples: np.ndarray, fs: int, subtype: str = "PCM_16"
-) -> None:
+def write_audio(path: PathLike, samples: np.ndarray, fs: int, subtype: str = "PCM_16") -> None:
     """Write a mono audio file, whole or not at all; the suffix gives the format.
 
     Args:

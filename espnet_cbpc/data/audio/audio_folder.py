@@ -3,9 +3,10 @@
 import logging
 import os
 from pathlib import Path
-from typing import List, Union
+from typing import List
 
 from espnet_cbpc.utils.cli import UserError, listed, shown
+from espnet_cbpc.utils.files import PathLike
 
 # The formats of libsndfile that corpora come in.
 SUFFIXES = (
@@ -14,7 +15,7 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def find_files(folder: Union[str, Path], suffixes: tuple) -> List[str]:
+def find_files(folder: PathLike, suffixes: tuple) -> List[str]:
     """Return the paths, below a folder, of all files with one of some suffixes.
 
     Linked folders are entered; hidden files and folders are not. A folder that is there by several
@@ -65,7 +66,7 @@ def _check_names(folder: Path, names: List[str]) -> None:
         )
 
 
-def find_audio(folder: Union[str, Path], what: str) -> List[str]:
+def find_audio(folder: PathLike, what: str) -> List[str]:
     """Return the paths of all audio files below a folder; see :func:`find_files`.
 
     Args:

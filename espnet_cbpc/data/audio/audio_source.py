@@ -13,12 +13,13 @@ import time
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple, Union
+from typing import Iterator, List, Optional, Tuple
 
 import numpy as np
 import soundfile
 
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import PathLike
 
 # Path, inode, size and time of change: what only going through all of a file tells is kept by them.
 File = Tuple[str, int, int, int]
@@ -75,7 +76,7 @@ class _Endless(io.FileIO):
 
 
 @contextmanager
-def opened(path: Union[str, Path]) -> Iterator["Source"]:
+def opened(path: PathLike) -> Iterator["Source"]:
     """Open an audio file of any format of libsndfile, by whatever name.
 
     Raises:

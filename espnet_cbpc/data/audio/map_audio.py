@@ -1,11 +1,11 @@
 """Work on many audio files, all of whose faults are told at once."""
 
 from functools import partial
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from espnet_cbpc.data.audio.audio_file import AudioError
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 from espnet_cbpc.utils.parallel import parallel_map
 
 
@@ -15,7 +15,7 @@ def map_audio(
     total: int,
     nj: int,
     desc: str,
-    where: Union[str, Path],
+    where: PathLike,
     unit: str = "utterance(s)",
 ) -> Dict[str, Any]:
     """Apply ``work`` to every item in ``nj`` processes.
@@ -53,9 +53,7 @@ def map_audio(
     return results
 
 
-def _guarded(
-    work: Callable, item: Tuple[str, Any]
-) -> Tuple[str, Any, Optional[Tuple[str, str]]]:
+def _guarded(work: Callable, item: Tuple[str, Any]) -> Tuple[str, Any, Optional[Tuple[str, str]]]:
     name, argument = item
     try:
         return name, work(argument), None

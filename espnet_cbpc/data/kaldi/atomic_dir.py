@@ -3,15 +3,16 @@
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Iterator
 
 from espnet_cbpc.utils.cli import UserError, shown
+from espnet_cbpc.utils.files import PathLike
 
 MARKS = ("wav.scp", "utt2spk")  # what makes a folder a data directory, and ours to replace
 
 
 @contextmanager
-def whole_directory(directory: Union[str, Path], is_data_directory: bool = True) -> Iterator[Path]:
+def whole_directory(directory: PathLike, is_data_directory: bool = True) -> Iterator[Path]:
     """Give a temporary sibling to fill, which takes the name ``directory`` if the block succeeds.
 
     An earlier directory of that name is replaced; of a link to another disk, what it leads to. If
@@ -65,7 +66,7 @@ def _check_replaceable(directory: Path, is_data_directory: bool) -> None:
         )
 
 
-def check_apart(in_dir: Union[str, Path], out_dir: Union[str, Path]) -> None:
+def check_apart(in_dir: PathLike, out_dir: PathLike) -> None:
     """Raise ``UserError`` if the output would replace its own input."""
     if Path(in_dir).resolve() == Path(out_dir).resolve():
         raise UserError(f"{out_dir} is both input and output: choose another output directory")

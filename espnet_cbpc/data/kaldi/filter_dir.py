@@ -1,12 +1,12 @@
 """Leave out utterances that are too short or too long."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Dict, Set, Union
+from typing import Dict, Set
 
 from espnet_cbpc.data.kaldi.atomic_dir import check_apart
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, Table, write_data_dir
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,7 @@ class Filtered:
 
 
 def filter_data_dir(
-    in_dir: Union[str, Path],
-    out_dir: Union[str, Path],
-    fs: int,
-    min_seconds: float,
-    max_seconds: float,
+    in_dir: PathLike, out_dir: PathLike, fs: int, min_seconds: float, max_seconds: float
 ) -> Filtered:
     """Write a directory without the utterances outside a range of lengths.
 
@@ -74,7 +70,7 @@ def num_samples(data: DataDir) -> Dict[str, int]:
         UserError: there is none, or it lacks utterances, or holds what is no number.
     """
     table = data.tables.get("utt2num_samples", {})
-    wrong = [key for key in data.ids if not table.get(key, "").isdecimal()]
+    wrong = [key for key in data.ids if not table.get(key, "").isdecimal() or not int(table[key])]
     if wrong:
         raise UserError(
             f"{data.path}/utt2num_samples: {len(wrong)} utterance(s) without a number of samples "

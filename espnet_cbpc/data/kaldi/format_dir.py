@@ -2,17 +2,18 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, Optional, Tuple
 
 from espnet_cbpc.data.audio.audio_source import opened
 from espnet_cbpc.data.kaldi.atomic_dir import check_apart, whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import AUDIO_TABLES, DataDir, Table, write_tables
 from espnet_cbpc.data.kaldi.signals import AudioFolder, Utterance, common_gain, map_utterances
+from espnet_cbpc.utils.files import PathLike
 
 
 def format_data_dir(
-    in_dir: Union[str, Path],
-    out_dir: Union[str, Path],
+    in_dir: PathLike,
+    out_dir: PathLike,
     fs: int,
     audio_format: str = "wav",
     nj: int = 1,

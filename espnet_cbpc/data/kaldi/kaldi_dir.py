@@ -7,12 +7,13 @@ Format: https://kaldi-asr.org/doc/data_prep.html; ``spk1.scp``, ``noise1.scp`` a
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.table import Table, read_table, scan_table, write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 
 AUDIO_TABLES = ("wav.scp", "spk1.scp", "noise1.scp", "clean.scp")
 CATEGORIES = ("SIMU", "REAL", "CLEAN")
@@ -27,14 +28,14 @@ def speakers(utt2spk: Mapping[str, str]) -> Table:
     return {speaker: " ".join(utterances[speaker]) for speaker in sorted(utterances)}
 
 
-def write_tables(directory: Union[str, Path], tables: Mapping[str, Mapping[str, str]]) -> None:
+def write_tables(directory: PathLike, tables: Mapping[str, Mapping[str, str]]) -> None:
     """Write ``tables`` (file name to table) and the ``spk2utt`` that follows into a directory."""
     for name, table in tables.items():
         write_table(Path(directory) / name, table)
     write_table(Path(directory) / "spk2utt", speakers(tables["utt2spk"]))
 
 
-def write_data_dir(directory: Union[str, Path], tables: Mapping[str, Mapping[str, str]]) -> None:
+def write_data_dir(directory: PathLike, tables: Mapping[str, Mapping[str, str]]) -> None:
     """Write a data directory, which appears whole and replaces an earlier one of that name.
 
     Args:
@@ -66,7 +67,7 @@ class DataDir:
     categories: Table
 
     @classmethod
-    def read(cls, directory: Union[str, Path], require_text: bool = True) -> "DataDir":
+    def read(cls, directory: PathLike, require_text: bool = True) -> "DataDir":
         """Read a directory and check that its files agree. Audio is not opened.
 
         Args:
@@ -84,7 +85,7 @@ class DataDir:
 
     @classmethod
     def examine(
-        cls, directory: Union[str, Path], require_text: bool = True
+        cls, directory: PathLike, require_text: bool = True
     ) -> Tuple[Optional["DataDir"], List[str]]:
         """Read a directory and find everything that is wrong with it; see :meth:`read`.
 

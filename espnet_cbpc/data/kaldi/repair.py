@@ -4,17 +4,17 @@ import io
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Dict, Iterator, Set, Tuple, Union
+from typing import Dict, Iterator, Set, Tuple
 
 from espnet_cbpc.data.kaldi.kaldi_dir import CATEGORIES, speakers, table_names
 from espnet_cbpc.data.kaldi.table import Table, read_table, scan_table, split_line, write_table
 from espnet_cbpc.data.kaldi.text_rules import read_text, tidied
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 
 def repair_data_dir(
-    directory: Union[str, Path], drop: bool = False, require_text: bool = True
+    directory: PathLike, drop: bool = False, require_text: bool = True
 ) -> Iterator[str]:
     """Repair a data directory where it lies, file by file.
 

@@ -5,7 +5,7 @@ Source: T. Ko et al., "Audio augmentation for speech recognition", Interspeech 2
 
 from functools import partial
 from pathlib import Path
-from typing import Dict, Sequence, Union
+from typing import Dict, Sequence
 
 import soxr
 
@@ -13,12 +13,13 @@ from espnet_cbpc.data.kaldi.atomic_dir import check_apart, whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import AUDIO_TABLES, DataDir, Table, write_tables
 from espnet_cbpc.data.kaldi.signals import AudioFolder, Utterance, common_gain, map_utterances
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 
 STALE = ("utt2num_samples", "utt2dur", "clean.scp")  # formatting derives them anew
 
 
 def perturb_data_dir(
-    in_dir: Union[str, Path], out_dir: Union[str, Path], factors: Sequence[float], nj: int = 1
+    in_dir: PathLike, out_dir: PathLike, factors: Sequence[float], nj: int = 1
 ) -> None:
     """Write a data directory with a copy of every utterance at each speed.
 

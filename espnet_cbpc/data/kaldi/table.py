@@ -2,12 +2,11 @@
 
 import io
 import re
-from pathlib import Path
-from typing import Dict, List, Mapping, Tuple, Union
+from typing import Dict, List, Mapping, Tuple
 
 from espnet_cbpc.data.kaldi.text_rules import BOM, as_id, odd_space, read_text
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 Table = Dict[str, str]
 
@@ -23,7 +22,7 @@ def split_line(line: str) -> Tuple[str, str]:
     return key, value.rstrip()
 
 
-def read_table(path: Union[str, Path], allow_empty: bool = False, strict: bool = True) -> Table:
+def read_table(path: PathLike, allow_empty: bool = False, strict: bool = True) -> Table:
     """Read a table.
 
     Args:
@@ -46,7 +45,7 @@ def read_table(path: Union[str, Path], allow_empty: bool = False, strict: bool =
 
 
 def scan_table(
-    path: Union[str, Path], allow_empty: bool = False, strict: bool = True, is_text: bool = False
+    path: PathLike, allow_empty: bool = False, strict: bool = True, is_text: bool = False
 ) -> Tuple[Table, List[str]]:
     """Read a table whatever its lines are like; see :func:`read_table` for the arguments.
 
@@ -92,13 +91,13 @@ def _odd_space(line: str, is_text: bool) -> str:
     return odd_space(before + (line[value:].rstrip(" \t\n") if is_text else ""))
 
 
-def _message(path: Union[str, Path], found: List[Tuple[int, str]], remedy: str) -> str:
+def _message(path: PathLike, found: List[Tuple[int, str]], remedy: str) -> str:
     (number, what), *others = found
     more = f" (the like in lines {listed(n for n, _ in others)})" if others else ""
     return f"{path}:{number}: {what}{more}: {remedy}"
 
 
-def write_table(path: Union[str, Path], table: Mapping[str, str]) -> None:
+def write_table(path: PathLike, table: Mapping[str, str]) -> None:
     """Write ``table`` as lines ``id value``, sorted by id in C order, whole or not at all.
 
     Raises:

@@ -9,16 +9,17 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import List, Union
+from typing import List
 
 from espnet_cbpc.utils.cli import UserError, shown
+from espnet_cbpc.utils.files import PathLike
 
 BOM = "\ufeff"  # byte order mark, which some programs put in front of a text; it has no width
 MOST_ID_BYTES = 200  # file systems take 255, prefixes and suffixes of ours included
 _ODD_SPACE = re.compile(rf"[^\S ]|{BOM}")
 
 
-def read_text(path: Union[str, Path]) -> str:
+def read_text(path: PathLike) -> str:
     """Return the text of a file, with its byte order mark if it has one.
 
     Raises:
@@ -47,7 +48,7 @@ def _remedy(content: bytes) -> str:
     return ": convert the file (iconv -t UTF-8 -f, and the encoding that it is in)"
 
 
-def read_lines(path: Union[str, Path]) -> List[str]:
+def read_lines(path: PathLike) -> List[str]:
     """Return the lines of a file without ends and byte order mark; U+2028 and the like end none.
 
     Raises:

@@ -1,7 +1,7 @@
 """Dynamic mixing: a new noisy version of a clean utterance each time it is trained on.
 
 Lengths do not change, since batches are sized before training; so speed is perturbed beforehand
-(stage 2), not here.
+(:mod:`espnet_cbpc.data.kaldi.speed_perturbation`), not here.
 """
 
 from typing import NamedTuple, Optional, Tuple
@@ -9,8 +9,8 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from espnet_cbpc.data.audio.audio_file import AudioError, read_audio
-from espnet_cbpc.data.audio.random_part import random_part
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig, read_recordings
+from espnet_cbpc.data.mixing.random_part import random_part
 from espnet_cbpc.data.mixing.reverberation import reverberate
 from espnet_cbpc.data.mixing.snr import PEAK, SilentNoiseError, noise_gain, peak_gain
 from espnet_cbpc.utils.cli import UserError

@@ -1,7 +1,7 @@
 """A folder of noise: which files, and which part of each can be used."""
 
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple, Union
+from typing import Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from espnet_cbpc.data.audio.audio_file import AudioError, read_audio
 from espnet_cbpc.data.audio.audio_folder import find_audio
 from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.mixing.snr import FRAME_SECONDS
+from espnet_cbpc.utils.files import PathLike
 
 MIN_SECONDS = 0.1
 
@@ -20,8 +21,13 @@ class NoiseFile(NamedTuple):
     begin: int
     end: int
 
+    def part(self, share: Tuple[int, int]) -> Tuple[int, int]:
+        """Return begin and end of a share of it, in per cent."""
+        length = self.end - self.begin
+        return tuple(self.begin + length * per_cent // 100 for per_cent in share)
 
-def read_noise_folder(folder: Union[str, Path], nj: int = 1) -> Dict[str, NoiseFile]:
+
+def read_noise_folder(folder: PathLike, nj: int = 1) -> Dict[str, NoiseFile]:
     """Read and check all noise below a folder.
 
     Of each file the longest part without digital silence counts (recordings padded to one length

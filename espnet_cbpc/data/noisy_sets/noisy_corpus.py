@@ -13,18 +13,18 @@ then train, so that a change of the training set leaves the others as they are.
 """
 
 from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from espnet_cbpc.data.noisy_sets.corpus_split import split_noises, split_speakers
+from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
 from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
 from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
 from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 
 SETS = ("train", "dev", "test_clean", "test_seen", "test_unseen")
 TRAIN_PART = 0.6  # of a seen noise file
-PEAK = 0.7  # of speech before mixing
 MAX_NOISE_SECONDS = 60  # of a noise file for one mixture: bounds the memory of long recordings
 
 
@@ -83,6 +83,7 @@ class NoisyCorpus:
         self.numbers = {noise: number for number, noise in enumerate(sorted(noises), 1)}
         self.protocol = protocol
         self.rng = np.random.default_rng(seed)
+        self.dealer = NoiseDealer(self.rng, self._add_noise, protocol.snr_range, noise_first=True)
 
     def sets(self) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every set of ``SETS``, sorted by id.
@@ -95,22 +96,24 @@ class NoisyCorpus:
         speakers = split_speakers(
             names, p.dev_speakers, p.test_speakers, p.dev_fraction, p.test_fraction, self.rng
         )
-        seen, unseen = split_noises(
-            list(self.noises), p.unseen_noise, p.unseen_fraction, self.rng
+        seen, unseen = split_noises(list(self.noises), p.unseen_noise, p.unseen_fraction, self.rng)
+        heard, held_out = (
+            [(noise, part) for noise in seen] for part in ((0, TRAIN_PART), (TRAIN_PART, 1))
         )
+        unheard = [(noise, (0, 1)) for noise in unseen]
         test = self._utterances(speakers.test, p.num_test)
         dev = self._utterances(speakers.dev, p.num_dev)
         drawn = {
-            "test_clean": _clean(test),
-            "test_seen": self._at_snrs(test, seen, (TRAIN_PART, 1)),
-            "test_unseen": self._at_snrs(test, unseen, (0, 1)),
-            "dev": self._noisy(dev, seen, (TRAIN_PART, 1)),
+            "test_clean": [left_clean(u) for u in test],
+            "test_seen": self.dealer.at_snrs(test, held_out, p.test_snrs, digits="g"),
+            "test_unseen": self.dealer.at_snrs(test, unheard, p.test_snrs, digits="g"),
+            "dev": self.dealer.at_random_snr(dev, held_out),
         }
         train = self._utterances(speakers.train, len(self.recordings))
         stay_clean = self.rng.random(len(train)) < p.clean_fraction
-        drawn["train"] = _clean([u for u, clean in zip(train, stay_clean) if clean])
+        drawn["train"] = [left_clean(u) for u, clean in zip(train, stay_clean) if clean]
         noisy = [u for u, clean in zip(train, stay_clean) if not clean]
-        drawn["train"] += self._noisy(noisy, seen, (0, TRAIN_PART))
+        drawn["train"] += self.dealer.at_random_snr(noisy, heard)
         return {name: sorted(drawn[name], key=lambda mixture: mixture.id) for name in SETS}
 
     def _utterances(self, speakers: Sequence[str], most: int) -> List[Mixture]:
@@ -120,46 +123,19 @@ class NoisyCorpus:
         if len(pool) > most:
             places = self.rng.choice(len(pool), size=most, replace=False).tolist()
             pool = [pool[place] for place in sorted(places)]
-        return [
-            Mixture(r.id, r.speaker, r.text, self.protocol.fs, (r.file,), (), PEAK) for r in pool
-        ]
+        return [Mixture.of(recording, self.protocol.fs) for recording in pool]
 
-    def _at_snrs(
-        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
-    ) -> List[Mixture]:
-        """Mix each utterance with one noise from one place at all the ratios of the test."""
-        return [
-            replace(noisy, id=f"{noisy.id}-snr{snr:g}", snr=snr)
-            for noisy in self._with_noise(utterances, noises, part)
-            for snr in self.protocol.test_snrs
-        ]
-
-    def _noisy(
-        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
-    ) -> List[Mixture]:
-        low, high = self.protocol.snr_range
-        return [
-            replace(noisy, snr=round(float(self.rng.uniform(low, high)), 2))
-            for noisy in self._with_noise(utterances, noises, part)
-        ]
-
-    def _with_noise(
-        self, utterances: Sequence[Mixture], noises: Sequence[str], part: Tuple[float, float]
-    ) -> Iterator[Mixture]:
-        """Deal noises from shuffled decks, so that all come equally often."""
-        deck: List[str] = []
-        for utterance in utterances:
-            deck = deck or [noises[place] for place in self.rng.permutation(len(noises)).tolist()]
-            noise = deck.pop()
-            begin, end = self._window(self.noises[noise], part)
-            length = (end - begin) * utterance.fs // self.noises[noise].rate
-            yield replace(
-                utterance,
-                id=f"{utterance.id}-n{self.numbers[noise]:04d}",
-                noise=noise,
-                segment=(begin, end),
-                offset=int(self.rng.integers(length)),
-            )
+    def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[float, float]]) -> Mixture:
+        noise, part = dealt
+        begin, end = self._window(self.noises[noise], part)
+        length = (end - begin) * utterance.fs // self.noises[noise].rate
+        return replace(
+            utterance,
+            id=f"{utterance.id}-n{self.numbers[noise]:04d}",
+            noise=noise,
+            segment=(begin, end),
+            offset=int(self.rng.integers(length)),
+        )
 
     def _window(self, noise: NoiseFile, part: Tuple[float, float]) -> Tuple[int, int]:
         """Return begin and end of a part of a noise file, of a random minute of it if longer."""
@@ -169,7 +145,3 @@ class NoisyCorpus:
             begin = int(self.rng.integers(begin, end - longest, endpoint=True))
             end = begin + longest
         return begin, end
-
-
-def _clean(utterances: Sequence[Mixture]) -> List[Mixture]:
-    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]

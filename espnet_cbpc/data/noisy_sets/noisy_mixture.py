@@ -12,9 +12,11 @@ from espnet_cbpc.data.audio.audio_file import SILENT, AudioError, read_audio, wr
 from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.mixing.snr import cut_noise, mix_at_snr
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
+PEAK = 0.7  # of speech before mixing
 PCM_STEPS = 32768  # a 16-bit sample k stands for k / 32768
 
 
@@ -50,8 +52,14 @@ class Mixture:
     offset: int = 0
     snr: Optional[float] = None
 
+    @classmethod
+    def of(cls, recording: Recording, fs: int) -> "Mixture":
+        """Return one recording by itself, at the peak that all sets have before mixing."""
+        r = recording
+        return cls(r.id, r.speaker, r.text, fs, (r.file,), (), PEAK)
 
-def noise_name(path: Union[str, Path]) -> str:
+
+def noise_name(path: PathLike) -> str:
     """Return the name of a noise by its path below the noise folder: of ``a/b.wav``, ``a-b``."""
     return "-".join(Path(path).with_suffix("").parts)
 
@@ -64,13 +72,13 @@ class Signals(NamedTuple):
     noise: Optional[np.ndarray]
 
 
-def write_manifest(path: Union[str, Path], mixtures: Sequence[Mixture]) -> None:
+def write_manifest(path: PathLike, mixtures: Sequence[Mixture]) -> None:
     """Write one JSON object a line."""
     with atomic_write(path) as f:
         f.writelines(json.dumps(dataclasses.asdict(mixture)) + "\n" for mixture in mixtures)
 
 
-def read_manifest(path: Union[str, Path]) -> List[Mixture]:
+def read_manifest(path: PathLike) -> List[Mixture]:
     """Read what :func:`write_manifest` wrote.
 
     Raises:
@@ -96,9 +104,7 @@ def _parse(line: str, where: str) -> Mixture:
         raise UserError(f"{where}: not a mixture ({e}): prepare the data again") from e
 
 
-def rebuild(
-    line: Union[Mixture, str], speech_dir: Union[str, Path], noise_dir: Union[str, Path]
-) -> Signals:
+def rebuild(line: Union[Mixture, str], speech_dir: PathLike, noise_dir: PathLike) -> Signals:
     """Make the signals of one mixture.
 
     Joined speech is normalised to its peak, mixed by :func:`mix_at_snr`, and rounded to 16 bits.
@@ -159,9 +165,9 @@ def audio_files(mixture: Mixture, folder: Path) -> Dict[str, Path]:
 
 def write_mixtures(
     mixtures: Sequence[Mixture],
-    folder: Union[str, Path],
-    speech_dir: Union[str, Path],
-    noise_dir: Union[str, Path],
+    folder: PathLike,
+    speech_dir: PathLike,
+    noise_dir: PathLike,
     nj: int = 1,
 ) -> None:
     """Write the audio of all mixtures as PCM_16 files, named as :func:`audio_files` says.

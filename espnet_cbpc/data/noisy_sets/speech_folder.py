@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence
 
 from espnet_cbpc.data.audio.audio_file import check_sounding
 from espnet_cbpc.data.audio.audio_folder import find_audio, find_files
@@ -14,6 +14,7 @@ from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.kaldi.table import Table, read_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file, read_words, tidied
 from espnet_cbpc.utils.cli import UserError, gathered, listed
+from espnet_cbpc.utils.files import PathLike
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,7 @@ class Recording:
 
 
 def read_speech_folder(
-    folder: Union[str, Path],
-    text: Union[str, Path, None] = None,
-    utt2spk: Union[str, Path, None] = None,
+    folder: PathLike, text: Optional[PathLike] = None, utt2spk: Optional[PathLike] = None
 ) -> List[Recording]:
     """List the recordings of a folder with their speakers and transcripts.
 
@@ -89,7 +88,7 @@ def _names(files: List[str]) -> Dict[str, str]:
     }
 
 
-def _given(path: Union[str, Path, None], default: Path) -> Optional[Path]:
+def _given(path: Optional[PathLike], default: Path) -> Optional[Path]:
     """Return the table that the user names, else the default one if it is there."""
     if path:
         return Path(path)
@@ -97,11 +96,7 @@ def _given(path: Union[str, Path, None], default: Path) -> Optional[Path]:
 
 
 def _texts(
-    root: Path,
-    text: Union[str, Path, None],
-    files: List[str],
-    names: Dict[str, str],
-    trans: List[str],
+    root: Path, text: Optional[PathLike], files: List[str], names: Dict[str, str], trans: List[str]
 ) -> Dict[str, str]:
     table = _given(text, root / "text")
     if table:
@@ -126,7 +121,7 @@ def _texts(
 
 
 def _by_file(
-    table: Table, files: List[str], names: Dict[str, str], where: Union[str, Path], what: str
+    table: Table, files: List[str], names: Dict[str, str], where: PathLike, what: str
 ) -> Dict[str, str]:
     """Look each file up by its name or its path without suffix."""
     found = {}
@@ -138,7 +133,7 @@ def _by_file(
 
 
 def _complete(
-    values: Dict[str, str], files: List[str], where: Union[str, Path], what: str
+    values: Dict[str, str], files: List[str], where: PathLike, what: str
 ) -> Dict[str, str]:
     missing = [file for file in files if not values[file]]
     if missing:
@@ -179,7 +174,7 @@ def _check_ids(root: Path, recordings: List[Recording]) -> None:
         )
 
 
-def check_speech(folder: Union[str, Path], recordings: Sequence[Recording], nj: int = 1) -> None:
+def check_speech(folder: PathLike, recordings: Sequence[Recording], nj: int = 1) -> None:
     """Read all recordings to their end, before long work on them starts.
 
     Raises:

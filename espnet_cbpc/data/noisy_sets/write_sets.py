@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Union
+from typing import Dict, List, Mapping, Sequence
 
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.kaldi.table import Table
@@ -13,13 +13,14 @@ from espnet_cbpc.data.noisy_sets.noisy_mixture import (
     write_manifest,
     write_mixtures,
 )
+from espnet_cbpc.utils.files import PathLike
 
 
 def write_noisy_sets(
     sets: Mapping[str, List[Mixture]],
-    data: Union[str, Path],
-    speech_dir: Union[str, Path],
-    noise_dir: Union[str, Path],
+    data: PathLike,
+    speech_dir: PathLike,
+    noise_dir: PathLike,
     nj: int = 1,
 ) -> None:
     """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and the data directory ``<set>`` of each.
@@ -51,8 +52,7 @@ def mixture_tables(mixtures: Sequence[Mixture], audio: Path) -> Dict[str, Table]
     """Return the files of a data directory by name, each by utterance.
 
     Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, such as ``n83``
-    (:func:`~espnet_cbpc.data.noisy_sets.noisy_mixture.noise_name`), or ``none``. No ``text`` where no mixture
-    has any.
+    (:func:`.noisy_mixture.noise_name`), or ``none``. No ``text`` where no mixture has any.
     """
     files = {mixture.id: audio_files(mixture, audio) for mixture in mixtures}
     noisy = [mixture for mixture in mixtures if mixture.noise]

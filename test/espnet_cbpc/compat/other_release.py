@@ -14,8 +14,8 @@ def make(folder: Path) -> None:
     """Write enh_asr.zip, asr.zip and enh.zip of a joint model, and speech.npy."""
     from tiny_models import joint_options, save_model
 
-    from espnet_cbpc.inference.decoding_config import DecodingConfig
-    from espnet_cbpc.model_zoo.export import export
+    from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
+    from espnet_cbpc.model_zoo.exporting import export
     from espnet_cbpc.model_zoo.model_card import ModelCard
     from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask
 

@@ -48,3 +48,7 @@ def test_a_command_loads_none_and_has_what_espnet_uses():
 def test_one_that_is_not_installed_is_not_found():
     assert _LazyFinder.find_spec("nltk", ["/nowhere"]) is None
     assert _LazyFinder.find_spec("json", None) is None
+
+
+def test_caches_of_finders_can_still_be_emptied():
+    assert output("import importlib, espnet_cbpc.bin; importlib.invalidate_caches(); print(1)") == ["1"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from espnet2.tasks.asr import ASRTask
 
-from espnet_cbpc.compat.init_param import load_init_param
+from espnet_cbpc.compat.initial_parameters import load_init_param
 from espnet_cbpc.compat.parameter_names import named_as, named_for_all_releases
 from espnet_cbpc.compat.weights import load_weights
 from espnet_cbpc.utils.cli import UserError
@@ -136,8 +136,8 @@ def test_a_joint_model_starts_from_a_stock_one(tmp_path, tiny_model):
 def test_our_trainings_use_it(monkeypatch):
     from espnet2.tasks import abs_task
 
-    from espnet_cbpc.compat import init_param
+    from espnet_cbpc.compat import initial_parameters
 
     monkeypatch.setattr(abs_task, "load_pretrained_model", None)
-    init_param.install()
+    initial_parameters.install()
     assert abs_task.load_pretrained_model is load_init_param

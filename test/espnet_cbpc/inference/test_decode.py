@@ -2,9 +2,8 @@
 
 import json
 import re
-import sys
 from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +17,10 @@ from tiny_models import FS, GREEDY, files, joint_options, save_model, speech
 from espnet_cbpc.bin import enh_asr_inference
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_data_dir
 from espnet_cbpc.inference.decode import decode_batch, decode_sets
-from espnet_cbpc.inference.decoding_config import DecodingConfig
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.inference_options import sampling_rates
 from espnet_cbpc.inference.set_decoder import SetDecoder, plan_batches
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.utils.cli import UserError
 
 
@@ -394,9 +393,7 @@ def test_models_may_be_anywhere(data_dir, tmp_path, models, monkeypatch):
         assert (name, kind, cachedir) == ("some/tag", "enh_asr", "cache")
         return SimpleNamespace(config=config, checkpoint=checkpoint)
 
-    module = ModuleType("espnet_cbpc.model_zoo.locate")
-    module.locate = locate
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr("espnet_cbpc.model_zoo.locate.locate", locate)
     (tmp_path / "decode.yaml").write_text(yaml.safe_dump(GREEDY))
     command = ["--model=some/tag", "--cachedir=cache", f"--config={tmp_path / 'decode.yaml'}"]
     command += [f"--data_dirs={data_dir}", f"--output_dir={tmp_path / 'exp'}"]

@@ -2,9 +2,8 @@
 
 import logging
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -339,9 +338,7 @@ def test_from_pretrained_fetches_the_models(models, monkeypatch):
             config=place.with_suffix(".yaml"), checkpoint=place.with_suffix(".pth")
         )
 
-    module = ModuleType("espnet_cbpc.model_zoo.locate")
-    module.locate = locate
-    monkeypatch.setitem(sys.modules, "espnet_cbpc.model_zoo.locate", module)
+    monkeypatch.setattr("espnet_cbpc.model_zoo.locate.locate", locate)
     wave = speech(5000)
     fetched = EnhSpeech2Text.from_pretrained("some/tag", "cache", **GREEDY)
     joint = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY)

@@ -8,6 +8,7 @@ import torch
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.model import espnet_model
 from espnet_cbpc.model.espnet_model import shuffled
+from espnet_cbpc.model.training_batch import TrainingBatch
 from espnet_cbpc.utils.cli import UserError
 
 NO_DROPOUT = {"dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0}
@@ -70,7 +71,8 @@ def test_frames_of_another_layer_are_centred_on_the_clean_frames_of_the_batch(
 ):
     model = tiny_model(joint_conf={"loss_layers": [1]}).eval()
     batch = tiny_batch()
-    _, _, encoded = model.recognition_loss(batch["speech"], batch["speech_lengths"], batch)
+    made = TrainingBatch.of(batch["speech"], batch["speech_lengths"], batch, channel=0)
+    _, _, encoded = model.recognition_loss(batch["speech"], made)
     target = model.teacher(
         model.s2t_model, batch["speech_ref1"], batch["speech_lengths"], model.tapped
     )
@@ -155,6 +157,13 @@ def test_reference_of_a_real_utterance_is_never_used(tiny_model, tiny_batch):
     batch["speech_ref1"][0] = torch.nan
     again, _, _ = model(**batch)
     assert torch.equal(loss, again)
+
+
+def test_real_recordings_need_no_references(tiny_model, tiny_batch):
+    model, batch = tiny_model(), tiny_batch((1, 1))
+    loss, _, _ = model.eval()(**batch)
+    del batch["speech_ref1"], batch["speech_ref1_lengths"]
+    assert torch.equal(loss, model(**batch)[0])
 
 
 @pytest.mark.parametrize("category, has_enh, has_contrast", [(0, 1, 1), (1, 0, 0), (2, 0, 1)])

@@ -16,7 +16,7 @@ import soundfile
 import yaml
 
 from espnet_cbpc.bin import export as export_command
-from espnet_cbpc.model_zoo.upload import gather
+from espnet_cbpc.model_zoo.uploading import gather
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("espnet2.bin.cli") is None,

@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 
-from espnet_cbpc.tokenizer.feature_store import FeatureWriter, Frames, StoredFeatures
+from espnet_cbpc.tokenizer.feature_store import FeatureWriter, StoredFeatures, StoredFrames
 from espnet_cbpc.utils.cli import UserError
 
 SETTINGS = {"layer": None, "model": "abc"}
@@ -56,7 +56,7 @@ def test_what_is_written_comes_back_in_order_as_often_as_asked(tmp_path):
 
 def test_frames_alone_start_anew_at_each_iteration(tmp_path):
     write(tmp_path, ["a", "b", "c"])
-    frames = Frames(StoredFeatures([tmp_path]))
+    frames = StoredFrames(StoredFeatures([tmp_path]))
     assert len(frames) == 3 and iter(frames) is not frames
     assert [len(h) for h in frames] == [len(h) for h in frames] == [2, 3, 4]
 

@@ -145,7 +145,7 @@ def test_file_round_trip(tmp_path):
 
 
 def test_files_that_are_no_tokenizer_are_refused(tmp_path):
-    with pytest.raises(UserError, match="no such tokenizer file: run stage 11"):
+    with pytest.raises(UserError, match="no such tokenizer file: give another path, or make one"):
         KMeansTokenizer.load(tmp_path / "none")
     (tmp_path / "junk").write_bytes(b"junk")
     with pytest.raises(UserError, match="junk: not a readable safetensors file"):

@@ -12,7 +12,8 @@ from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS
 
-from espnet_cbpc.data.noisy_sets.noisy_mixture import Mixture
+from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
+from espnet_cbpc.data.noisy_sets.noisy_mixture import PEAK, Mixture
 
 WORDS = "zero one two three four five six seven eight nine".split()
 NEW_SPEAKER = "lucas"
@@ -24,7 +25,6 @@ SNR_RANGE = (-5, 20)
 TEST_SNRS, NEW_SPEAKER_SNRS = (-5, 0, 5, 10, 15), (0, 5, 10)
 RECORDINGS_PER_UTTERANCE = (3, 7)
 SILENCE_SECONDS = (0.02, 0.15)
-PEAK = 0.7
 
 
 @dataclass(frozen=True)
@@ -54,23 +54,28 @@ class Draw:
         self.noises = noises
         self.fs = fs
         self.rng = np.random.default_rng(seed)
+        self.dealer = NoiseDealer(self.rng, self._add_noise, SNR_RANGE, noise_first=False)
 
     def sets(self, sizes: Sizes) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every set by its name, sorted by id."""
+        dealer = self.dealer
+        heard, held_out = ([(noise, part) for noise in SEEN] for part in (FIRST, LAST))
+        unseen = [(noise, WHOLE) for noise in UNSEEN]
         test = self._utterances("test", KNOWN_SPEAKERS, TEST, sizes.num_test)
         new = self._utterances("test", (NEW_SPEAKER,), TEST, sizes.num_test)
         dev = self._utterances("dev", KNOWN_SPEAKERS, DEV, sizes.num_dev)
         drawn = {
-            "test_clean": _clean(test),
-            "test_seen": self._at_snrs(test, SEEN, LAST, TEST_SNRS),
-            "test_unseen": self._at_snrs(test, UNSEEN, WHOLE, TEST_SNRS),
-            "test_newspk": _clean(new) + self._at_snrs(new, UNSEEN, WHOLE, NEW_SPEAKER_SNRS),
-            "dev_clean": _clean(dev),
-            "dev": self._at_random_snr(dev, LAST, clean_fraction=0),
+            "test_clean": [left_clean(u) for u in test],
+            "test_seen": dealer.at_snrs(test, held_out, TEST_SNRS),
+            "test_unseen": dealer.at_snrs(test, unseen, TEST_SNRS),
+            "test_newspk": [left_clean(u) for u in new]
+            + dealer.at_snrs(new, unseen, NEW_SPEAKER_SNRS),
+            "dev_clean": [left_clean(u) for u in dev],
+            "dev": dealer.at_random_snr(dev, held_out, clean_fraction=0),
         }
         train = self._utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
-        drawn["train"] = self._at_random_snr(train, FIRST, sizes.clean_fraction)
-        drawn["dev_noisy"] = self._at_snrs(dev, SEEN, LAST, TEST_SNRS)
+        drawn["train"] = dealer.at_random_snr(train, heard, sizes.clean_fraction)
+        drawn["dev_noisy"] = dealer.at_snrs(dev, held_out, TEST_SNRS)
         return {
             name: sorted(mixtures, key=lambda mixture: mixture.id)
             for name, mixtures in drawn.items()
@@ -118,34 +123,8 @@ class Draw:
                 peak=PEAK,
             )
 
-    def _at_snrs(
-        self,
-        utterances: Sequence[Mixture],
-        noises: Sequence[str],
-        part: Tuple[int, int],
-        snrs: Sequence[int],
-    ) -> List[Mixture]:
-        """Mix each utterance with one noise from one offset at all the ratios."""
-        mixtures = []
-        for utterance, noise in zip(utterances, self._deal(noises)):
-            noisy = self._with_noise(utterance, noise, part)
-            mixtures += [replace(noisy, id=f"{noisy.id}-snr{snr:02d}", snr=snr) for snr in snrs]
-        return mixtures
-
-    def _at_random_snr(
-        self, utterances: Sequence[Mixture], part: Tuple[int, int], clean_fraction: float
-    ) -> List[Mixture]:
-        mixtures = []
-        noises = self._deal(SEEN)
-        for utterance in utterances:
-            if self.rng.random() < clean_fraction:
-                mixtures += _clean([utterance])
-                continue
-            snr = round(float(self.rng.uniform(*SNR_RANGE)), 2)
-            mixtures.append(replace(self._with_noise(utterance, next(noises), part), snr=snr))
-        return mixtures
-
-    def _with_noise(self, utterance: Mixture, noise: str, part: Tuple[int, int]) -> Mixture:
+    def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[int, int]]) -> Mixture:
+        noise, part = dealt
         begin, end = (self.noises[noise] * per_cent // 100 for per_cent in part)
         length = (end - begin) * self.fs // NONSPEECH.rate
         number = int(noise[1:].partition(".")[0])
@@ -156,12 +135,3 @@ class Draw:
             segment=(begin, end),
             offset=int(self.rng.integers(length)),
         )
-
-    def _deal(self, noises: Sequence[str]) -> Iterator[str]:
-        """Deal noises from shuffled decks, so that all come equally often."""
-        while True:
-            yield from (noises[place] for place in self.rng.permutation(len(noises)).tolist())
-
-
-def _clean(utterances: Sequence[Mixture]) -> List[Mixture]:
-    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]

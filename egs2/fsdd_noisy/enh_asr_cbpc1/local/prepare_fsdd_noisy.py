@@ -8,7 +8,7 @@ from fsdd_corpora import FSDD, NONSPEECH, lengths, obtain
 from fsdd_protocol import Draw, Sizes
 
 from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
-from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.cli import UserError, check_at_least, run
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -48,9 +48,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name, least in (("num_dev", 1), ("num_test", 1), ("seed", 0), ("fs", 8000), ("nj", 1)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    check_at_least(args, num_dev=1, num_test=1, seed=0, fs=8000, nj=1)
     if not args.train_minutes > 0:
         raise UserError(f"--train_minutes {args.train_minutes}: must be greater than 0")
     if not 0 <= args.clean_fraction <= 1:

@@ -4,16 +4,12 @@ import logging
 from pathlib import Path
 from typing import Mapping, Sequence
 
-from librispeech_corpus import Recording
-
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 
 
 def write_clean_set(
-    directory: Path,
-    recordings: Sequence[Recording],
-    corpora: Path,
-    genders: Mapping[str, str],
+    directory: Path, recordings: Sequence[Recording], corpora: Path, genders: Mapping[str, str]
 ) -> None:
     """Write a data directory of category CLEAN, each recording its own reference.
 

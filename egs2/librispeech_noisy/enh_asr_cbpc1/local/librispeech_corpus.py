@@ -10,6 +10,7 @@ from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from espnet_cbpc.data.kaldi.table import read_table
 from espnet_cbpc.data.kaldi.text_rules import read_lines, tidied
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
@@ -35,15 +36,6 @@ TRAIN_PARTS = {  # by hours
     460: ("train-clean-100", "train-clean-360"),
     960: ("train-clean-100", "train-clean-360", "train-other-500"),
 }
-
-
-class Recording(NamedTuple):
-    """One utterance; ``file`` is its path below the folder of all parts."""
-
-    id: str
-    speaker: str
-    text: str
-    file: str
 
 
 def locate(given: str, parts: Sequence[str], url: str, downloads: Path) -> Dict[str, Path]:
@@ -111,7 +103,7 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
         relative = Path(part) / chapter.relative_to(folder)
         for key, text in texts.items():
             file = (relative / f"{key}.flac").as_posix()
-            recordings.append(Recording(key, chapter.parent.name, tidied(text), file))
+            recordings.append(Recording(key, file, chapter.parent.name, tidied(text)))
     found = [f"{len(keys)} {what} ({listed(keys)})" for what, keys in faults.items() if keys]
     if found:
         raise UserError(f"{folder}: {'; '.join(found)}: unpack {part}.tar.gz anew")
@@ -121,7 +113,7 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
             f"{folder}: {len(recordings)} of {PARTS[part].utterances} utterances: unpack "
             f"{part}.tar.gz whole, or give --allow_partial true to do with a part"
         )
-    return sorted(recordings)
+    return sorted(recordings, key=lambda recording: recording.id)
 
 
 def _read_chapter(chapter: Path) -> Tuple[Dict[str, str], set]:

@@ -32,21 +32,17 @@ BY_TIME = {"train": (0, 60), "dev": (60, 80), "seen": (80, 100)}
 Shares = Dict[str, Tuple[int, int]]  # by use: first per cent of the file and end
 
 
-def _by_file(index: int) -> Shares:
+def _by_file(path: Path, index: int) -> Shares:
     """Nine of ten files are for training, the tenth in turn for development and the seen test."""
     return {{0: "dev", 10: "seen"}.get(index % 20, "train"): WHOLE}
 
 
 def _musan(path: Path, index: int) -> Shares:
-    return {"unseen": WHOLE} if path.parent.name == "sound-bible" else _by_file(index)
+    return {"unseen": WHOLE} if path.parent.name == "sound-bible" else _by_file(path, index)
 
 
 def _demand(path: Path, index: int) -> Shares:
     return {"unseen": WHOLE} if path.parent.name in DEMAND_UNSEEN else BY_TIME
-
-
-def _dns(path: Path, index: int) -> Shares:
-    return _by_file(index)
 
 
 def _wham(path: Path, index: int) -> Shares:
@@ -86,7 +82,7 @@ CORPORA = {
     "MUSAN": Corpus((".", "musan"), "noise/*/*", _musan),
     # the 16 channels of an environment heard the same: one is enough
     "DEMAND": Corpus((".",), "**/ch01.wav", _demand),
-    "DNS_NOISE": Corpus((".",), "**/*", _dns),
+    "DNS_NOISE": Corpus((".",), "**/*", _by_file),
     "WHAM_NOISE": Corpus((".", "wham_noise"), "[tc][rvt]/*", _wham),
     "ESC50": Corpus((".", "ESC-50-master"), "audio/[1-5]-*-*-*", _esc50),
     "NOISE": Corpus((".",), "**/*", _folder),

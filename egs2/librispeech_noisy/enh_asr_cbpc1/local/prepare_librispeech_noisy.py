@@ -9,16 +9,17 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Unio
 import librispeech_corpus
 import noise_corpora
 from clean_sets import write_clean_set
-from librispeech_corpus import TRAIN_PARTS, Recording
+from librispeech_corpus import TRAIN_PARTS
 from librispeech_protocol import Draw, Sizes
 from noise_corpora import WHOLE, Noise
-from noise_sound import find_sound
 from training_lists import write_noise_list, write_rir_list
 
 from espnet_cbpc.data.audio.audio_file import check_sounding
 from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.noisy_sets.noise_folder import sounding
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
-from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.cli import UserError, check_at_least, run
 
 DEV, TEST = "dev-clean", "test-clean"
 
@@ -91,12 +92,12 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     lengths = _of_files(check_sounding, [*speech[TEST], *speech[DEV], *mixed], corpora, args.nj)
     used = [noise for use in ("dev", "seen", "unseen") for noise in noises[use]]
     used += [noise for noise in noises["train"] if mixed or noise.share != WHOLE]
-    sounds = _of_files(find_sound, used, corpora, args.nj)
+    sounds = _of_files(sounding, used, corpora, args.nj)
     sizes = Sizes(
         args.num_dev, args.num_test, args.test_snrs, tuple(args.snr_range), args.clean_fraction
     )
-    draw = Draw(lengths, sounds, noises, args.fs, args.seed)
-    sets = draw.sets(speech[TEST], speech[DEV], mixed, sizes)
+    draw = Draw(lengths, sounds, noises, args.fs, sizes, args.seed)
+    sets = draw.sets(speech[TEST], speech[DEV], mixed)
     # 3. write it
     genders = librispeech_corpus.genders(parts.values())
     write_clean_set(data / "train_clean", train, corpora, genders)
@@ -107,9 +108,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name, least in (("num_dev", 1), ("num_test", 1), ("seed", 0), ("fs", 8000), ("nj", 1)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    check_at_least(args, num_dev=1, num_test=1, seed=0, fs=8000, nj=1)
     if not 0 <= args.clean_fraction <= 1:
         raise UserError(f"--clean_fraction {args.clean_fraction}: must be from 0 to 1")
     if not args.snr_range[0] <= args.snr_range[1]:

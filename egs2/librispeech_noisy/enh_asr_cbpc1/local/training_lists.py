@@ -6,13 +6,13 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from noise_corpora import AUDIO, WHOLE, Noise
-from noise_sound import Sound
 
 from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
 from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, read_lines
+from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
 from espnet_cbpc.data.noisy_sets.noisy_mixture import noise_name
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -20,7 +20,7 @@ from espnet_cbpc.utils.cli import UserError, listed
 def write_noise_list(
     data: Path,
     noises: Sequence[Noise],
-    sounds: Mapping[str, Sound],
+    sounds: Mapping[str, NoiseFile],
     corpora: Path,
     fs: int,
     nj: int,

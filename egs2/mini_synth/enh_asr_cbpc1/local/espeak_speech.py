@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List
 
-import espeakng_loader
 import numpy as np
 import soxr
 
@@ -35,9 +34,19 @@ class EspeakSynthesizer:
 
     Args:
         fs: Sampling rate of the samples returned, in Hz.
+
+    Raises:
+        UserError: ``espeakng-loader`` is not installed.
     """
 
     def __init__(self, fs: int):
+        try:
+            import espeakng_loader  # of an extra: all other recipes do without
+        except ImportError as e:
+            raise UserError(
+                "espeakng-loader, which speaks the utterances of mini_synth, is not installed: "
+                "pip install 'espnet-cbpc[mini_synth]'"
+            ) from e
         self.fs = fs
         self._library = espeakng_loader.get_library_path()
         self._data = Path(espeakng_loader.get_data_path())

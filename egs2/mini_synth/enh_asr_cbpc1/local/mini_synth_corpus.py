@@ -7,11 +7,12 @@ others. No sentence comes in two sets.
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 from generated_noise import SEEN_KINDS, UNSEEN_KINDS
 
+from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
 from espnet_cbpc.utils.cli import UserError
 
 # A command grammar. The letters leave out those that espeak-ng reads as a word (a), that take
@@ -125,6 +126,7 @@ class Draw:
 
     def __init__(self, seed: int):
         self.rng = np.random.default_rng(seed)
+        self.dealer = NoiseDealer(self.rng, self._add_noise, SNR_RANGE, noise_first=True)
         self._sentences = self.rng.permutation(int(np.prod([len(slot) for slot in GRAMMAR])))
         self._spoken = 0
 
@@ -145,16 +147,17 @@ class Draw:
         test = self._speech("test", TEST_SPEAKERS, num_test)
         dev = self._speech("dev", DEV_SPEAKERS, num_dev)
         drawn = {
-            "test_clean": _clean(test),
-            "test_seen": self._at_test_snrs(test, SEEN_KINDS),
-            "test_unseen": self._at_test_snrs(test, UNSEEN_KINDS),
-            "dev_clean": _clean(dev),
-            "dev": self._at_random_snr(dev),
+            "test_clean": [left_clean(u) for u in test],
+            "test_seen": self.dealer.at_snrs(test, SEEN_KINDS, TEST_SNRS),
+            "test_unseen": self.dealer.at_snrs(test, UNSEEN_KINDS, TEST_SNRS),
+            "dev_clean": [left_clean(u) for u in dev],
+            "dev": self.dealer.at_random_snr(dev, SEEN_KINDS),
         }
         train = self._speech("train", TRAIN_SPEAKERS, num_train)
         clean = round(clean_fraction * num_train)
         shuffled = [train[i] for i in self.rng.permutation(num_train)]
-        drawn["train"] = _clean(shuffled[:clean]) + self._at_random_snr(shuffled[clean:])
+        drawn["train"] = [left_clean(u) for u in shuffled[:clean]]
+        drawn["train"] += self.dealer.at_random_snr(shuffled[clean:], SEEN_KINDS)
         return {name: sorted(found, key=lambda u: u.id) for name, found in drawn.items()}
 
     def _speech(self, name: str, speakers: Dict[str, Speaker], count: int) -> List[Utterance]:
@@ -175,28 +178,6 @@ class Draw:
             )
         return utterances
 
-    def _at_test_snrs(
-        self, utterances: Sequence[Utterance], kinds: Tuple[str, ...]
-    ) -> List[Utterance]:
-        """Mix each utterance with one noise at all the ratios."""
-        noisy = self._with_noise(utterances, kinds)
-        return [replace(u, id=f"{u.id}-snr{snr:02d}", snr=snr) for u in noisy for snr in TEST_SNRS]
-
-    def _at_random_snr(self, utterances: Sequence[Utterance]) -> List[Utterance]:
-        noisy = self._with_noise(utterances, SEEN_KINDS)
-        return [replace(u, snr=round(float(self.rng.uniform(*SNR_RANGE)), 2)) for u in noisy]
-
-    def _with_noise(
-        self, utterances: Sequence[Utterance], kinds: Tuple[str, ...]
-    ) -> Iterator[Utterance]:
-        """Deal the kinds from shuffled decks, so that all come equally often."""
-        deck: List[str] = []
-        for utterance in utterances:
-            deck = deck or [kinds[i] for i in self.rng.permutation(len(kinds))]
-            kind = deck.pop()
-            seed = int(self.rng.integers(2**32))
-            yield replace(utterance, id=f"{utterance.id}-{kind}", noise=kind, noise_seed=seed)
-
-
-def _clean(utterances: Sequence[Utterance]) -> List[Utterance]:
-    return [replace(utterance, id=f"{utterance.id}-clean") for utterance in utterances]
+    def _add_noise(self, utterance: Utterance, kind: str) -> Utterance:
+        seed = int(self.rng.integers(2**32))
+        return replace(utterance, id=f"{utterance.id}-{kind}", noise=kind, noise_seed=seed)

@@ -2,8 +2,6 @@
 """Write the data directories, audio and manifests of mini_synth, all of it synthesised."""
 
 import argparse
-import dataclasses
-import json
 import logging
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,8 +16,9 @@ from espnet_cbpc.data.audio.audio_file import write_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.mixing.snr import mix_at_snr
-from espnet_cbpc.utils.cli import UserError, run
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.data.noisy_sets.noisy_mixture import audio_files, write_manifest
+from espnet_cbpc.data.noisy_sets.write_sets import mixture_tables
+from espnet_cbpc.utils.cli import check_at_least, run
 from espnet_cbpc.utils.parallel import parallel_map
 
 PEAK = 0.5  # of speech before mixing: leaves most mixtures room
@@ -44,19 +43,16 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Prepare all sets.
 
     Raises:
-        UserError: an option out of range.
+        UserError: an option out of range, or espeak-ng is not installed.
     """
     args = get_parser().parse_args(cmd)
-    lowest = {"num_train": 1, "num_dev": 1, "num_test": 1, "fs": 8000, "seed": 0, "nj": 1}
-    for name, least in lowest.items():
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    check_at_least(args, num_train=1, num_dev=1, num_test=1, fs=8000, seed=0, nj=1)
+    EspeakSynthesizer(args.fs)  # nothing is written where it is not there
     sets = Draw(args.seed).sets(args.num_train, args.num_dev, args.num_test)
     data = Path(args.data)
     for name, utterances in sets.items():
         (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
-        with atomic_write(data / "manifests" / f"{name}.jsonl") as f:
-            f.writelines(json.dumps(dataclasses.asdict(u)) + "\n" for u in utterances)
+        write_manifest(data / "manifests" / f"{name}.jsonl", utterances)
     write_sets(sets, data / "audio", args.fs, args.nj)
     for name, utterances in sets.items():
         write_data_dir(data / name, tables(utterances, data / "audio" / name))
@@ -75,18 +71,10 @@ def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int)
             pass
 
 
-def audio_files(utterance: Utterance, folder: Path) -> Dict[str, Path]:
-    """Return the files of an utterance: ``noisy``, ``clean`` and ``noise``, or ``clean`` alone."""
-    kinds = ("noisy", "clean", "noise") if utterance.noise else ("clean",)
-    return {kind: folder / kind / f"{utterance.id}.wav" for kind in kinds}
-
-
 def write_utterance(job: Tuple[Utterance, Path], fs: int) -> None:
     """Synthesise one utterance, mix it, and write its files into a folder."""
     utterance, folder = job
-    speech = synthesizer(fs).speak(
-        utterance.text, utterance.voice, utterance.rate, utterance.pitch
-    )
+    speech = synthesizer(fs).speak(utterance.text, utterance.voice, utterance.rate, utterance.pitch)
     speech *= PEAK / np.abs(speech).max()
     signals = {"clean": speech}
     if utterance.noise:
@@ -116,21 +104,14 @@ def talkers(kind: str, fs: int) -> Tuple[np.ndarray, ...]:
 def tables(utterances: Sequence[Utterance], audio: Path) -> Dict[str, Dict[str, str]]:
     """Return the files of a data directory by name, each by utterance.
 
-    Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, the kind or ``none``.
+    As of all noisy sets, but a ratio that was drawn has two decimals in ``utt2snr``, and
+    utterances without noise are not in ``spk1.scp``.
     """
-    files = {u.id: audio_files(u, audio) for u in utterances}
-    result = {
-        "wav.scp": {key: str(f.get("noisy", f["clean"])) for key, f in files.items()},
-        "text": {u.id: u.text for u in utterances},
-        "utt2spk": {u.id: u.speaker for u in utterances},
-        "utt2category": {u.id: "SIMU" if u.noise else "CLEAN" for u in utterances},
-        "utt2snr": {u.id: _snr_name(u) for u in utterances},
-        "utt2noise": {u.id: u.noise or "none" for u in utterances},
-    }
-    noisy = [u.id for u in utterances if u.noise]
-    if noisy:
-        result["spk1.scp"] = {key: str(files[key]["clean"]) for key in noisy}
-        result["noise1.scp"] = {key: str(files[key]["noise"]) for key in noisy}
+    result = mixture_tables(utterances, audio)
+    result["utt2snr"] = {u.id: _snr_name(u) for u in utterances}
+    clean = result.pop("spk1.scp")
+    if "noise1.scp" in result:
+        result["spk1.scp"] = {key: clean[key] for key in result["noise1.scp"]}
     return result
 
 

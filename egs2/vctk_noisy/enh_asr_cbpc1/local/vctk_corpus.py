@@ -37,9 +37,7 @@ LAYOUTS = {
         "log_trainset_28spk.txt",
         11572,
     ),
-    "test": Layout(
-        "clean_testset_wav", "noisy_testset_wav", "testset_txt", "log_testset.txt", 824
-    ),
+    "test": Layout("clean_testset_wav", "noisy_testset_wav", "testset_txt", "log_testset.txt", 824),
 }
 ARCHIVES = (LOGS, *(name for layout in LAYOUTS.values() for name in layout[:3]))
 

@@ -25,9 +25,9 @@ from espnet_cbpc.data.audio.audio_file import (
     read_audio,
     read_header,
 )
-from espnet_cbpc.data.audio.random_part import random_part
 from espnet_cbpc.data.kaldi.format_dir import format_data_dir
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_data_dir
+from espnet_cbpc.data.mixing.random_part import random_part
 from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile, longest_sound, read_noise_folder
 
 SPEECH = speech()

@@ -10,9 +10,9 @@ from odd_audio import encoded, speech
 
 from espnet_cbpc.bin import validate_data_dir
 from espnet_cbpc.data.audio.audio_file import AudioError, audio_blocks, read_audio, read_header
-from espnet_cbpc.data.audio.random_part import random_part
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.token_list import make_token_list
+from espnet_cbpc.data.mixing.random_part import random_part
 from espnet_cbpc.utils.cli import UserError
 
 PIECES = (

@@ -3,10 +3,10 @@
 import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional, Union
+from typing import Any, Mapping, Optional
 
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import read_yaml
+from espnet_cbpc.utils.files import PathLike, read_yaml
 
 INF = float("inf")
 RANGES = {"beam_size": (1, INF), "nbest": (1, INF), "ctc_weight": (0, 1), "penalty": (-INF, INF)}
@@ -43,7 +43,7 @@ class DecodingConfig:
     nbest: int = 1
 
     @classmethod
-    def read(cls, path: Union[str, Path]) -> "DecodingConfig":
+    def read(cls, path: PathLike) -> "DecodingConfig":
         """Read a YAML file of ``option: value`` lines.
 
         Raises:
@@ -60,7 +60,7 @@ class DecodingConfig:
         return cls(**options)
 
     @classmethod
-    def of_model(cls, model_file: Union[str, Path]) -> "DecodingConfig":
+    def of_model(cls, model_file: PathLike) -> "DecodingConfig":
         """Return the options that are packed with a model, or the defaults.
 
         Args:
@@ -93,13 +93,13 @@ class DecodingConfig:
         return fitted
 
     @classmethod
-    def check(cls, options: Mapping[str, Any], where: Union[str, Path]) -> None:
+    def check(cls, options: Mapping[str, Any], where: PathLike) -> None:
         """Raise ``UserError``, naming ``where``, if an option's value is out of its range."""
         for key, value in options.items():
             _check(where, key, value, type(getattr(cls, key)))
 
 
-def _check(path: Union[str, Path], key: str, value: object, kind: type) -> None:
+def _check(path: PathLike, key: str, value: object, kind: type) -> None:
     low, high = RANGES.get(key, (0, INF))
     if kind is bool and not isinstance(value, bool):
         raise UserError(f"{path}: {key} is {value!r}: must be true or false")

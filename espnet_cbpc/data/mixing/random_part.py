@@ -1,19 +1,16 @@
 """A random part of a recording, of which no more is read than is needed."""
 
 import math
-from pathlib import Path
-from typing import Union
 
 import numpy as np
 
 from espnet_cbpc.data.audio.audio_file import resampled
 from espnet_cbpc.data.audio.audio_source import full_scale, opened
 from espnet_cbpc.data.mixing.snr import cut_noise
+from espnet_cbpc.utils.files import PathLike
 
 
-def random_part(
-    path: Union[str, Path], length: int, fs: int, rng: np.random.Generator
-) -> np.ndarray:
+def random_part(path: PathLike, length: int, fs: int, rng: np.random.Generator) -> np.ndarray:
     """Read a part of a recording, from a random place and channel.
 
     A recording that is too short is repeated, from a random place on.

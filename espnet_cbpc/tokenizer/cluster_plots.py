@@ -1,27 +1,26 @@
 """A picture of how good a tokenizer's clusters are."""
 
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no state that outlives the call
 
-from espnet_cbpc.tokenizer.quality import ReferenceCounts
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.tokenizer.cluster_quality import ReferenceCounts
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 MAX_SYMBOLS = 60  # rows of the heat map, as many as can be read
 MAX_CLUSTER_NAMES = 60  # columns of the heat map that can be named
 
 
 def plot_quality(
-    quality: Dict[str, Any], counts: Optional[ReferenceCounts], path: Union[str, Path]
+    quality: Dict[str, Any], counts: Optional[ReferenceCounts], path: PathLike
 ) -> None:
     """Draw the sizes of the clusters, their stability in noise, and what they stand for.
 
     Args:
-        quality: of :func:`espnet_cbpc.tokenizer.quality.cluster_quality`.
-        counts: of :func:`espnet_cbpc.tokenizer.quality.label_reference_agreement`; without them
+        quality: of :func:`espnet_cbpc.tokenizer.cluster_quality.cluster_quality`.
+        counts: of :func:`espnet_cbpc.tokenizer.cluster_quality.label_reference_agreement`; without them
             (or in an empty table) the heat map is left out.
         path: the PNG file, written whole or not at all.
     """

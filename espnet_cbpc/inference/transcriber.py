@@ -5,7 +5,7 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 import numpy as np
 import soundfile
@@ -14,12 +14,12 @@ import torch
 from espnet_cbpc.data.audio.audio_file import AudioError, audio_blocks
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
+from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import Cutter, Piece
-from espnet_cbpc.inference.recognition import NOTHING, SILENCE, Recognition
 from espnet_cbpc.inference.set_decoder import write_ctm
 from espnet_cbpc.utils.cli import UserError, listed, shown
-from espnet_cbpc.utils.files import atomic_write
+from espnet_cbpc.utils.files import PathLike, atomic_write
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Segment:
 
     start: float
     end: float
-    recognition: Recognition
+    recognition: DecodedUtterance
 
 
 class Transcriber:
@@ -40,13 +40,11 @@ class Transcriber:
         channel: of files with several, from 0; None takes the mean of all.
     """
 
-    def __init__(
-        self, speech2text: EnhSpeech2Text, cutter: Cutter, channel: Optional[int] = None
-    ):
+    def __init__(self, speech2text: EnhSpeech2Text, cutter: Cutter, channel: Optional[int] = None):
         self.speech2text, self.cutter, self.channel = speech2text, cutter, channel
 
     def __call__(
-        self, path: Union[str, Path], write: Optional[Callable[[np.ndarray], Any]] = None
+        self, path: PathLike, write: Optional[Callable[[np.ndarray], Any]] = None
     ) -> List[Segment]:
         """Transcribe a file.
 
@@ -93,12 +91,12 @@ class Transcriber:
     def _recognise(self, piece: Piece) -> Segment:
         start, end = (n / self.cutter.fs for n in (piece.start, piece.start + len(piece.heard)))
         if _is_silent(piece.heard):
-            return Segment(start, end, Recognition([NOTHING]))
+            return Segment(start, end, DecodedUtterance([NOTHING]))
         speech, lengths = torch.from_numpy(piece.heard)[None], torch.tensor([len(piece.heard)])
         ((nbest, times),) = self.speech2text.recognise(speech, lengths)
         if times is not None:
             times = [replace(t, start=start + t.start, end=start + t.end) for t in times]
-        return Segment(start, end, Recognition(nbest, times))
+        return Segment(start, end, DecodedUtterance(nbest, times))
 
 
 def text_of(segments: Iterable[Segment]) -> str:

@@ -3,12 +3,12 @@
 import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_cbpc.utils.cli import UserError, listed
+from espnet_cbpc.utils.files import PathLike
 
 # Times of two decimals: start + duration may pass the next start by as much, from rounding alone.
 ROUNDING = 0.015
@@ -26,7 +26,7 @@ class Entry:
 
 
 def ctm_references(
-    path: Union[str, Path], frames: Mapping[str, int], durations: Mapping[str, float]
+    path: PathLike, frames: Mapping[str, int], durations: Mapping[str, float]
 ) -> Dict[str, np.ndarray]:
     """Read the symbol of each frame from a CTM file of words or phones.
 
@@ -97,9 +97,7 @@ def ctc_tokens(
     return [None if v == blank else token_list[v] for v in best]
 
 
-def _read_ctm(
-    path: Union[str, Path], known: Container[str]
-) -> Tuple[Dict[str, List[Entry]], List[str]]:
+def _read_ctm(path: PathLike, known: Container[str]) -> Tuple[Dict[str, List[Entry]], List[str]]:
     # the entries of each known utterance, and the ids of the others: the file may be far larger
     entries: Dict[str, List[Entry]] = {}
     unknown = set()

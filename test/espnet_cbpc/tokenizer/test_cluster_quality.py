@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from espnet_cbpc.tokenizer.quality import cluster_quality, label_reference_agreement
+from espnet_cbpc.tokenizer.cluster_quality import cluster_quality, label_reference_agreement
 from espnet_cbpc.utils.cli import UserError
 
 CLEAN = {"a": np.array([0, 0, 1, 1]), "b": np.array([1, 1, 0, 0])}

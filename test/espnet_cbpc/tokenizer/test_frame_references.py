@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from espnet_cbpc.tokenizer.alignment import ctc_tokens, ctm_references
+from espnet_cbpc.tokenizer.frame_references import ctc_tokens, ctm_references
 from espnet_cbpc.utils.cli import UserError
 
 

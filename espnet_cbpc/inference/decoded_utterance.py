@@ -39,7 +39,7 @@ class TokenTime:
 
 
 @dataclass(frozen=True)
-class Recognition:
+class DecodedUtterance:
     """The result for one utterance.
 
     Attributes:
@@ -69,7 +69,7 @@ class Recognition:
         }
 
 
-def align(
+def find_token_times(
     log_probs: torch.Tensor, token_ids: Sequence[int], tokens: Sequence[str], seconds: float
 ) -> Optional[List[TokenTime]]:
     """Find when each token is emitted, by forced alignment to the output of CTC.
@@ -80,7 +80,7 @@ def align(
 
     Args:
         log_probs: (T, V) output of CTC, blank first.
-        token_ids: (L,) tokens to align.
+        token_ids: (L,) tokens to find.
         tokens: their names.
         seconds: length of the recording.
 

@@ -20,9 +20,9 @@ from espnet_cbpc.compat.weights import (
     read_weights,
     select_weights,
 )
-from espnet_cbpc.inference.decoding_config import PACKED
 from espnet_cbpc.model.joint_config import split_config
 from espnet_cbpc.model_zoo.config_files import bring_files, with_absolute_paths
+from espnet_cbpc.model_zoo.decoding_config import PACKED
 from espnet_cbpc.model_zoo.model_card import ModelCard
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError
@@ -120,11 +120,7 @@ def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def pack(
-    name: str,
-    config: Dict,
-    weights: Mapping[str, torch.Tensor],
-    outdir: Path,
-    card: ModelCard,
+    name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: Path, card: ModelCard
 ) -> Path:
     """Write one archive; it appears whole."""
     part, kind, config_option, model_option = ARCHIVES[name]

@@ -12,10 +12,10 @@ from tiny_models import FS, GREEDY, files, speech
 
 from espnet_cbpc.bin import transcribe
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.inference.decoded_utterance import Hypothesis, TokenTime
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import Cutter
-from espnet_cbpc.inference.recognition import Hypothesis, TokenTime
-from espnet_cbpc.inference.transcribe import Transcriber, text_of
+from espnet_cbpc.inference.transcriber import Transcriber, text_of
 from espnet_cbpc.utils.cli import UserError
 
 WORDS = {"a": 300, "b": 500, "c": 800, "d": 1200}  # Hz
@@ -183,7 +183,7 @@ def test_stdout_holds_texts_only(tmp_path, models, capsys, monkeypatch):
         print("a notice, as ESPnet prints some")
         return files(models, "enh_asr", "joint")
 
-    monkeypatch.setattr("espnet_cbpc.model_zoo.model_files.located", found)
+    monkeypatch.setattr("espnet_cbpc.inference.inference_options.inference_files", found)
     soundfile.write(tmp_path / "a.wav", speech(4000), FS)
     options = [o for o in command(models, tmp_path) if not o.startswith("--enh_asr")]
     transcribe.main([str(tmp_path / "a.wav"), "--model=packed.zip", *options])

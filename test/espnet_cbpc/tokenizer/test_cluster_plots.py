@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from espnet_cbpc.tokenizer.quality import (
+from espnet_cbpc.tokenizer.cluster_plots import MAX_SYMBOLS, heat_map_table, plot_quality
+from espnet_cbpc.tokenizer.cluster_quality import (
     ReferenceCounts,
     cluster_quality,
     label_reference_agreement,
 )
-from espnet_cbpc.tokenizer.quality_plots import MAX_SYMBOLS, heat_map_table, plot_quality
 
 
 def labels(n_clusters, seed):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from espnet_cbpc.tasks.ctc_fit import check_collected, encoder_frames
+from espnet_cbpc.tasks.collected_lengths import check_collected, encoder_frames
 from espnet_cbpc.utils.cli import UserError
 
 SAMPLES = {"a": 2000, "b": 4000, "c": 7999, "d": 8000}

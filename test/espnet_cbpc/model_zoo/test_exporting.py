@@ -11,8 +11,8 @@ import torch
 import yaml
 
 from espnet_cbpc.bin import export as export_command
-from espnet_cbpc.inference.decoding_config import DecodingConfig
-from espnet_cbpc.model_zoo.export import export
+from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
+from espnet_cbpc.model_zoo.exporting import export
 from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
 from espnet_cbpc.utils.cli import UserError
 

@@ -117,5 +117,5 @@ def test_dry_run_and_nothing_to_upload(packed, tmp_path):
     upload_command.main(["--packed", str(packed), *options])
     assert (out / "model.pth").read_text() == "enh_asr" and (out / "README.md").is_file()
     (packed / "README.md").unlink()
-    with pytest.raises(UserError, match="holds no export .*run stage 17 first"):
+    with pytest.raises(UserError, match="holds no export .*make one with espnet_cbpc.bin.export"):
         upload_command.main(["--packed", str(packed), "--repo", "a/b", "--dry_run", str(out)])

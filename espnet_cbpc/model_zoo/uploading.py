@@ -3,15 +3,16 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
-from espnet_cbpc.model_zoo.export import ARCHIVES
+from espnet_cbpc.model_zoo.exporting import ARCHIVES
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.download import unpack
+from espnet_cbpc.utils.files import PathLike
 
 
 def upload(
-    packed: Union[str, Path],
+    packed: PathLike,
     repo: str,
     private: bool = False,
     token: Optional[str] = None,
@@ -67,7 +68,8 @@ def gather(packed: Path, folder: Path, part: Optional[str] = None) -> None:
     card = [] if part else [packed / "README.md"]  # that of a part is in its archive
     if not archives or not all(file.is_file() for file in card):
         raise UserError(
-            f"{packed}: holds no export ({', '.join(names)} and README.md): run stage 17 first"
+            f"{packed}: holds no export ({', '.join(names)} and README.md): make one with "
+            "espnet_cbpc.bin.export"
         )
     unpack(archives[0], folder)
     for file in (*archives, *card):

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from espnet_cbpc.data.audio.audio_file import AudioError
-from espnet_cbpc.data.audio.random_part import random_part
+from espnet_cbpc.data.mixing.random_part import random_part
 
 FS = 8000
 
