@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run the tests in the project's environment, which is set up first where needed.
 # Usage: tools/run_tests.sh [pytest option or test file, from the repository root ...]
-# Without any, all tests run in two processes, the recipes first, and the slowest are named.
+# Without any, all tests but those marked slow run in two processes, the recipes first, and the slowest
+# are named; with -m slow, those.
 # test/test_shell.py runs shellcheck over every shell script.
 set -euo pipefail
 
@@ -12,5 +13,7 @@ export PATH="${bin}:${PATH}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 cd "${root}"
-if [ $# -eq 0 ]; then set -- -n 2 --dist loadfile --no-loadscope-reorder --durations 20; fi
+if [ $# -eq 0 ]; then
+    set -- -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+fi
 exec python -m pytest "$@"

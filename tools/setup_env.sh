@@ -3,13 +3,13 @@
 # Nothing happens where it is complete already. An activated environment (venv or conda) that has
 # this package and ESPnet installed is used as it is. A new one is made with the newest Python that
 # is supported and works, so that it gets the current ESPnet, or with PYTHON. VENV is another place,
-# EXTRAS are others of setup.py.
+# EXTRAS are others of setup.py, MORE_EXTRAS (of a recipe) come on top.
 # Usage: tools/setup_env.sh            PYTHON=python3.11 VENV=tools/venv311 tools/setup_env.sh
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=$(realpath -m -- "${VENV:-${root}/tools/venv}")
-extras=${EXTRAS:-test,report}
+extras=${EXTRAS:-test,report}${MORE_EXTRAS:+,${MORE_EXTRAS}}
 stamp="${venv}/.complete"
 log="${root}/tools/setup_env.log"
 candidates="python3.13 python3.12 python3.11 python3.10 python3.9 python3"
@@ -45,11 +45,14 @@ same_origin() {
 }
 # One with more extras than are asked for is complete too.
 complete() {
-    local made_with
+    local made_with name
     same_origin || return 1
     made_with=$(sed -n 2p "${stamp}")
     [ "$(tail -n 1 "${stamp}")" = "$(requirements "${made_with}")" ] || return 1
-    [ -z "${EXTRAS:-}" ] || [ "${made_with}" = "${extras}" ]
+    local asked=${EXTRAS:-},${MORE_EXTRAS:-}
+    for name in ${asked//,/ }; do
+        [[ ",${made_with}," = *",${name},"* ]] || return 1
+    done
 }
 
 # Prints the newest Python that can make the environment; else the one to complain about.
@@ -111,9 +114,13 @@ progress() {
 }
 
 install() {
-    local made_by
+    local made_by made_with name
     if same_origin; then
         say "updating ${venv} (log: ${log})"
+        made_with=$(sed -n 2p "${stamp}")
+        for name in ${made_with//,/ }; do # what it has already, it keeps
+            [[ ",${extras}," = *",${name},"* ]] || extras+=,${name}
+        done
     else
         local python=${PYTHON:-}
         if [ -z "${python}" ]; then python=$(choose_python); fi

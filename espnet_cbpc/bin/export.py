@@ -37,7 +37,8 @@ def main(cmd=None) -> None:
     args = get_parser().parse_args(cmd)
     from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
     from espnet_cbpc.model_zoo.exporting import export, read_joint  # imports torch
-    from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
+    from espnet_cbpc.model_zoo.model_card import ModelCard
+    from espnet_cbpc.scoring.report.markdown import read_scores
 
     expdir, outdir = Path(args.expdir), Path(args.outdir)
     scores = read_scores(args.results, args.system) if args.results else ""

@@ -1,16 +1,13 @@
 """The page that goes with an exported model: what it is, how to use it, how good it is."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Sequence
 
 import yaml
 
 from espnet_cbpc.compat.releases import has_ctc_window
 from espnet_cbpc.model.joint_config import asr_sampling_rate
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
-from espnet_cbpc.scoring.report.markdown import system_scores
-from espnet_cbpc.scoring.report.results import read_results
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 
 TITLES = {
@@ -86,7 +83,7 @@ class ModelCard:
         data: what the model was trained on.
         licence: identifier as Hugging Face has it (``apache-2.0``, ``cc-by-4.0``, ...); empty: none
             is stated.
-        scores: a Markdown table, see :func:`read_scores`.
+        scores: a Markdown table, see :func:`espnet_cbpc.scoring.report.markdown.read_scores`.
     """
 
     joint: Mapping[str, Any]
@@ -153,18 +150,3 @@ class ModelCard:
         if has_ctc_window() and "ctc_window_margin" not in named:
             arguments.append("ctc_window_margin=0")  # ESPnet's own is another one from 202611 on
         return arguments
-
-
-def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
-    """Return the table of one system's scores.
-
-    Args:
-        results: ``results.json`` of a report.
-        system: name of the system in it; None: the last.
-
-    Raises:
-        UserError: no such file, not a report, or no such system in it.
-    """
-    found = read_results(results, [] if system is None else [system])
-    where = ", ".join(f"{key}: {value}" for key, value in found["header"].items())
-    return f"{system_scores(found, system or found['systems'][-1])}\n\n{where}"

@@ -5,11 +5,13 @@
 MAIN_ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../.." && pwd -P)
 export MAIN_ROOT
 
-_cbpc_bin=$("${MAIN_ROOT}/tools/setup_env.sh") || return 1
+# local/extras: what this recipe needs beside the rest, as names of extras of setup.py
+_cbpc_extras=$(if [ -f local/extras ]; then cat local/extras; fi)
+_cbpc_bin=$(MORE_EXTRAS="${_cbpc_extras}" "${MAIN_ROOT}/tools/setup_env.sh") || return 1
 if [ "${PATH%%:*}" != "${_cbpc_bin}" ]; then
     export PATH="${_cbpc_bin}:${PATH}"
 fi
-unset _cbpc_bin
+unset _cbpc_bin _cbpc_extras
 
 # Data directories are sorted by code point, and their text is UTF-8.
 if locale -a 2>/dev/null | grep -qix 'C\.utf-\?8'; then

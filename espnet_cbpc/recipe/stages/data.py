@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import List
 
+from espnet_cbpc.data.kaldi.dir_summary import summarise
 from espnet_cbpc.data.kaldi.filter_dir import filter_data_dir
 from espnet_cbpc.data.kaldi.format_dir import format_data_dir
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.data.kaldi.speed_perturbation import perturb_data_dir
-from espnet_cbpc.data.kaldi.summary import summarise
 from espnet_cbpc.data.kaldi.token_list import make_token_list
 from espnet_cbpc.recipe.inputs import Data, File, Scripts
 from espnet_cbpc.recipe.recipe import Recipe

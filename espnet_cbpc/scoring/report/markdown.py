@@ -1,10 +1,11 @@
 """A report in Markdown."""
 
-from typing import List
+from pathlib import Path
+from typing import List, Optional, Union
 
 from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import from_results
-from espnet_cbpc.scoring.report.results import Results
+from espnet_cbpc.scoring.report.results import Results, read_results
 from espnet_cbpc.scoring.report.wording import origin_note
 
 
@@ -25,6 +26,21 @@ def render(results: Results) -> str:
 def system_scores(results: Results, system: str) -> str:
     """Return the table of one system's scores, set by set."""
     return tables.system_table(results, system).markdown()
+
+
+def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
+    """Return the table of one system's scores.
+
+    Args:
+        results: ``results.json`` of a report.
+        system: name of the system in it; None: the last.
+
+    Raises:
+        UserError: no such file, not a report, or no such system in it.
+    """
+    found = read_results(results, [] if system is None else [system])
+    where = ", ".join(f"{key}: {value}" for key, value in found["header"].items())
+    return f"{system_scores(found, system or found['systems'][-1])}\n\n{where}"
 
 
 def _by_property(results: Results) -> List[str]:

@@ -13,7 +13,8 @@ import yaml
 from espnet_cbpc.bin import export as export_command
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.exporting import export
-from espnet_cbpc.model_zoo.model_card import ModelCard, read_scores
+from espnet_cbpc.model_zoo.model_card import ModelCard
+from espnet_cbpc.scoring.report.markdown import read_scores
 from espnet_cbpc.utils.cli import UserError
 
 # Run where this package is not installed, beside the archives: what the model card says to run.
