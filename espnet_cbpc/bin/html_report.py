@@ -36,7 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="NAME=DIR[,DIR...]",
         help="trainings whose curves to draw, each with its folder, or one for each seed",
     )
-    parser.add_argument("--tokenizer", help="folder of the acoustic tokenizer (stage 11)")
+    parser.add_argument("--tokenizer", help="folder of the acoustic tokenizer")
     parser.add_argument("--embedding_map", help="file made by espnet_cbpc.bin.map_embeddings")
     parser.add_argument(
         "--breakdowns",

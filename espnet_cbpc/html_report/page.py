@@ -49,7 +49,7 @@ def write_page(
             looked at.
         data_root: folder of the sets.
         experiments: name of each training to its folders (one a seed), whose curves are drawn.
-        tokenizer: folder of stage 11.
+        tokenizer: folder that fit_tokenizer has written.
         embedding_map: file of :mod:`espnet_cbpc.bin.map_embeddings`.
         breakdowns: ``utt2*`` tables to split WER by where a set has them, beside those of the
             results.
@@ -103,7 +103,7 @@ def _training(name: str, folders: Sequence[Path]) -> Dict[str, Any]:
 
 
 def _tokenizer(folder: Path) -> Dict[str, Any]:
-    """Show what stage 11 found out about the clusters; ``overview`` is its own large picture."""
+    """Show what fit_tokenizer found out about the clusters; ``overview`` is its own large picture."""
     quality = tokenizer_plots.read_cluster_quality(folder)
     pictures = [tokenizer_plots.plot_sizes(quality)]
     if quality.get("noise_stability") is not None:

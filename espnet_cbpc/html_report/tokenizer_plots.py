@@ -1,4 +1,4 @@
-"""The tokenizer's clusters: figures from stage 11's quality.json, and the map of frames."""
+"""The tokenizer's clusters: figures from its quality.json, and the map of frames."""
 
 import json
 from pathlib import Path
@@ -58,7 +58,7 @@ def quality_table(quality: Quality) -> Table:
             ("symbols", f"{agreement.get('symbols')}, from: {reference}"),
             ("frames without a symbol (%)", percent(agreement.get("share_without_reference"))),
         ]  # fmt: skip
-    return Table("What stage 11 measured on validation speech", ["measure", "value"], rows, 2)
+    return Table("The clusters on validation speech", ["measure", "value"], rows, 2)
 
 
 def plot_sizes(quality: Quality) -> Picture:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping
+from typing import Any, Iterator, List, Mapping, Optional
 
 from espnet_cbpc.recipe.inputs import Missing
 from espnet_cbpc.recipe.ledger import Ledger, now
@@ -16,11 +16,15 @@ from espnet_cbpc.utils.files import read_yaml
 OLD = ".stages"
 
 
-def check_version_0_1(recipe: Recipe, ledger: Ledger) -> None:
+def check_version_0_1(recipe: Recipe, ledger: Optional[Ledger]) -> None:
     """Take an experiment of version 0.1 over where that is asked for, and else stop.
 
     What its stages had done, and is there, counts as done with the options of now, and what they
     had begun as begun. Trained models must have been trained with the configurations of now.
+
+    Args:
+        recipe: which one.
+        ledger: where it is taken over; None: it may not be.
 
     Raises:
         UserError: there is one and ``--adopt`` is not given, or a model was trained otherwise.
@@ -28,7 +32,7 @@ def check_version_0_1(recipe: Recipe, ledger: Ledger) -> None:
     old = recipe.layout.expdir / OLD
     if not old.is_dir():
         return
-    if not recipe.options.adopt:
+    if ledger is None or not recipe.options.adopt:
         raise UserError(
             f"{recipe.layout.expdir} was made by version 0.1, which kept its books in {old}: "
             "continue it with --adopt and its options of then, or name another --expdir"
@@ -91,11 +95,13 @@ def _contradictions(step: Step) -> List[str]:
         (step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {}
     )
     words = [word for key, value in step.inputs.items() if key.endswith("_args") for word in value]
-    skipped = {word[2:] for word in words if word.startswith("--")}
-    if not step.inputs.get("use_transcripts", True):
-        skipped |= {"best_model_criterion"}
+    extra = {word[2:]: words[i + 1] for i, word in enumerate(words[:-1]) if word.startswith("--")}
     trained = read_yaml(written)
-    options = {k: v for k, v in given.items() if k in trained and k not in {*skipped, "joint_conf"}}
+    # what the recipe itself alters; and what ESPnet does not write down is not known
+    skipped = {"joint_conf"} | (
+        set() if step.inputs.get("use_transcripts", True) else {"best_model_criterion"}
+    )
+    options = {k: v for k, v in {**given, **extra}.items() if k in trained and k not in skipped}
     return [f"{step.name}: {name}" for name in _unlike(options, trained)]
 
 

@@ -300,4 +300,3 @@ def _shown(default: Any) -> str:
     if isinstance(default, tuple):
         return f'"{" ".join(default)}"'
     return '""' if default in ("", None) else str(default)
-

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 from espnet_cbpc.recipe.adoption import check_version_0_1
 from espnet_cbpc.recipe.inputs import Digests, Input, Missing
@@ -173,43 +173,55 @@ class Runner:
                     yield from ((number, step) for step in chain)
 
     def dry_run(self) -> Iterator[str]:
-        """Yield what would be done, a line for each step that is not done."""
-        check_version_0_1(self.recipe, self.ledger)
+        """Yield what would be done: what has a reason of its own, and what follows from that."""
+        check_version_0_1(self.recipe, None)
         asked, done = self.stages(), 0
-        pending = {}  # steps that would run or might, by what they make
+        pending: Dict[Path, str] = {}  # names of steps that would run or might, by what they make
+        follows: Dict[Tuple[int, str], Tuple[List[str], List[str]]] = {}
         for number, step in self._all_steps():
             if number not in asked:
                 continue
-            line = self._foreseen(number, step, pending)
-            if line is None:
+            form, why = self._foreseen(step, pending)
+            if not form:
                 done += 1
+                continue
+            pending.update(dict.fromkeys(step.outputs, self._title(step)))
+            if isinstance(why, str):
+                yield form.format(f"stage {number}, {self._title(step)}", why)
             else:
-                pending.update(dict.fromkeys(step.outputs, step))
-                yield line
+                names, causes = follows.setdefault((number, form), ([], []))
+                names.append(self._title(step))
+                causes += [cause for cause in why if cause not in causes]
+        for (number, form), (names, causes) in follows.items():
+            yield form.format(f"stage {number}, {listed(names, 3)}", listed(causes, 3))
         self.digests.save()
-        left = len(set(map(id, pending.values())))
-        yield f"{done} of the steps of these stages are done, {left} are not"
+        yield f"{done} of the steps of these stages are done, {len(set(pending.values()))} are not"
 
-    def _foreseen(self, number: int, step: Step, pending: dict) -> Optional[str]:
-        """Return what would become of a step, None where it is done."""
-        head = f"stage {number}, {self._title(step)}"
-        before = [p for path in _paths(step) for p in (path, *path.parents) if p in pending]
-        names = listed(dict.fromkeys(self._title(pending[path]) for path in before), 3)
+    def _foreseen(
+        self, step: Step, pending: Mapping[Path, str]
+    ) -> Tuple[str, Union[str, List[str]]]:
+        """Return a form for what would become of a step, '' where it is done, and the reason.
+
+        The reason is a list of steps where it follows from what they make.
+        """
+        read = (p for path in _paths(step) for p in (path, *path.parents))
+        causes = list(dict.fromkeys(pending[path] for path in read if path in pending))
         try:
             status = self.ledger.status(step)
         except Missing as e:
-            if before:
-                return f"would run: {head}, after {names}"
-            return f"cannot run: {head}: {e}: {self._remedy(e.path)}"
+            if causes:
+                return "would run: {}, after {}", causes
+            return "cannot run: {}: {}", f"{e}: {self._remedy(e.path)}"
         if status.kept is not None:
-            return f"would move back: {head}, from {status.kept}"
+            return "would move back: {}, from {}", str(status.kept)
         if status.state is State.DONE:
-            return f"would run: {head}, if {names} makes anything else" if before else None
-        why = {State.CHANGED: "; ".join(status.reasons)}.get(status.state, status.state.value)
-        return f"would run: {head}: {why}"
+            return ("would run: {}, if {} makes anything else" if causes else ""), causes
+        changed = status.state is State.CHANGED
+        return "would run: {}: {}", "; ".join(status.reasons) if changed else status.state.value
 
     def status(self) -> Iterator[str]:
         """Yield what there is of each step, since when, and where its log is."""
+        check_version_0_1(self.recipe, None)
         asked = self.stages()
         for number, step in self._all_steps():
             if number in asked:

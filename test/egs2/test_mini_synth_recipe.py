@@ -219,7 +219,8 @@ def test_what_would_run_is_foreseen_with_the_reason(recipe):
     assert lines[0] == (
         f"would run: stage 11, {tokenizer}: tokenizer_conf.n_clusters: 7 (was 50)"
     )
-    assert f"would run: stage 13, {JOINT}, if {tokenizer} makes anything else" in lines
+    joint = f"enh_asr_train_enh_asr_joint, {JOINT}"
+    assert f"would run: stage 13, {joint}, if {tokenizer} makes anything else" in lines
     unchanged = run(recipe, *TINY, "--dry_run")  # but for the comment
     assert unchanged.stdout.endswith("are done, 0 are not\n") and len(unchanged.stdout) < 100
     status = run(recipe, *TINY, "--status", "--stage", "asr", "--stop_stage", "enh").stdout
@@ -300,6 +301,7 @@ def test_help_lists_stages_and_options(recipe):
     assert "--tokenizer_conf conf/tokenizer_kmeans.yaml" in done.stdout
 
 
+@pytest.mark.slow
 def test_language_model_stages(recipe, tmp_path):
     config = tmp_path / "train_lm.yaml"
     config.write_text(
@@ -359,6 +361,7 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     assert (tokenizer / "quality.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, tmp_path):
     folder, new = recipe.with_name("without_text"), tmp_path / "exp"
     ignore = shutil.ignore_patterns("exp", "dump")

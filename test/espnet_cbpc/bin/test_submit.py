@@ -175,6 +175,7 @@ def test_sbatch_options_arrive_and_a_wrong_one_is_refused(slurm, tmp_path):
         main(["--partition", "none", str(log), "true"])
 
 
+@pytest.mark.slow
 def test_a_job_that_reaches_its_time_limit_goes_on(executor, tmp_path):
     # by the signal that comes 90 seconds before the limit
     log, count = tmp_path / "log", tmp_path / "count"

@@ -200,7 +200,7 @@ def test_quality_is_that_of_the_results(outline, experiment):
 
 
 def test_clusters_and_map(outline):
-    rows = dict(outline.tables["What stage 11 measured on validation speech"][1:])
+    rows = dict(outline.tables["The clusters on validation speech"][1:])
     assert rows["clusters"] == "4, 0 of them without frames"
     assert rows["labels kept in noise (%)"] == "50.0"
     assert rows["symbol purity (%): each cluster read as its most frequent symbol"] == "75.0"

@@ -59,6 +59,12 @@ def test_they_are_refused_unless_asked_for(steps):
     assert Path("exp/.stages/asr_x.done").exists() and not Path("exp/.steps").exists()
 
 
+def test_looking_takes_nothing_over(steps):
+    with pytest.raises(UserError, match="exp was made by version 0.1"):
+        check_version_0_1(Recipe(RecipeOptions(adopt=True)), None)
+    assert Path("exp/.stages").is_dir()
+
+
 def test_what_was_done_or_begun_is_taken_over(steps):
     ledger = check(adopt=True)
     states = [ledger.status(step).state for step in steps]
@@ -68,11 +74,13 @@ def test_what_was_done_or_begun_is_taken_over(steps):
     check()  # from now on an experiment like any other
 
 
-def test_a_model_that_was_trained_with_other_options_is_not(steps):
+@pytest.mark.parametrize(
+    "before, after, name",
+    [("1e-3", "2e-3", "optim_conf.lr"), ("epoch: 9", "epoch: 8", "max_epoch")],
+)
+def test_a_model_that_was_trained_with_other_options_is_not(steps, before, after, name):
     config = Path("exp/asr_x/config.yaml")
-    config.write_text(config.read_text().replace("1e-3", "2e-3"))
-    with pytest.raises(
-        UserError, match=r"1 option.*exp are not those of now \(asr_x: optim_conf.lr\)"
-    ):
+    config.write_text(config.read_text().replace(before, after))
+    with pytest.raises(UserError, match=rf"1 option.*exp are not those of now \(asr_x: {name}\)"):
         check(adopt=True)
     assert Path("exp/.stages/asr_x.done").exists()
