@@ -75,7 +75,8 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
         words += ["--cachedir", recipe.options.model_cachedir]
 
     def run(jobs, steps):
-        jobs.run(Job("espnet_cbpc.bin.import_model", words, log))
+        if not target.exp.exists():  # it appears whole; then only the record was interrupted
+            jobs.run(Job("espnet_cbpc.bin.import_model", words, log))
 
     inputs = {"model": model, "checkpoint": checkpoint}
     inputs.update({str(path): File(path) for path in local_model(model)})
@@ -117,10 +118,8 @@ def _clean_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
             {**inputs, "seed": experiment.seed},
             (exp,),
             run,
-            "",
-            None,
-            True,
-            exp / "train.log",
+            is_training=True,
+            log=exp / "train.log",
         ),
     ]
 
@@ -155,7 +154,7 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     log = stats / "logdir" / "stats.1.log"
     return [
         Step(stats.name, lengths, (stats,), run_stats, log=log),
-        Step(exp.name, inputs, (exp,), run, "", None, True, exp / "train.log"),
+        Step(exp.name, inputs, (exp,), run, is_training=True, log=exp / "train.log"),
     ]
 
 
@@ -203,10 +202,8 @@ def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
             {**inputs, "seed": experiment.seed},
             (exp,),
             run,
-            "",
-            None,
-            True,
-            exp / "train.log",
+            is_training=True,
+            log=exp / "train.log",
         ),
     ]
 
@@ -238,7 +235,9 @@ def lm_training(recipe: Recipe) -> List[Step]:
             mend_checkpoints(lm)
         jobs.run(_lm_job(recipe, words, lm / "train.log", recipe.ngpu))
 
-    return [Step("lm_training", _lm_inputs(recipe), (lm,), run, "", None, True, lm / "train.log")]
+    return [
+        Step("lm_training", _lm_inputs(recipe), (lm,), run, is_training=True, log=lm / "train.log")
+    ]
 
 
 def lm_perplexity(recipe: Recipe) -> List[Step]:
