@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
+from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
 from espnet_cbpc.recipe.inputs import Data, File, Files, Model
 from espnet_cbpc.recipe.jobs import Job
@@ -43,7 +44,7 @@ def _inference(
 
     inputs = {model.exp.name: model for model in experiment.models(system)}
     inputs.update(data=Data(raw / name), inference_config=read_yaml(o.inference_config))
-    inputs.update(fs=o.fs_hz, espnet=espnet_release())
+    inputs.update(fs=o.fs_hz, espnet=espnet_release(), espnet_cbpc=__version__)
     if system.kind == "observation_adding":
         inputs["observation_adding"] = o.observation_adding
     if o.use_lm:
@@ -93,7 +94,7 @@ def _errors(recipe: Recipe, name: str, out: Path) -> Step:
             rate, errors, words = 100 * total.rate, total.errors, total.words
             print(f"{out}: {kind.upper()} {rate:.1f} % ({errors} errors in {words})")
 
-    inputs = {kind: File(path) for kind, path in files.items()}
+    inputs = {**{kind: File(path) for kind, path in files.items()}, "espnet_cbpc": __version__}
     return Step("score_asr", inputs, (out / "score_wer", out / "score_cer"), run)
 
 
@@ -105,6 +106,7 @@ def _quality(recipe: Recipe, name: str, scp: Path, out: Path, inputs: Mapping) -
     def run(jobs, steps):
         jobs.run(Job("espnet_cbpc.bin.score_enh", list(map(str, words)), log))
 
+    inputs = {**inputs, "espnet_cbpc": __version__}
     return Step("score_enh", inputs, (scores,), run, log=log)
 
 

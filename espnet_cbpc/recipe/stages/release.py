@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, List
 
+from espnet_cbpc import __version__
 from espnet_cbpc.recipe.inputs import Data, File, Files
 from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.recipe import Recipe
@@ -95,7 +96,7 @@ def _tables(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
         if not _has_models(recipe):
             print(f"no {layout.page}: {recipe.experiments[0].asr.exp} has no model")
 
-    inputs = {**arguments, "systems": systems}
+    inputs = {**arguments, "systems": systems, "espnet_cbpc": __version__}
     inputs.update({str(f): score_inputs(f) for found in folders.values() for f in found})
     inputs.update({name: Files(layout.raw / name, ("text", "utt2*")) for name in sets})
     if noisy:
