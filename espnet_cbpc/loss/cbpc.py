@@ -161,7 +161,8 @@ class Clusters:
             "anchors": anchors_here.to(positive_sum.dtype),
             "positives": self.positives.sum() / anchors_here,
             "sim_pos": positive_sum.sum() / self.positives.sum(),
-            "sim_neg": other_sum / others,
+            # without others the sum is what rounding leaves of nothing, and its mean would be infinite
+            "sim_neg": torch.where(others > 0, other_sum / others, torch.nan),
         }
 
 

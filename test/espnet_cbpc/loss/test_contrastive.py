@@ -291,6 +291,15 @@ def test_clusters_that_agree_lose_less_than_shuffled_ones():
         assert stats["sim_pos"] > 0.7 and abs(stats["sim_neg"]) < 0.3
 
 
+@pytest.mark.parametrize("pairs", ["all", "cross"])
+def test_without_negatives_their_similarity_is_undefined(pairs):
+    g = torch.Generator().manual_seed(0)
+    enhanced, clean = torch.randn(2, 2, 50, 16, generator=g)
+    labels, lengths = torch.zeros(2, 50, dtype=torch.long), torch.tensor([50, 50])
+    loss, stats = CBPCLoss(pairs=pairs)(enhanced, clean, labels, lengths)
+    assert math.isnan(stats["sim_neg"]) and math.isfinite(stats["sim_pos"]) and loss.isfinite()
+
+
 def test_utterance_negatives_come_from_the_same_utterance_and_never_the_anchor():
     # Utterance 0 has all its clean frames along axis 0, utterance 1 along axis 1.
     clean = torch.zeros(2, 4, 2)
