@@ -73,6 +73,7 @@ def first_of(result):
 def find_block(encoder: torch.nn.Module, layer: int) -> torch.nn.Module:
     """Return the ``layer``-th block of an encoder, counted from 1."""
     blocks = getattr(encoder, "encoders", None)
+    blocks = getattr(blocks, "blocks", blocks)  # of Whisper
     if blocks is None or not 1 <= layer <= len(blocks):
         raise UserError(
             f"joint_conf asks for layer {layer}, but {type(encoder).__name__} has "
