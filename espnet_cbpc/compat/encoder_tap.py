@@ -50,8 +50,8 @@ def tap_encoder(
             output.frames[None] = first_of(result[0])
 
     def keep_block(layer, module, args, result):
-        # result: (x or (x, positional embedding), mask, ...)
-        output.frames[layer] = first_of(result[0])
+        # result: (x or (x, positional embedding), mask, ...), or of Whisper x
+        output.frames[layer] = first_of(first_of(result))
 
     handles = [asr_model.encoder.register_forward_hook(keep_output)]
     try:
