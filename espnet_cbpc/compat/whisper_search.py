@@ -108,7 +108,7 @@ def _model(asr_model: torch.nn.Module) -> torch.nn.Module:
 def _ranker(decoding: Any) -> Any:
     """Return Whisper's ranker of hypotheses, which keeps all: ``nbest`` (token ids, score) each."""
 
-    class Ranker(decoding.MaximumLikelihoodRanker):
+    class _Ranker(decoding.MaximumLikelihoodRanker):
         def rank(self, tokens, sum_logprobs):
             self.nbest = [
                 sorted(
@@ -120,4 +120,4 @@ def _ranker(decoding: Any) -> Any:
             ]
             return super().rank(tokens, sum_logprobs)
 
-    return Ranker(None)
+    return _Ranker(None)

@@ -44,9 +44,13 @@ class WhisperName(NamedTuple):
         return path if path.is_file() else None
 
     @property
-    def folder(self) -> str:
-        """A name for the folder, another one for each content, language and task."""
-        digest = "" if self.path is None else f"-{file_digest(self.path)[:16]}"
+    def label(self) -> str:
+        """A name for files, another one for each model, language and task."""
         stem = self.model if self.path is None else self.path.stem
-        parts = "-".join(filter(None, (f"{stem}{digest}", self.language, self.task)))
-        return "whisper-" + re.sub(r"[^\w.-]", "_", parts)
+        parts = "-".join(filter(None, ("whisper", stem, self.language, self.task)))
+        return re.sub(r"[^\w.-]", "_", parts)
+
+    @property
+    def folder(self) -> str:
+        """A name for its folder, another one for each content too."""
+        return self.label if self.path is None else f"{self.label}-{file_digest(self.path)[:16]}"

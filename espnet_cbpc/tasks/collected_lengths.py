@@ -52,9 +52,9 @@ def _check_window(shape_file: Path, model: torch.nn.Module, asr_model: torch.nn.
     longer = sorted(u for u, count in lengths.items() if count > window)
     if longer:
         raise UserError(
-            f"{shape_file}: {len(longer)} of {len(lengths)} utterances are longer than the "
-            f"{window} samples that {type(asr_model.encoder).__name__} hears ({listed(longer)}): leave them "
-            "out (--max_wav_duration 30), or cut them"
+            f"{shape_file}: {len(longer)} of {len(lengths)} utterances are longer than the window "
+            f"of {type(asr_model.encoder).__name__}, {window} samples ({listed(longer)}): leave "
+            "them out (--max_wav_duration 30), or cut them"
         )
 
 

@@ -8,6 +8,7 @@ from whisper_models import random_whisper
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.model_zoo import load_asr
+from espnet_cbpc.model_zoo.exporting import left_out
 from espnet_cbpc.model_zoo.locate import find
 from espnet_cbpc.tasks.collected_lengths import check_collected
 from espnet_cbpc.tokenizer.features import encoder_features
@@ -120,7 +121,7 @@ def test_longer_speech_is_told_when_statistics_are_collected(joint, brought, tmp
         (tmp_path / split / "speech_shape").write_text("a 240000\nb 800\n")
     check_collected(tmp_path, "text_spk1", model)
     (tmp_path / "valid" / "speech_shape").write_text("a 240001\nb 800\n")
-    with pytest.raises(UserError, match=r"valid/speech_shape: 1 of 2 .* 240000 samples .*\(a\)"):
+    with pytest.raises(UserError, match=r"valid/speech_shape: 1 of 2 .*, 240000 samples .*\(a\)"):
         check_collected(tmp_path, "text_spk1", model)
 
 
@@ -150,6 +151,7 @@ def test_joint_checkpoint_decodes_as_its_parts(joint, brought, whisper_args, tmp
     asr = EnhSpeech2Text(
         asr_train_config=brought.config, asr_model_file=brought.checkpoint, fs=8000, beam_size=1
     )
+    assert left_out(vars(args))[0] == ("enh_asr", "asr")  # of an export for stock ESPnet
     noisy = torch.randn(1, 12000) * 0.1
     found = whole.decode(noisy[0])
     assert found.enhanced.shape == (12000,) and found.text
