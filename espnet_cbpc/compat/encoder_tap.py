@@ -50,8 +50,8 @@ def tap_encoder(
             output.frames[None] = first_of(result[0])
 
     def keep_block(layer, module, args, result):
-        # result: (x or (x, positional embedding), mask, ...)
-        output.frames[layer] = first_of(result[0])
+        # result: (x or (x, positional embedding), mask, ...), or of Whisper x
+        output.frames[layer] = first_of(first_of(result))
 
     handles = [asr_model.encoder.register_forward_hook(keep_output)]
     try:
@@ -73,6 +73,7 @@ def first_of(result):
 def find_block(encoder: torch.nn.Module, layer: int) -> torch.nn.Module:
     """Return the ``layer``-th block of an encoder, counted from 1."""
     blocks = getattr(encoder, "encoders", None)
+    blocks = getattr(blocks, "blocks", blocks)  # of Whisper
     if blocks is None or not 1 <= layer <= len(blocks):
         raise UserError(
             f"joint_conf asks for layer {layer}, but {type(encoder).__name__} has "

@@ -55,6 +55,8 @@ ENH_PREFIXED = (
     "criterions",
 )
 
+WHISPER_RATE = 16000  # Hz; no configuration of a Whisper encoder states it
+
 
 def model_kind(options: Dict[str, Any]) -> str:
     """Return what a configuration is one of: ``asr``, ``enh``, ``enh_asr`` or ``other``."""

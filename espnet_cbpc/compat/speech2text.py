@@ -12,6 +12,7 @@ from espnet_cbpc.compat.legacy import BatchBeamSearch
 from espnet_cbpc.compat.releases import espnet_release, has_ctc_window
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.compat.weights import load_weights, read_weights, select_weights
+from espnet_cbpc.compat.whisper import support_whisper
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike
 
@@ -45,6 +46,7 @@ def build_speech2text(
     """
     lm_config, lm_file = map(str, lm) if lm else (None, None)
     support_transducers()
+    support_whisper()
     with _naming(model, lm):
         speech2text = Speech2Text(
             *map(str, model),

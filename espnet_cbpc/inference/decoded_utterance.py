@@ -29,6 +29,16 @@ SILENCE = 2.0**-15  # the loudest sample of what counts as silence: one step of 
 NOTHING = Hypothesis("", [], [], 0.0)  # where there is nothing to recognise, or nothing found
 
 
+def joined(parts: Sequence[Hypothesis]) -> Hypothesis:
+    """Return the hypothesis of a recording of those of its pieces, in order."""
+    return Hypothesis(
+        " ".join(filter(None, (part.text for part in parts))),
+        [token for part in parts for token in part.tokens],
+        [token for part in parts for token in part.token_ids],
+        sum(part.score for part in parts),
+    )
+
+
 @dataclass(frozen=True)
 class TokenTime:
     """When a token is heard, in seconds from the start of the utterance."""

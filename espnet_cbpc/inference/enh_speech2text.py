@@ -10,14 +10,17 @@ from torchaudio.functional import resample
 
 from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
 from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
+from espnet_cbpc.compat.whisper_search import WhisperSearch, is_whisper
 from espnet_cbpc.inference.decoded_utterance import (
     NOTHING,
     DecodedUtterance,
     Hypothesis,
     TokenTime,
     find_token_times,
+    joined,
 )
 from espnet_cbpc.inference.inference_options import sampling_rates
+from espnet_cbpc.inference.long_form import cut_to_windows
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.load import load_enh
 from espnet_cbpc.model_zoo.locate import inference_files, pair
@@ -25,6 +28,9 @@ from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike
 
 Array = Union[np.ndarray, torch.Tensor]
+Recognised = Tuple[List[Hypothesis], Optional[List[TokenTime]]]
+
+WINDOWS = 8  # of a long recording that are recognised at a time
 
 
 class EnhSpeech2Text:
@@ -32,7 +38,9 @@ class EnhSpeech2Text:
 
     Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
     (:mod:`espnet_cbpc.compat.fast_search`). The search is fitted to the model
-    (:meth:`.DecodingConfig.fitted`).
+    (:meth:`.DecodingConfig.fitted`). Whisper is searched as openai-whisper does
+    (:class:`.WhisperSearch`); what is longer than its window of 30 s is cut where it is quiet, and
+    only the best hypothesis is kept.
 
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
@@ -119,7 +127,13 @@ class EnhSpeech2Text:
             self.enh_model = None
         if batched_search is None:
             batched_search = device != "cpu"
-        self._search = Search(self._speech2text, batched_search)
+        self._window = getattr(self.s2t_model.encoder, "pad_samples", None)
+        if not is_whisper(self.s2t_model):
+            self._search = Search(self._speech2text, batched_search)
+        elif lm is None:
+            self._search = WhisperSearch(self.s2t_model, search.beam_size, search.nbest)
+        else:
+            raise UserError("Whisper is searched without a language model: leave it out")
 
     @classmethod
     def from_pretrained(
@@ -211,9 +225,7 @@ class EnhSpeech2Text:
         return torch.lerp(enhanced, noisy, self.observation_adding)
 
     @torch.no_grad()
-    def recognise(
-        self, speech: torch.Tensor, lengths: torch.Tensor
-    ) -> List[Tuple[List[Hypothesis], Optional[List[TokenTime]]]]:
+    def recognise(self, speech: torch.Tensor, lengths: torch.Tensor) -> List[Recognised]:
         """Recognise what :meth:`enhance` returns.
 
         Args:
@@ -228,10 +240,15 @@ class EnhSpeech2Text:
         if self.asr_fs != self.fs:
             speech = resample(speech, self.fs, self.asr_fs)
             lengths = torch.ceil(lengths * self.asr_fs / self.fs).long()
+        if self._window is not None and lengths[0] > self._window:
+            return [self._recognise_long(row[:n]) for row, n in zip(speech, lengths)]
         encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
         if isinstance(encoded, tuple):  # with the outputs of intermediate layers
             encoded = encoded[0]
-        rows = [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]  # (T, D) each
+        if self._window is None:
+            rows = [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]  # (T, D) each
+        else:
+            rows = list(encoded)  # the decoder was trained to see the silence of the padding too
         if self.greedy:
             found = [[self._greedy_ctc(row)] for row in rows]
         else:
@@ -240,6 +257,20 @@ class EnhSpeech2Text:
             (nbest, self._token_times(row, nbest[0], duration))
             for row, nbest, duration in zip(rows, found, seconds)
         ]
+
+    def _recognise_long(self, speech: torch.Tensor) -> Recognised:
+        """Recognise (N,) samples at the rate of the ASR model, in pieces that fit its window."""
+        window = self._window / self.asr_fs
+        pieces = [
+            torch.from_numpy(p) for p in cut_to_windows(speech.cpu().numpy(), self.asr_fs, window)
+        ]
+        parts: List[Hypothesis] = []
+        for start in range(0, len(pieces), WINDOWS):
+            some = pieces[start : start + WINDOWS]
+            padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True).to(self.device)
+            encoded, _ = self.s2t_model.encode(padded, torch.tensor([len(p) for p in some]))
+            parts += [self._hypotheses(nbest)[0] for nbest in self._search(list(encoded))]
+        return [joined(parts)], None
 
     def _greedy_ctc(self, encoded: torch.Tensor) -> Hypothesis:
         best, path = self.s2t_model.ctc.log_softmax(encoded[None])[0].max(dim=-1)
@@ -252,7 +283,9 @@ class EnhSpeech2Text:
 
     def _hypothesis(self, ids: List[int], score: float) -> Hypothesis:
         # of a hypothesis that ends at its longest, ESPnet leaves <sos/eos> in the text
-        silent = {self.s2t_model.blank_id, self.s2t_model.sos, self.s2t_model.eos}
+        silent = {self.s2t_model.sos, self.s2t_model.eos}
+        if "<blank>" in self.s2t_model.token_list:  # else ESPnet says 0, which Whisper speaks
+            silent.add(self.s2t_model.blank_id)
         ids = [token for token in ids if token not in silent]
         tokens = self._speech2text.converter.ids2tokens(ids)
         return Hypothesis(self._text(tokens), tokens, ids, score)

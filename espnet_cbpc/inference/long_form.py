@@ -1,7 +1,7 @@
 """Recordings of any length, in overlapping windows that are cut where it is quiet."""
 
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, Tuple
+from typing import Callable, Iterable, Iterator, List, Tuple
 
 import numpy as np
 
@@ -96,6 +96,12 @@ class Cutter:
         power = np.square(enhanced[first - half : end + half], dtype=np.float64)
         total = np.concatenate(([0.0], np.cumsum(power)))
         return first + int(np.argmin(total[2 * half :] - total[: -2 * half]))
+
+
+def cut_to_windows(samples: np.ndarray, fs: int, window: float) -> List[np.ndarray]:
+    """Return the pieces (n,) of (N,) enhanced samples, of up to ``window`` seconds each."""
+    pieces = Cutter(fs, window).pieces([samples], lambda enhanced: enhanced)
+    return [piece.heard for piece in pieces]
 
 
 def _fill(left: np.ndarray, source: Iterator[np.ndarray], size: int) -> Tuple[np.ndarray, bool]:

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Mapping, Optional
 
-from espnet_cbpc.compat.option_names import ASR_PREFIXED, ASR_SHARED, ENH_PREFIXED
+from espnet_cbpc.compat.option_names import ASR_PREFIXED, ASR_SHARED, ENH_PREFIXED, WHISPER_RATE
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 
 
@@ -63,6 +63,8 @@ def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> Dict[str,
 
 def asr_sampling_rate(asr: Mapping[str, Any]) -> Optional[int]:
     """Return the sampling rate in Hz that an ASR configuration states, None if it states none."""
+    if "whisper" in (asr.get("encoder"), asr.get("asr_encoder")):
+        return WHISPER_RATE
     fs = (asr.get("frontend_conf") or {}).get("fs")
     return None if fs is None else sampling_rate(str(fs))
 

@@ -29,7 +29,8 @@ class _Slot(NamedTuple):
 
 def _slots(config: Dict[str, Any]) -> Iterator[_Slot]:
     for option, required in FILE_OPTIONS.items():
-        if isinstance(config.get(option), str):
+        # Whisper's tokenizers have the names of their types
+        if isinstance(config.get(option), str) and config[option] != config.get("token_type"):
             yield _Slot(config, option, required)
     for option, value in config.items():
         if option.endswith("_conf"):

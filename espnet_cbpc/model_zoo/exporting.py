@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Tuple
 
 import torch
 import yaml
@@ -47,8 +47,8 @@ def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> Lis
     They load with ``Speech2Text.from_pretrained(..., enh_s2t_task=True)``,
     ``SeparateSpeech.from_pretrained`` and ``Speech2Text.from_pretrained`` of stock ESPnet, on every
     release that this package was run on, and compute the same as the joint model. Each holds its own
-    model card, and what recognises also ``decode.yaml``, the options of decoding. Where stock ESPnet has no
-    joint model of that kind, ``enh_asr.zip`` is left out, with a warning: see :func:`why_not_joint`.
+    model card, and what recognises also ``decode.yaml``, the options of decoding. What stock ESPnet
+    has no model for is left out, with a warning: see :func:`left_out`.
 
     Args:
         config: ``config.yaml`` of the joint training.
@@ -72,11 +72,12 @@ def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> Lis
     decoding = card.decoding.fitted(*decoder_and_vocabulary(weights, "s2t_model."))
     card = replace(card, decoding=decoding)
     configs = {"enh_asr": stock_config(joint), **split_config(joint)}
-    reason = why_not_joint(joint)
-    if reason:
-        logging.warning("enh_asr.zip is not made: %s; enh.zip and asr.zip are", reason)
-        (outdir / "enh_asr.zip").unlink(missing_ok=True)
-    names = [name for name in ARCHIVES if not (reason and name == "enh_asr")]
+    unfit, reason = left_out(joint)
+    names = [name for name in ARCHIVES if name not in unfit]
+    made = " and ".join(f"{name}.zip" for name in names)
+    for name in unfit:
+        logging.warning("%s.zip is not made: %s; made: %s", name, reason, made)
+        (outdir / f"{name}.zip").unlink(missing_ok=True)
     archives = [pack(name, configs[name], weights, outdir, card) for name in names]
     with atomic_write(outdir / "README.md") as f:
         f.write(card.page(names))
@@ -105,13 +106,16 @@ def loaded(
     return named_for_all_releases(model)
 
 
-def why_not_joint(joint: Mapping[str, Any]) -> str:
-    """Say why stock ESPnet cannot run this joint model as one; an empty string if it can."""
+def left_out(joint: Mapping[str, Any]) -> Tuple[Tuple[str, ...], str]:
+    """Return which of :data:`ARCHIVES` stock ESPnet has no model for, and why."""
+    if joint.get("asr_encoder") == "whisper":
+        return ("enh_asr", "asr"), "stock ESPnet does not take today's openai-whisper"
     if joint.get("asr_decoder", joint.get("decoder")) == "transducer":
-        return "stock ESPnet's joint task builds no transducers"
+        return ("enh_asr",), "stock ESPnet's joint task builds no transducers"
     if (joint.get("joint_conf") or {}).get("asr_fs"):
-        return "SE and ASR are of different sampling rates, and stock ESPnet does not resample"
-    return ""
+        reason = "SE and ASR are of different sampling rates, and stock ESPnet does not resample"
+        return ("enh_asr",), reason
+    return (), ""
 
 
 def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:

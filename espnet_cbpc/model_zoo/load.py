@@ -30,8 +30,10 @@ def load_asr(
     from espnet2.tasks.asr import ASRTask  # slow to import
 
     from espnet_cbpc.compat.transducer import support_transducers
+    from espnet_cbpc.compat.whisper import support_whisper
 
     support_transducers()
+    support_whisper()
     files = find(model, "asr", cachedir, checkpoint)
     built, args = _build(ASRTask, files)
     _check_vocabulary(args, files.config)
@@ -55,6 +57,8 @@ def _build(task: Type, files: ModelFiles) -> Tuple[torch.nn.Module, argparse.Nam
     _check_vocabulary_size(args, weights, files)
     try:
         built = task.build_model(args)
+    except UserError:
+        raise
     except Exception as e:  # as many kinds as a configuration has ways to be wrong
         raise UserError(
             f"{files.config}: ESPnet cannot build this model ({e!r}): install the package that it "

@@ -10,7 +10,9 @@ import yaml
 from filelock import FileLock
 
 from espnet_cbpc.compat.option_names import PACKED_AS, model_kind
+from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
+from espnet_cbpc.model_zoo.whisper_name import FORM, WhisperName
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.download import download, unpack
 from espnet_cbpc.utils.files import PathLike, atomic_write, file_digest, read_yaml
@@ -23,7 +25,8 @@ CHECKPOINTS = ("valid.*.ave.pth", "valid.*.ave_*best.pth", "valid.*.best.pth", "
 KINDS = {"asr": "ASR", "enh": "SE", "enh_asr": "joint SE and ASR", "other": "another kind of"}
 FORMS = (
     "a model is named by a folder, a packed archive, 'config.yaml,model.pth', a checkpoint with its "
-    "config.yaml beside it, a URL, a tag of espnet_model_zoo, or user/name[@revision] of Hugging Face"
+    "config.yaml beside it, a URL, a tag of espnet_model_zoo, user/name[@revision] of Hugging Face, "
+    f"or {FORM}"
 )
 
 
@@ -106,7 +109,8 @@ def find(
             ``espnet2.bin.pack``; a pair of configuration and checkpoint, or both in one string with
             a comma between; a checkpoint with ``config.yaml`` beside it; a URL of an archive, with
             ``#sha256=<digest>`` if it is to be verified; a tag of espnet_model_zoo; an id of
-            Hugging Face, with ``@revision`` if it is not to be the newest.
+            Hugging Face, with ``@revision`` if it is not to be the newest; as an ASR model
+            :data:`.whisper_name.FORM`, or the path of a checkpoint of Whisper that ends in ``.pt``.
         kind: ``asr``, ``enh`` or ``enh_asr``.
         cachedir: where downloads and unpacked archives are kept; None: ``espnet_cbpc`` in the
             user's cache folder (``$XDG_CACHE_HOME``, else ``~/.cache``).
@@ -146,6 +150,9 @@ def _check_kind(options: Dict[str, Any], kind: str, config: Path) -> None:
 
 
 def _find(model: str, kind: str, cache: Path, checkpoint: Optional[str]) -> Tuple[Path, Path]:
+    whisper = WhisperName.of(model)
+    if whisper is not None:
+        return _in_folder(_whisper(whisper, cache), kind, None)
     path = Path(model).expanduser()
     if path.is_dir():
         return _in_folder(path, kind, checkpoint)
@@ -269,6 +276,18 @@ def _hugging_face(model: str, cache: Path) -> Path:
         raise UserError(
             f"{model}: cannot be had from Hugging Face ({str(e).splitlines()[0]}): {FORMS}"
         ) from e
+
+
+def _whisper(name: WhisperName, cache: Path) -> Path:
+    """Return the folder of a Whisper model as ESPnet has it, made once for each content."""
+    folder = cache / name.folder
+    with _locked(cache):
+        if not folder.is_dir():
+            from espnet_cbpc.model_zoo.whisper_checkpoint import write_whisper  # slow to import
+
+            with whole_directory(folder, is_data_directory=False) as made:
+                write_whisper(name, made)
+    return folder
 
 
 def _locked(cache: Path) -> FileLock:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 from espnet_cbpc.data.kaldi.table import read_table
+from espnet_cbpc.model_zoo.whisper_name import WhisperName
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write, file_digest, read_yaml
 
@@ -280,6 +281,9 @@ def _shown(value: Any) -> str:
 
 def local_model(model: str) -> Sequence[Path]:
     """Return the files of a model that is named by paths on this machine; none of one elsewhere."""
+    whisper = WhisperName.of(model)
+    if whisper is not None:
+        return [] if whisper.path is None else [whisper.path]
     found = [Path(part) for part in model.split(",") if Path(part).exists()]
     return [p for path in found for p in ([path] if path.is_file() else sorted(_model_files(path)))]
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Iterator, List, Optional
 
+from espnet_cbpc.model_zoo.whisper_name import WhisperName
 from espnet_cbpc.recipe.inputs import Model
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import JointSystem, joint_systems
@@ -21,6 +22,9 @@ def stem(path: str) -> str:
 
 def name_of_model(model: str) -> str:
     """Return a file name for a model that is brought."""
+    whisper = WhisperName.of(model)
+    if whisper is not None:
+        return whisper.label
     path = model.rpartition(",")[2]  # of config.yaml,model.pth the latter
     if path.endswith(".pth"):
         path = str(Path(path).parent)

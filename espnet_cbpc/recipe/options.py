@@ -93,7 +93,7 @@ class RecipeOptions:
     asr_model: str = _models(
         "",
         "a pretrained ASR model instead: folder, archive, config.yaml,model.pth, URL, tag of "
-        "espnet_model_zoo, or user/name[@revision] of Hugging Face",
+        "espnet_model_zoo, user/name[@revision] of Hugging Face, or whisper:NAME[:LANGUAGE[:TASK]]",
     )
     multicondition_asr_config: str = _models(
         "", "with it, stage 9 also trains the ASR model further, on noisy speech without SE"

@@ -1,4 +1,4 @@
-"""Whether transcripts fit into the encoder's frames, as soon as the lengths of both are known."""
+"""Whether speech and transcripts fit the ASR model, as soon as the lengths of both are known."""
 
 import math
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 
 from espnet_cbpc.data.kaldi.ctc_fit import check_ctc_fit
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.utils.cli import UserError, listed
 
 
 def check_collected(stats: Path, text_name: str, model: torch.nn.Module) -> None:
@@ -19,9 +20,11 @@ def check_collected(stats: Path, text_name: str, model: torch.nn.Module) -> None
         model: an ASR model, or a joint one.
 
     Raises:
-        UserError: no transcript of a set fits.
+        UserError: no transcript of a set fits, or speech is longer than the window of the encoder.
     """
     asr_model = getattr(model, "s2t_model", model)
+    for split in ("train", "valid"):
+        _check_window(stats / split / "speech_shape", model, asr_model)
     if asr_model.ctc is None:
         return
     for split in ("train", "valid"):
@@ -36,6 +39,23 @@ def check_collected(stats: Path, text_name: str, model: torch.nn.Module) -> None
 
 def _lengths(shape_file: Path) -> Dict[str, int]:
     return {u: int(shape.split(",")[0]) for u, shape in read_table(shape_file).items()}
+
+
+def _check_window(shape_file: Path, model: torch.nn.Module, asr_model: torch.nn.Module) -> None:
+    """Compare lengths with what an encoder of fixed positions hears, such as Whisper's 30 s."""
+    window = getattr(asr_model.encoder, "pad_samples", None)
+    if window is None:
+        return
+    if getattr(model, "asr_fs", None):
+        window = window * model.enh_fs // model.asr_fs
+    lengths = _lengths(shape_file)
+    longer = sorted(u for u, count in lengths.items() if count > window)
+    if longer:
+        raise UserError(
+            f"{shape_file}: {len(longer)} of {len(lengths)} utterances are longer than the window "
+            f"of {type(asr_model.encoder).__name__}, {window} samples ({listed(longer)}): leave "
+            "them out (--max_wav_duration 30), or cut them"
+        )
 
 
 @torch.no_grad()

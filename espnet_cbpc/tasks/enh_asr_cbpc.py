@@ -16,6 +16,7 @@ from espnet2.utils.types import str_or_none
 from espnet_cbpc.compat.fused_norm import fuse_norms
 from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.compat.transducer import support_transducers
+from espnet_cbpc.compat.whisper import set_prompt, support_whisper
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
 from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
@@ -131,8 +132,10 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Callable:
         """Return the stock preprocessor with categories added, followed by mixing in training."""
-        preprocess = CategoryPreprocessor(super().build_preprocess_fn(args, train))
-        return cls.mix_after(preprocess, args, train)
+        support_whisper()
+        preprocess = super().build_preprocess_fn(args, train)
+        set_prompt(preprocess, args.token_list, args.asr_decoder_conf)
+        return cls.mix_after(CategoryPreprocessor(preprocess), args, train)
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
@@ -153,6 +156,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
             UserError: a criterion or option that does not exist, or parts that do not fit.
         """
         support_transducers()
+        support_whisper()
         stock = fuse_norms(super().build_model(args))
         listed = getattr(args, "contrastive_criterions", None) or []
         tokenizer = cls.build_tokenizer(args, stock.s2t_model) if listed else None

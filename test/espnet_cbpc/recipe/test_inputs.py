@@ -14,8 +14,10 @@ from espnet_cbpc.recipe.inputs import (
     Model,
     Scripts,
     differences,
+    local_model,
     resolve,
 )
+from espnet_cbpc.recipe.layout import name_of_model
 
 SCRIPT = """#!/usr/bin/env bash
 # A comment.
@@ -159,3 +161,13 @@ def test_differences_are_short():
         "new: added",
     ]
     assert differences({"f": File("x")}, {"f": File("x")}) == []
+
+
+def test_a_checkpoint_of_whisper_is_an_input_and_a_name_is_none(folder):
+    checkpoint = folder / "small.pt"
+    checkpoint.write_bytes(b"weights")
+    for model in ("small.pt", "whisper:small.pt"):
+        assert [path.resolve() for path in local_model(model)] == [checkpoint]
+    assert local_model("whisper:small") == []
+    assert name_of_model("whisper:small.pt") == name_of_model("whisper:small") == "whisper-small"
+    assert name_of_model("whisper:small:de:translate") == "whisper-small-de-translate"
