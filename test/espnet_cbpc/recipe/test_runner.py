@@ -1,5 +1,7 @@
 """Running, foreseeing and telling the state of steps, with fake stages."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -189,3 +191,9 @@ def test_stages_that_are_left_out(stages):
 def test_several_machines_need_a_cluster(stages):
     with pytest.raises(UserError, match="--num_nodes 2 needs a train_cmd in cmd.sh"):
         runner(num_nodes=2)
+
+
+def test_what_is_to_be_done_is_told_without_importing_torch():
+    code = "import sys, espnet_cbpc.bin.run_recipe, espnet_cbpc.recipe.runner; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"torch", "espnet2"} & set(done.stdout.split()) == set()
