@@ -29,8 +29,8 @@ def speed_up(beam_search: BeamSearch) -> None:
     if type(beam_search) is not BatchBeamSearch:
         return
     scorers = beam_search.scorers
-    # a window of CTC scores (202611) is an approximation of another result
-    exact = not getattr(scorers.get("ctc"), "window_margin", 0)
+    # a window of CTC scores (202611) is an approximation of another result; a prompt is no label
+    exact = not getattr(scorers.get("ctc"), "window_margin", 0) and not beam_search.hyp_primer
     if exact and type(scorers.get("ctc")) is CTCPrefixScorer:
         fast = VectorisedCTCPrefixScorer(scorers["ctc"].ctc, scorers["ctc"].eos)
         scorers["ctc"] = beam_search.part_scorers["ctc"] = fast

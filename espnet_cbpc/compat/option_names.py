@@ -1,12 +1,17 @@
 """Names of ESPnet's options in configurations and archives, by which models are told apart."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
+
+from espnet_cbpc.utils.cli import UserError
 
 PROVEN_ON = ("202511", "202611")
 
 # How espnet2.bin.pack names a model's files in meta.yaml, and what else it may be called there.
 PACKED_AS = {
-    "asr": (("asr_train_config", "asr_model_file"),),
+    "asr": (
+        ("asr_train_config", "asr_model_file"),
+        ("s2t_train_config", "s2t_model_file"),  # OWSM
+    ),
     "enh": (("train_config", "model_file"),),
     "enh_asr": (
         ("asr_train_config", "asr_model_file"),  # as this package exports it
@@ -70,3 +75,43 @@ def model_kind(options: Dict[str, Any]) -> str:
         if is_asr and not {"src_token_list", "joint_network_conf"} & options.keys()
         else "other"
     )
+
+
+def as_asr_config(config: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the ASR configuration of an OWSM model; any other configuration as it is.
+
+    ESPnet's tasks S2T and ASR build the same parts, whose parameters have the same names.
+
+    Args:
+        config: of a training.
+
+    Raises:
+        UserError: an S2T model of another kind: CTC alone, or another decoder.
+    """
+    if not str(config.get("preprocessor")).startswith("s2t"):
+        return dict(config)
+    if "promptencoder" in config or config.get("decoder") != "transformer":
+        raise UserError(
+            "of S2T models those with a Transformer decoder are taken; OWSM-CTC, whose encoder takes "
+            "a prompt, is not: give an encoder-decoder such as espnet/owsm_v3.1_ebf_base"
+        )
+    given = config.get("preprocessor_conf") or {}
+    prompt = ["<eng>", "<asr>", given.get("notime_symbol", "<notimestamps>")]
+    model_conf = {"sym_sos": "<sos>", "sym_eos": "<eos>", **config["model_conf"]}
+    return {
+        **config,
+        "model": "espnet",
+        "model_conf": {k: v for k, v in model_conf.items() if k not in ("sym_sop", "sym_na")},
+        "decoder": "owsm",
+        "decoder_conf": {
+            **config["decoder_conf"],
+            "prompt": prompt,
+            "timestamps": [
+                given.get("first_time_symbol", "<0.00>"),
+                given.get("last_time_symbol", "<30.00>"),
+            ],
+            "window": float(given.get("speech_length", 30)),
+        },
+        "preprocessor": "default",
+        "preprocessor_conf": {},
+    }

@@ -9,6 +9,7 @@ from espnet2.bin.asr_inference import Speech2Text
 
 from espnet_cbpc.compat.fast_search import speed_up
 from espnet_cbpc.compat.legacy import BatchBeamSearch
+from espnet_cbpc.compat.owsm import ask, is_owsm, support_owsm
 from espnet_cbpc.compat.releases import espnet_release, has_ctc_window
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.compat.weights import load_weights, read_weights, select_weights
@@ -47,6 +48,7 @@ def build_speech2text(
     lm_config, lm_file = map(str, lm) if lm else (None, None)
     support_transducers()
     support_whisper()
+    support_owsm()
     with _naming(model, lm):
         speech2text = Speech2Text(
             *map(str, model),
@@ -59,6 +61,9 @@ def build_speech2text(
     for part in PARTS[joint]:
         module = getattr(speech2text.asr_model, part) if part else speech2text.asr_model
         load_weights(module, select_weights(weights, part), model[1])
+    asr_model = speech2text.asr_model.s2t_model if joint else speech2text.asr_model
+    if is_owsm(asr_model):
+        ask(speech2text, asr_model)
     if lm:
         search = speech2text.beam_search
         scorer = search.scorers["lm"] if search else speech2text.beam_search_transducer.lm

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
+from espnet_cbpc.compat.owsm import is_owsm, special_tokens
 from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
 from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
 from espnet_cbpc.compat.whisper_search import WhisperSearch, is_whisper
@@ -39,8 +40,8 @@ class EnhSpeech2Text:
     Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
     (:mod:`espnet_cbpc.compat.fast_search`). The search is fitted to the model
     (:meth:`.DecodingConfig.fitted`). Whisper is searched as openai-whisper does
-    (:class:`.WhisperSearch`); what is longer than its window of 30 s is cut where it is quiet, and
-    only the best hypothesis is kept.
+    (:class:`.WhisperSearch`), OWSM as ESPnet's S2T task does; what is longer than their window of
+    30 s is cut where it is quiet, and only the best hypothesis is kept.
 
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
@@ -127,13 +128,19 @@ class EnhSpeech2Text:
             self.enh_model = None
         if batched_search is None:
             batched_search = device != "cpu"
-        self._window = getattr(self.s2t_model.encoder, "pad_samples", None)
+        self._window = fixed_window(self.s2t_model, self.asr_fs)
         if not is_whisper(self.s2t_model):
             self._search = Search(self._speech2text, batched_search)
         elif lm is None:
             self._search = WhisperSearch(self.s2t_model, search.beam_size, search.nbest)
         else:
             raise UserError("Whisper is searched without a language model: leave it out")
+
+        self._silent = {self.s2t_model.sos, self.s2t_model.eos}
+        if "<blank>" in self.s2t_model.token_list:  # else ESPnet says 0, which Whisper speaks
+            self._silent.add(self.s2t_model.blank_id)
+        if is_owsm(self.s2t_model):
+            self._silent.update(special_tokens(self.s2t_model.token_list))
 
     @classmethod
     def from_pretrained(
@@ -242,17 +249,10 @@ class EnhSpeech2Text:
             lengths = torch.ceil(lengths * self.asr_fs / self.fs).long()
         if self._window is not None and lengths[0] > self._window:
             return [self._recognise_long(row[:n]) for row, n in zip(speech, lengths)]
-        encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
-        if isinstance(encoded, tuple):  # with the outputs of intermediate layers
-            encoded = encoded[0]
-        if self._window is None:
-            rows = [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]  # (T, D) each
-        else:
-            rows = list(encoded)  # the decoder was trained to see the silence of the padding too
-        if self.greedy:
-            found = [[self._greedy_ctc(row)] for row in rows]
-        else:
-            found = [self._hypotheses(nbest) for nbest in self._search(rows)]
+        if self._window is not None:
+            seconds = [self._window / self.asr_fs] * len(seconds)
+        rows = self._encode(speech, lengths)
+        found = self._search_all(rows)
         return [
             (nbest, self._token_times(row, nbest[0], duration))
             for row, nbest, duration in zip(rows, found, seconds)
@@ -268,9 +268,29 @@ class EnhSpeech2Text:
         for start in range(0, len(pieces), WINDOWS):
             some = pieces[start : start + WINDOWS]
             padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True).to(self.device)
-            encoded, _ = self.s2t_model.encode(padded, torch.tensor([len(p) for p in some]))
-            parts += [self._hypotheses(nbest)[0] for nbest in self._search(list(encoded))]
+            rows = self._encode(padded, torch.tensor([len(p) for p in some], device=self.device))
+            parts += [nbest[0] for nbest in self._search_all(rows)]
         return [joined(parts)], None
+
+    def _encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> List[torch.Tensor]:
+        """Return the (T, D) frames of each utterance; of a fixed window its silent end as well.
+
+        The decoders of such models were trained to see it.
+        """
+        if is_owsm(self.s2t_model):  # Whisper's encoder does it by itself
+            speech = torch.nn.functional.pad(speech, (0, self._window - speech.shape[1]))
+            lengths = torch.full_like(lengths, self._window)
+        encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
+        if isinstance(encoded, tuple):  # with the outputs of intermediate layers
+            encoded = encoded[0]
+        if self._window is not None:
+            return list(encoded)
+        return [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]
+
+    def _search_all(self, rows: List[torch.Tensor]) -> List[List[Hypothesis]]:
+        if self.greedy:
+            return [[self._greedy_ctc(row)] for row in rows]
+        return [self._hypotheses(nbest) for nbest in self._search(rows)]
 
     def _greedy_ctc(self, encoded: torch.Tensor) -> Hypothesis:
         best, path = self.s2t_model.ctc.log_softmax(encoded[None])[0].max(dim=-1)
@@ -283,10 +303,7 @@ class EnhSpeech2Text:
 
     def _hypothesis(self, ids: List[int], score: float) -> Hypothesis:
         # of a hypothesis that ends at its longest, ESPnet leaves <sos/eos> in the text
-        silent = {self.s2t_model.sos, self.s2t_model.eos}
-        if "<blank>" in self.s2t_model.token_list:  # else ESPnet says 0, which Whisper speaks
-            silent.add(self.s2t_model.blank_id)
-        ids = [token for token in ids if token not in silent]
+        ids = [token for token in ids if token not in self._silent]
         tokens = self._speech2text.converter.ids2tokens(ids)
         return Hypothesis(self._text(tokens), tokens, ids, score)
 
@@ -301,6 +318,13 @@ class EnhSpeech2Text:
             return None
         log_probs = self.s2t_model.ctc.log_softmax(encoded[None])[0]
         return find_token_times(log_probs, best.token_ids, best.tokens, seconds)
+
+
+def fixed_window(asr_model: torch.nn.Module, fs: int) -> Optional[int]:
+    """Return how many samples a model hears at a time; None: as many as there are."""
+    if is_owsm(asr_model):
+        return round(asr_model.decoder.window * fs)
+    return getattr(asr_model.encoder, "pad_samples", None)
 
 
 def _check_choice(

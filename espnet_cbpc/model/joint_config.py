@@ -2,8 +2,14 @@
 
 from typing import Any, Dict, Mapping, Optional
 
-from espnet_cbpc.compat.option_names import ASR_PREFIXED, ASR_SHARED, ENH_PREFIXED, WHISPER_RATE
+from espnet_cbpc.compat.option_names import (
+    ASR_PREFIXED,
+    ASR_SHARED,
+    ENH_PREFIXED,
+    WHISPER_RATE,
+)
 from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.utils.cli import UserError
 
 
 def joint_config(
@@ -30,7 +36,15 @@ def joint_config(
             states another one, speech is resampled in between.
         asr_update: False keeps the ASR model as it is, whatever ``training`` says.
         use_transcripts: False leaves the ASR loss out, whatever ``training`` says.
+
+    Raises:
+        UserError: OWSM is to be trained, or to learn from transcripts.
     """
+    if asr.get("decoder") == "owsm" and (asr_update or use_transcripts):
+        raise UserError(
+            "OWSM is used frozen and without transcripts: give --asr_update false and "
+            "--use_transcripts false"
+        )
     config = {k: asr[k] for k in ASR_SHARED if k in asr}
     config.update({f"asr_{k}": asr[k] for k in ASR_PREFIXED if k in asr})
     config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})

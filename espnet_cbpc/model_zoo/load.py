@@ -8,10 +8,9 @@ from typing import Optional, Tuple, Type
 import torch
 
 from espnet_cbpc.compat.weights import load_weights, read_weights
-from espnet_cbpc.model_zoo.config_files import with_absolute_paths
-from espnet_cbpc.model_zoo.locate import Model, ModelFiles, find
+from espnet_cbpc.model_zoo.locate import Model, ModelFiles, find, settled
 from espnet_cbpc.utils.cli import UserError, listed
-from espnet_cbpc.utils.files import PathLike, read_yaml
+from espnet_cbpc.utils.files import PathLike
 
 
 def load_asr(
@@ -29,11 +28,13 @@ def load_asr(
     """
     from espnet2.tasks.asr import ASRTask  # slow to import
 
+    from espnet_cbpc.compat.owsm import support_owsm
     from espnet_cbpc.compat.transducer import support_transducers
     from espnet_cbpc.compat.whisper import support_whisper
 
     support_transducers()
     support_whisper()
+    support_owsm()
     files = find(model, "asr", cachedir, checkpoint)
     built, args = _build(ASRTask, files)
     _check_vocabulary(args, files.config)
@@ -50,7 +51,7 @@ def load_enh(
 
 
 def _build(task: Type, files: ModelFiles) -> Tuple[torch.nn.Module, argparse.Namespace]:
-    args = argparse.Namespace(**with_absolute_paths(read_yaml(files.config), files.config))
+    args = argparse.Namespace(**settled(files.config))
     if getattr(args, "use_adapter", False):
         raise UserError(f"{files.config}: the model has adapters: merge them into it first")
     weights = read_weights(files.checkpoint)

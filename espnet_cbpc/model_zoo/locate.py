@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 import yaml
 from filelock import FileLock
 
-from espnet_cbpc.compat.option_names import PACKED_AS, model_kind
+from espnet_cbpc.compat.option_names import PACKED_AS, as_asr_config, model_kind
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.model_zoo.whisper_name import FORM, WhisperName
@@ -48,11 +48,22 @@ def locate(
         UserError: see :func:`find`; further a file that the model needs and that is not there.
     """
     config, weights = find(model, kind, cachedir, checkpoint)
-    settled = with_absolute_paths(read_yaml(config), config)
     path = _cache(cachedir) / "configs" / f"{_digest(str(config.absolute()))}.yaml"
     with atomic_write(path) as f:
-        yaml.safe_dump(settled, f, sort_keys=False, allow_unicode=True)
+        yaml.safe_dump(settled(config), f, sort_keys=False, allow_unicode=True)
     return ModelFiles(path, weights)
+
+
+def settled(config: Path) -> Dict[str, Any]:
+    """Return a configuration with every path absolute, that of OWSM as one of the ASR task.
+
+    Raises:
+        UserError: a file that the model needs is not there, or an S2T model of another kind.
+    """
+    try:
+        return as_asr_config(with_absolute_paths(read_yaml(config), config))
+    except UserError as e:
+        raise e if str(config) in str(e) else UserError(f"{config}: {e}") from e
 
 
 def pair(
@@ -283,7 +294,9 @@ def _whisper(name: WhisperName, cache: Path) -> Path:
     folder = cache / name.folder
     with _locked(cache):
         if not folder.is_dir():
-            from espnet_cbpc.model_zoo.whisper_checkpoint import write_whisper  # slow to import
+            from espnet_cbpc.model_zoo.whisper_checkpoint import (
+                write_whisper,  # slow to import
+            )
 
             with whole_directory(folder, is_data_directory=False) as made:
                 write_whisper(name, made)

@@ -14,6 +14,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
 from espnet_cbpc.compat.fused_norm import fuse_norms
+from espnet_cbpc.compat.owsm import support_owsm
 from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.compat.whisper import set_prompt, support_whisper
@@ -157,6 +158,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         """
         support_transducers()
         support_whisper()
+        support_owsm()
         stock = fuse_norms(super().build_model(args))
         listed = getattr(args, "contrastive_criterions", None) or []
         tokenizer = cls.build_tokenizer(args, stock.s2t_model) if listed else None

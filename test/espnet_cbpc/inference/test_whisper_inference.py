@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import soxr
 import torch
-from whisper_models import random_whisper, write_tiny_en
+from whisper_models import noise, random_whisper, write_tiny_en
 
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import Cutter
@@ -46,11 +46,6 @@ def sentences(shared_data):
 def build(path, tmp_path, prompt="", **options):
     name = f"whisper:{path}{prompt}"
     return EnhSpeech2Text.from_pretrained(asr_model=name, cachedir=tmp_path, **options)
-
-
-def noise(*seconds):
-    random = np.random.default_rng(0)
-    return [random.normal(0, 0.1, round(s * FS)).astype(np.float32) for s in seconds]
 
 
 def in_one_batch(speech2text, speech):
