@@ -28,6 +28,7 @@ from espnet_cbpc.utils.files import atomic_write
 
 RECORDS, REPLACED = ".steps", "replaced"
 WAIT_SECONDS, TELL_SECONDS = 0.5, 60.0
+REASONS = 5  # that are told
 
 
 class State(Enum):
@@ -57,6 +58,12 @@ class Status:
     record: Mapping[str, Any] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     kept: Optional[Path] = None
+
+    @property
+    def why(self) -> str:
+        """Return the first reasons, and how many more there are."""
+        more = len(self.reasons) - REASONS
+        return "; ".join(self.reasons[:REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
 class Ledger:
@@ -162,7 +169,7 @@ class Ledger:
         moved = {str(path): str(place) for path, place in places.items()}
         with atomic_write(folder / "record.json") as f:
             json.dump({**status.record, "moved": moved}, f, indent=1)
-        why = "; ".join(status.reasons) or "there is no record of how it was made"
+        why = status.why or "there is no record of how it was made"
         for path, place in places.items():
             logging.info("%s: %s moves to %s (%s)", step.name, path, place, why)
             try:

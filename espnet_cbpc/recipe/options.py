@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -15,28 +16,12 @@ def _option(section: str, default: Any, text: str) -> Any:
     return dataclasses.field(default=default, metadata={"section": section, "help": text})
 
 
-def _general(default: Any, text: str) -> Any:
-    return _option("General", default, text)
-
-
-def _data(default: Any, text: str) -> Any:
-    return _option("Data", default, text)
-
-
-def _tokens(default: Any, text: str) -> Any:
-    return _option("Tokens and language model", default, text)
-
-
-def _models(default: Any, text: str) -> Any:
-    return _option("Models", default, text)
-
-
-def _scoring(default: Any, text: str) -> Any:
-    return _option("Inference and scoring", default, text)
-
-
-def _release(default: Any, text: str) -> Any:
-    return _option("Models for others", default, text)
+_general = functools.partial(_option, "General")
+_data = functools.partial(_option, "Data")
+_tokens = functools.partial(_option, "Tokens and language model")
+_models = functools.partial(_option, "Models")
+_scoring = functools.partial(_option, "Inference and scoring")
+_release = functools.partial(_option, "Models for others")
 
 
 @dataclasses.dataclass(frozen=True)

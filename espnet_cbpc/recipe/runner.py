@@ -151,7 +151,7 @@ class Runner:
         if self.options.keep and finished and status.state is State.CHANGED and not status.kept:
             raise UserError(
                 f"{step.name} has been trained to its end, and would be replaced because of "
-                f"{'; '.join(status.reasons)}: --keep refuses that; leave it out, take the change "
+                f"{status.why}: --keep refuses that; leave it out, take the change "
                 "back, or give the new model another name or --expdir"
             )
 
@@ -217,7 +217,7 @@ class Runner:
         if status.state is State.DONE:
             return ("would run: {}, if {} makes anything else" if causes else ""), causes
         changed = status.state is State.CHANGED
-        return "would run: {}: {}", "; ".join(status.reasons) if changed else status.state.value
+        return "would run: {}: {}", status.why if changed else status.state.value
 
     def status(self) -> Iterator[str]:
         """Yield what there is of each step, since when, and where its log is."""

@@ -16,6 +16,7 @@ from espnet_cbpc.recipe.stages.models import (
     data_inputs,
     mixing_inputs,
     mixing_options,
+    training_step,
     write_yaml,
 )
 from espnet_cbpc.recipe.stages.training import Source, TrainingCommand, collect_stats, train
@@ -177,4 +178,4 @@ def _joint(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
     inputs.update(config=dict(system.config), enh_asr_args=extra, seed=experiment.seed)
     inputs.update(asr_update=o.asr_update, use_transcripts=o.use_transcripts)
     inputs.update(dump_labels=o.dump_labels, **mixing_inputs(recipe))
-    return Step(exp.name, inputs, (exp,), run, is_training=True, log=exp / "train.log")
+    return training_step(exp, inputs, run)

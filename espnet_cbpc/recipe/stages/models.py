@@ -3,7 +3,7 @@
 import logging
 import shlex
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 import yaml
 
@@ -66,6 +66,11 @@ def stats_step(recipe: Recipe, stats: Path, command: TrainingCommand, inputs: Ma
     return Step(stats.name, {**inputs, **recipe.frames}, (stats,), run, log=log)
 
 
+def training_step(exp: Path, inputs: Mapping, run: Callable) -> Step:
+    """Return the step of a training run in ``exp``."""
+    return Step(exp.name, inputs, (exp,), run, is_training=True, log=exp / "train.log")
+
+
 def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: str) -> Step:
     """Return the step that brings a pretrained model, proven whole, into its experiment folder."""
     log = recipe.layout.expdir / f"import_{target.exp.name}.log"
@@ -113,14 +118,7 @@ def _clean_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     inputs.update(asr_config=read_yaml(o.asr_config), asr_args=shlex.split(o.asr_args), fs=o.fs_hz)
     return [
         stats_step(recipe, stats, command, inputs),
-        Step(
-            exp.name,
-            {**inputs, "seed": experiment.seed},
-            (exp,),
-            run,
-            is_training=True,
-            log=exp / "train.log",
-        ),
+        training_step(exp, {**inputs, "seed": experiment.seed}, run),
     ]
 
 
@@ -154,7 +152,7 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     log = stats / "logdir" / "stats.1.log"
     return [
         Step(stats.name, lengths, (stats,), run_stats, log=log),
-        Step(exp.name, inputs, (exp,), run, is_training=True, log=exp / "train.log"),
+        training_step(exp, inputs, run),
     ]
 
 
@@ -197,14 +195,7 @@ def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
     inputs.update(enh_args=shlex.split(o.enh_args), **mixing_inputs(recipe))
     return [
         stats_step(recipe, stats, command, inputs),
-        Step(
-            exp.name,
-            {**inputs, "seed": experiment.seed},
-            (exp,),
-            run,
-            is_training=True,
-            log=exp / "train.log",
-        ),
+        training_step(exp, {**inputs, "seed": experiment.seed}, run),
     ]
 
 

@@ -83,6 +83,13 @@ def test_what_has_changed_is_told_with_both_values(workshop):
     assert status.reasons == ["config.optim_conf.lr: 0.002 (was 0.001)", "seed: 1 (was unset)"]
 
 
+def test_of_many_changes_the_first_are_told(workshop):
+    workshop.do(workshop.step(inputs={f"option{i}": 0 for i in range(9)}))
+    status = workshop.ledger.status(workshop.step(inputs={f"option{i}": i for i in range(9)}))
+    assert status.why.startswith("option1: 1 (was 0); option2: 2 (was 0)")
+    assert status.why.endswith("option5: 5 (was 0) and 3 more")
+
+
 def test_an_output_that_is_gone_is_made_again_and_the_rest_stays(workshop):
     step = workshop.step()
     workshop.do(step)
