@@ -6,12 +6,10 @@ says itself wins.
 
 import argparse
 
-import yaml
-
 from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import run
-from espnet_cbpc.utils.files import atomic_write, read_yaml
+from espnet_cbpc.utils.files import read_yaml, write_yaml
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -55,8 +53,7 @@ def main(cmd=None) -> None:
     )
     if args.tokenizer_init is not None:
         config["tokenizer_init"] = args.tokenizer_init
-    with atomic_write(args.output) as f:
-        yaml.safe_dump(config, f, sort_keys=False)
+    write_yaml(args.output, config)
 
 
 if __name__ == "__main__":

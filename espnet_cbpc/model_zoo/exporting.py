@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 import torch
-import yaml
 
 from espnet_cbpc.compat.parameter_names import named_for_all_releases
 from espnet_cbpc.compat.weights import (
@@ -26,7 +25,7 @@ from espnet_cbpc.model_zoo.decoding_config import PACKED
 from espnet_cbpc.model_zoo.model_card import ModelCard
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import atomic_write, read_yaml
+from espnet_cbpc.utils.files import atomic_write, read_yaml, write_yaml
 
 # Archive -> its part of the joint model, and how espnet2.bin.pack calls its parts.
 # The joint model is packed as "asr", since that is what Speech2Text.from_pretrained understands.
@@ -138,10 +137,8 @@ def pack(
         (staging / "README.md").write_text(card.page([name]), encoding="utf-8")
         if name != "enh":
             extra.append(PACKED)
-            (staging / PACKED).write_text(yaml.safe_dump(asdict(card.decoding), sort_keys=False))
-        (staging / "config.yaml").write_text(
-            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+            write_yaml(staging / PACKED, asdict(card.decoding))
+        write_yaml(staging / "config.yaml", config)
         stock = {k: v for k, v in weights.items() if k.startswith(STOCK_PARTS)}
         torch.save(select_weights(stock, part), staging / "model.pth")
         command = [sys.executable, "-m", "espnet2.bin.pack", kind, "--outpath", f"{name}.zip"]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Optional
 
 import torch
-import yaml
 
 from espnet_cbpc.compat.parameter_names import named_for_all_releases
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
@@ -13,7 +12,7 @@ from espnet_cbpc.model_zoo.config_files import bring_files
 from espnet_cbpc.model_zoo.decoding_config import PACKED
 from espnet_cbpc.model_zoo.load import load_asr, load_enh
 from espnet_cbpc.model_zoo.locate import Model, find
-from espnet_cbpc.utils.files import PathLike
+from espnet_cbpc.utils.files import PathLike, write_yaml
 
 
 def import_model(
@@ -44,9 +43,7 @@ def import_model(
     with whole_directory(outdir, is_data_directory=False) as folder:
         config = vars(args)
         bring_files(config, folder, known_as=Path(outdir))
-        (folder / "config.yaml").write_text(
-            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        write_yaml(folder / "config.yaml", config)
         if packed.is_file():
             shutil.copyfile(packed, folder / PACKED)
         torch.save(named_for_all_releases(built), folder / "model.pth")

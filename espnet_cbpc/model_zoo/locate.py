@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
-import yaml
 from filelock import FileLock
 
 from espnet_cbpc.compat.option_names import PACKED_AS, as_asr_config, model_kind
@@ -15,7 +14,7 @@ from espnet_cbpc.model_zoo.config_files import with_absolute_paths
 from espnet_cbpc.model_zoo.whisper_name import FORM, WhisperName
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.download import download, unpack
-from espnet_cbpc.utils.files import PathLike, atomic_write, file_digest, read_yaml
+from espnet_cbpc.utils.files import PathLike, file_digest, read_yaml, write_yaml
 
 Model = Union[PathLike, Tuple[PathLike, PathLike]]
 
@@ -49,8 +48,7 @@ def locate(
     """
     config, weights = find(model, kind, cachedir, checkpoint)
     path = _cache(cachedir) / "configs" / f"{_digest(str(config.absolute()))}.yaml"
-    with atomic_write(path) as f:
-        yaml.safe_dump(settled(config), f, sort_keys=False, allow_unicode=True)
+    write_yaml(path, settled(config))
     return ModelFiles(path, weights)
 
 
@@ -294,9 +292,8 @@ def _whisper(name: WhisperName, cache: Path) -> Path:
     folder = cache / name.folder
     with _locked(cache):
         if not folder.is_dir():
-            from espnet_cbpc.model_zoo.whisper_checkpoint import (
-                write_whisper,  # slow to import
-            )
+            # slow to import
+            from espnet_cbpc.model_zoo.whisper_checkpoint import write_whisper
 
             with whole_directory(folder, is_data_directory=False) as made:
                 write_whisper(name, made)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple
 
 import torch
-import yaml
 
 from espnet_cbpc.compat.weights import load_weights
 from espnet_cbpc.compat.whisper import (
@@ -19,6 +18,7 @@ from espnet_cbpc.compat.whisper import (
 from espnet_cbpc.model_zoo.decoding_config import PACKED
 from espnet_cbpc.model_zoo.whisper_name import PREFIX, TASKS, WhisperName
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import write_yaml
 
 GREEDY = {"beam_size": 1, "ctc_weight": 0.0}  # Whisper's own default
 
@@ -46,8 +46,7 @@ def write_whisper(name: WhisperName, folder: Path) -> None:
     renamed = {re.sub(r"^(..coder)\.", r"\1.\1s.", k): w for k, w in found.weights.items()}
     torch.save(renamed, folder / "model.pth")
     for file, content in (("config.yaml", config), (PACKED, GREEDY)):
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        (folder / file).write_text(text, encoding="utf-8")
+        write_yaml(folder / file, content)
 
 
 def _named(name: str) -> Whisper:

@@ -7,8 +7,7 @@ from typing import Any, Iterator, List, Mapping, Optional
 from espnet_cbpc.recipe.inputs import Missing
 from espnet_cbpc.recipe.ledger import Ledger, now
 from espnet_cbpc.recipe.recipe import Recipe
-from espnet_cbpc.recipe.stage_names import STAGES
-from espnet_cbpc.recipe.stages import chains
+from espnet_cbpc.recipe.stages import all_steps
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import read_yaml
@@ -37,14 +36,9 @@ def check_version_0_1(recipe: Recipe, ledger: Optional[Ledger]) -> None:
             f"{recipe.layout.expdir} was made by version 0.1, which kept its books in {old}: "
             "continue it with --adopt and its options of then, or name another --expdir"
         )
-    steps = [
-        step
-        for number in range(1, len(STAGES) + 1)
-        if recipe.options.use_lm or number not in (6, 7, 8)
-        for chain in chains(recipe, number)
-        for step in chain
+    found = [
+        step for _, step in all_steps(recipe) if _stamp(step, old).exists() and _is_there(step)
     ]
-    found = [step for step in steps if _stamp(step, old).exists() and _is_there(step)]
     contradictions = [line for step in found if step.is_training for line in _contradictions(step)]
     if contradictions:
         raise UserError(

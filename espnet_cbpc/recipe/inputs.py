@@ -45,12 +45,12 @@ class Digests:
     def __init__(self, memory: Path):
         self.memory = memory
         self._known: Dict[str, List] = {}
+        self._has_new = False
         if memory.is_file():
             try:
                 self._known = json.loads(memory.read_text(encoding="utf-8"))
             except ValueError:
                 pass  # only a memory: what it lacks is read again
-        self._before = len(self._known), hash(str(self._known))
 
     def file(self, path: Union[str, Path]) -> str:
         """Return the digest of a file's content.
@@ -59,6 +59,15 @@ class Digests:
             Missing: no such file.
         """
         return self._remembered("", path, lambda: file_digest(path, "blake2b")[:32])
+
+    def values(self, path: Union[str, Path]) -> str:
+        """Return the digest of the values in a YAML file.
+
+        Raises:
+            Missing: no such file.
+            UserError: it is no YAML.
+        """
+        return self._remembered("values ", path, lambda: of_values(read_yaml(path)))
 
     def audio(self, scp: Union[str, Path]) -> str:
         """Return the digest of the recordings that a table lists.
@@ -93,15 +102,15 @@ class Digests:
         known = self._known.get(key)
         if known is None or known[:2] != state:
             known = self._known[key] = [*state, digest()]
+            self._has_new = True
         return known[2]
 
     def save(self) -> None:
         """Write what is remembered, if there is anything new."""
-        now = len(self._known), hash(str(self._known))
-        if now != self._before:
+        if self._has_new:
+            self._has_new = False
             with atomic_write(self.memory) as f:
                 json.dump(self._known, f)
-            self._before = now
 
 
 @dataclass(frozen=True)
@@ -149,8 +158,7 @@ class Model:
     def value(self, digests: Digests) -> Any:
         """Return a digest of both."""
         weights = digests.file(self.exp / self.checkpoint)
-        digests.file(self.exp / "config.yaml")  # must be there
-        return {"weights": weights, "configuration": of_values(read_yaml(self.exp / "config.yaml"))}
+        return {"weights": weights, "configuration": digests.values(self.exp / "config.yaml")}
 
     def paths(self) -> Iterator[Path]:
         """Yield what is read."""
@@ -269,13 +277,9 @@ def differences(old: Any, new: Any, name: str = "") -> List[str]:
 
 
 def _shown(value: Any) -> str:
-    text = (
-        "unset"
-        if value in (None, "", [])
-        else value
-        if isinstance(value, str)
-        else json.dumps(value)
-    )
+    if value in (None, "", []):
+        return "unset"
+    text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

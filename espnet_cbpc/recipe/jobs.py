@@ -16,13 +16,13 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Set
 
-from threadpoolctl import threadpool_limits
-
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.parallel import end_with_parent, limit_threads
 
 # Imported once; each is slow, and harmless to fork after: none starts threads or touches a GPU.
 PRELOADED = ["espnet_cbpc.bin", "espnet_cbpc.tasks.enh_asr_cbpc", "espnet_cbpc.tasks.enh"]
@@ -178,7 +178,7 @@ class _Forked(_Process):
 
     def __init__(self, job: Job, jobs: Jobs):
         super().__init__(job)
-        environment = {**ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": str(jobs.threads)}
+        environment = {**ENVIRONMENT, **os.environ}
         if jobs.gpu is not None and job.ngpu == 1:
             environment["CUDA_VISIBLE_DEVICES"] = jobs.gpu
         with _starting:
@@ -264,7 +264,7 @@ def _server() -> multiprocessing.context.BaseContext:
 
 def _work(job: Job, folder: str, environment: Dict[str, str], threads: int) -> None:
     """Be the process of a job."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -274,17 +274,10 @@ def _work(job: Job, folder: str, environment: Dict[str, str], threads: int) -> N
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
     print(f"# {time.strftime('%Y-%m-%dT%H:%M:%S')} {shlex.join(job.words)}")
-    threadpool_limits(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    limit_threads(threads)
     sys.argv[1:] = job.arguments
     sys.modules.pop(job.module, None)  # else runpy warns of one that has been imported
     runpy.run_module(job.module, run_name="__main__", alter_sys=True)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def usable_gpus() -> List[str]:
@@ -292,7 +285,12 @@ def usable_gpus() -> List[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [word for word in named.split(",") if word]
+    return [str(number) for number in range(_installed_gpus())]
+
+
+@lru_cache(maxsize=1)
+def _installed_gpus() -> int:
     if shutil.which("nvidia-smi") is None:
-        return []
+        return 0
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    return [str(number) for number in range(len(listed.stdout.splitlines()))]
+    return len(listed.stdout.splitlines())

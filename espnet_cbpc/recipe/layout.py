@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Iterator, List, Optional
 
+from espnet_cbpc.model_zoo.locate import ARCHIVE_SUFFIXES
 from espnet_cbpc.model_zoo.whisper_name import WhisperName
 from espnet_cbpc.recipe.inputs import Model
 from espnet_cbpc.recipe.options import RecipeOptions
@@ -13,11 +14,6 @@ from espnet_cbpc.recipe.systems import JointSystem, joint_systems
 from espnet_cbpc.scoring.report.results import numbers_file
 
 BROUGHT = "model.pth"  # the checkpoint of a model that was brought
-
-
-def stem(path: str) -> str:
-    """Return a configuration's name for file names."""
-    return Path(path).stem
 
 
 def name_of_model(model: str) -> str:
@@ -32,10 +28,9 @@ def name_of_model(model: str) -> str:
         path = re.split("[?#]", path)[0]
     if Path(path).exists():
         path = str(Path(path).resolve())
-    name = re.sub(
-        r"\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz))$", "", path.rstrip("/").split("/")[-1]
-    )
-    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)
+    name = path.rstrip("/").split("/")[-1]
+    suffix = next((s for s in ARCHIVE_SUFFIXES if name.endswith(s)), "")
+    return re.sub(r"[^\w.-]+", "_", name.removesuffix(suffix), flags=re.ASCII)
 
 
 class Layout:
@@ -55,7 +50,7 @@ class Layout:
         self.tokens = self.expdir / f"token_list_{options.token_type}{size}"
         self.lm = self.expdir / f"lm_{options.token_type}"
         self.lm_stats = self.expdir / f"{self.lm.name}_stats"
-        default = f"{stem(options.inference_config)}{'_lm' if options.use_lm else ''}"
+        default = f"{Path(options.inference_config).stem}{'_lm' if options.use_lm else ''}"
         self.inference_tag = options.inference_tag or default
         self.noisy_scores = self.expdir / "noisy_scores"
         self.results = Path(options.results or self._report_folder() / "RESULTS.md")
@@ -67,7 +62,7 @@ class Layout:
 
     def _report_folder(self) -> Path:
         comparison = self.options.comparison
-        return self.expdir / stem(comparison) if comparison else self.expdir
+        return self.expdir / Path(comparison).stem if comparison else self.expdir
 
     @cached_property
     def systems(self) -> List[JointSystem]:
@@ -113,8 +108,8 @@ class Experiment:
         self.layout, self.options, self.seed = layout, options, seed
         self.suffix = "" if seed is None else f"_seed{seed}"
         self.seed_options = [] if seed is None else ["--seed", str(seed)]
-        asr = f"{stem(options.asr_config)}_{options.token_type}{self.suffix}"
-        enh = f"{stem(options.enh_config)}{self.suffix}"
+        asr = f"{Path(options.asr_config).stem}_{options.token_type}{self.suffix}"
+        enh = f"{Path(options.enh_config).stem}{self.suffix}"
         if options.asr_model:
             asr = name_of_model(options.asr_model)
         if options.enh_model:
@@ -124,7 +119,7 @@ class Experiment:
         self.asr = Model(layout.expdir / f"asr_{self.asr_tag}", checkpoint)
         checkpoint = BROUGHT if options.enh_model else options.inference_enh_model
         self.enh = Model(layout.expdir / f"enh_{self.enh_tag}", checkpoint)
-        further = f"asr_{stem(options.multicondition_asr_config)}_{self.asr_tag}"
+        further = f"asr_{Path(options.multicondition_asr_config).stem}_{self.asr_tag}"
         self.multicondition = Model(layout.expdir / further, options.inference_asr_model)
 
     def stats(self, name: str) -> Path:

@@ -18,7 +18,7 @@ from espnet_cbpc.recipe.jobs import Jobs
 from espnet_cbpc.recipe.ledger import Ledger, State, Status
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stage_names import LANGUAGE_MODEL, STAGES, TRAINING
-from espnet_cbpc.recipe.stages import Chain, chains
+from espnet_cbpc.recipe.stages import Chain, all_steps, chains
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -156,7 +156,7 @@ class Runner:
             )
 
     def _remedy(self, path: Path) -> str:
-        for number, step in self._all_steps():
+        for number, step in all_steps(self.recipe):
             if any(out == path or out in path.parents for out in step.outputs):
                 return f"stage {number} ({STAGES[number - 1].name}) makes it ({step.name})"
         return "put it there, or name another"
@@ -166,19 +166,13 @@ class Runner:
         nested = self.recipe.layout.expdir in step.home.parents
         return f"{step.name} of {step.home}" if nested else step.name
 
-    def _all_steps(self) -> Iterator[Tuple[int, Step]]:
-        for number in range(1, len(STAGES) + 1):
-            if self.options.use_lm or number not in LANGUAGE_MODEL:
-                for chain in chains(self.recipe, number):
-                    yield from ((number, step) for step in chain)
-
     def dry_run(self) -> Iterator[str]:
         """Yield what would be done: what has a reason of its own, and what follows from that."""
         check_version_0_1(self.recipe, None)
         asked, done = self.stages(), 0
         pending: Dict[Path, str] = {}  # names of steps that would run or might, by what they make
         follows: Dict[Tuple[int, str], Tuple[List[str], List[str]]] = {}
-        for number, step in self._all_steps():
+        for number, step in all_steps(self.recipe):
             if number not in asked:
                 continue
             form, why = self._foreseen(step, pending)
@@ -223,7 +217,7 @@ class Runner:
         """Yield what there is of each step, since when, and where its log is."""
         check_version_0_1(self.recipe, None)
         asked = self.stages()
-        for number, step in self._all_steps():
+        for number, step in all_steps(self.recipe):
             if number in asked:
                 yield self._told(step)
         self.digests.save()

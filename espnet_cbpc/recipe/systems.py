@@ -1,7 +1,7 @@
 """The joint systems of a recipe: those of its configurations, or those of a comparison."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
 
@@ -52,8 +52,7 @@ def joint_systems(options: RecipeOptions) -> List[JointSystem]:
         paths = [*options.baseline_configs, options.enh_asr_config]
         found = [_configured(path, tokenizer, stem, suffix) for path in paths]
         if options.enh_asr_tag:
-            last = found[-1]
-            found[-1] = JointSystem(options.enh_asr_tag, *list(vars(last).values())[1:])
+            found[-1] = replace(found[-1], name=options.enh_asr_tag)
     names = [system.name for system in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

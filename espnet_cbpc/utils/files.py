@@ -1,11 +1,11 @@
-"""Files written whole or not at all, YAML files read, digests."""
+"""Files written whole or not at all, YAML files, digests."""
 
 import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, Union
+from typing import IO, Any, Dict, Iterator, Mapping, Union
 
 import yaml
 
@@ -70,6 +70,16 @@ def read_yaml(path: PathLike) -> Dict[str, Any]:
             f"{path}: must hold 'option: value' lines, but holds a {type(content).__name__}"
         )
     return content or {}
+
+
+def write_yaml(path: PathLike, content: Mapping[str, Any]) -> None:
+    """Write a mapping as YAML, in its order of keys.
+
+    Raises:
+        UserError: see :func:`atomic_write`.
+    """
+    with atomic_write(path) as f:
+        yaml.safe_dump(dict(content), f, sort_keys=False, allow_unicode=True)
 
 
 def file_digest(path: PathLike, algorithm: str = "sha256") -> str:

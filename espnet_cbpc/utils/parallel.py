@@ -57,16 +57,25 @@ def parallel_map(
 
 
 def _begin() -> None:
-    _end_with_parent()
+    end_with_parent()
+    limit_threads(1)
+
+
+def limit_threads(count: int) -> None:
+    """Let this process compute with so many threads, and those that it starts."""
     for library in ("OMP", "MKL", "OPENBLAS"):
-        os.environ[f"{library}_NUM_THREADS"] = "1"  # of what is not loaded yet
-    threadpool_limits(1)
+        os.environ[f"{library}_NUM_THREADS"] = str(count)  # of what is not loaded yet
+    threadpool_limits(count)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+        sys.modules["torch"].set_num_threads(count)
 
 
-def _end_with_parent() -> None:
-    # A pool's processes would otherwise wait for ever once the command has been killed.
+def end_with_parent() -> None:
+    """End this process of multiprocessing as soon as the one that started it has ended.
+
+    It would otherwise wait, or work, for ever once the command has been killed.
+    """
+
     def wait() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)

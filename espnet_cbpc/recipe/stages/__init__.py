@@ -3,9 +3,10 @@
 The steps of a chain run one after the other; chains may run side by side.
 """
 
-from typing import Callable, List, Sequence
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 from espnet_cbpc.recipe.recipe import Recipe
+from espnet_cbpc.recipe.stage_names import LANGUAGE_MODEL
 from espnet_cbpc.recipe.stages import data, evaluation, joint, models, release
 from espnet_cbpc.recipe.step import Step
 
@@ -46,3 +47,11 @@ CHAINS = (
 def chains(recipe: Recipe, number: int) -> List[Chain]:
     """Return the chains of a stage that have steps."""
     return [chain for chain in CHAINS[number - 1](recipe) if chain]
+
+
+def all_steps(recipe: Recipe) -> Iterator[Tuple[int, Step]]:
+    """Yield every step of a recipe with the number of its stage, in their order."""
+    for number in range(1, len(CHAINS) + 1):
+        if recipe.options.use_lm or number not in LANGUAGE_MODEL:
+            for chain in chains(recipe, number):
+                yield from ((number, step) for step in chain)

@@ -16,13 +16,13 @@ from espnet_cbpc.recipe.stages.models import (
     data_inputs,
     mixing_inputs,
     mixing_options,
+    stats_step,
     training_step,
-    write_yaml,
 )
-from espnet_cbpc.recipe.stages.training import Source, TrainingCommand, collect_stats, train
+from espnet_cbpc.recipe.stages.training import Source, TrainingCommand, train
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.recipe.systems import JointSystem
-from espnet_cbpc.utils.files import read_yaml
+from espnet_cbpc.utils.files import read_yaml, write_yaml
 
 JOINT_TRAIN = "espnet_cbpc.bin.enh_asr_cbpc_train"
 
@@ -108,15 +108,18 @@ def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
     config = stats.with_suffix(".yaml")
     command = _command(recipe, experiment, system, config)
 
-    def run(jobs, steps):
-        write_yaml(config, _joint_config(recipe, experiment, system))
-        # what is mixed and which labels are read does not alter lengths
-        plain = command._replace(sources=command.sources[: 3 + recipe.options.use_transcripts])
-        collect_stats(recipe, jobs, plain._replace(options=["--config", str(config)]), stats)
+    # what is mixed and which labels are read does not alter lengths
+    plain = command._replace(
+        sources=command.sources[: 3 + recipe.options.use_transcripts],
+        options=["--config", str(config)],
+    )
 
-    inputs = {**data_inputs(recipe), **asr_lengths(recipe, experiment), **recipe.frames}
+    def prepare() -> None:
+        write_yaml(config, _joint_config(recipe, experiment, system))
+
+    inputs = {**data_inputs(recipe), **asr_lengths(recipe, experiment)}
     inputs["use_transcripts"] = recipe.options.use_transcripts
-    return Step(stats.name, inputs, (stats,), run, log=stats / "logdir" / "stats.1.log")
+    return stats_step(recipe, stats, plain, inputs, prepare)
 
 
 def _command(

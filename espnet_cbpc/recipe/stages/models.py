@@ -5,26 +5,24 @@ import shlex
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping
 
-import yaml
-
 from espnet_cbpc.model.joint_config import asr_config
 from espnet_cbpc.recipe.inputs import Data, File, Model, local_model
 from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Experiment
 from espnet_cbpc.recipe.recipe import Recipe
-from espnet_cbpc.recipe.stages.training import Source, TrainingCommand, collect_stats, train
+from espnet_cbpc.recipe.stages.training import (
+    Source,
+    TrainingCommand,
+    collect_stats,
+    mend,
+    train,
+)
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.recipe.systems import multicondition_config
-from espnet_cbpc.utils.files import atomic_write, read_yaml
+from espnet_cbpc.utils.files import read_yaml, write_yaml
 
 ASR_TRAIN, ENH_TRAIN = "espnet_cbpc.bin.asr_train", "espnet_cbpc.bin.enh_train"
 TEXT = Source("text", "text", "text")
-
-
-def write_yaml(path: Path, config: Mapping[str, Any]) -> None:
-    """Write a configuration."""
-    with atomic_write(path) as f:
-        yaml.safe_dump(dict(config), f, sort_keys=False)
 
 
 def token_options(recipe: Recipe) -> List[str]:
@@ -56,10 +54,17 @@ def mixing_options(recipe: Recipe) -> List[str]:
     return ["--dynamic_mixing_conf", path, "--dynamic_mixing_conf", fs] if path else []
 
 
-def stats_step(recipe: Recipe, stats: Path, command: TrainingCommand, inputs: Mapping) -> Step:
-    """Return the step that collects the statistics of a training."""
+def stats_step(
+    recipe: Recipe,
+    stats: Path,
+    command: TrainingCommand,
+    inputs: Mapping,
+    prepare: Callable[[], None] = lambda: None,
+) -> Step:
+    """Return the step that collects the statistics of a training; ``prepare`` comes first."""
 
     def run(jobs, steps):
+        prepare()
         collect_stats(recipe, jobs, command, stats)
 
     log = stats / "logdir" / "stats.1.log"
@@ -133,12 +138,8 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
         ASR_TRAIN, sources, ("speech", "text"), (), ["--config", str(written), *extra]
     )
 
-    def write(folder: Path) -> None:
-        write_yaml(folder, asr_config(config, read_yaml(init.exp / "config.yaml")))
-
-    def run_stats(jobs, steps):
-        write(written)
-        collect_stats(recipe, jobs, command, stats)
+    def write(path: Path) -> None:
+        write_yaml(path, asr_config(config, read_yaml(init.exp / "config.yaml")))
 
     def run(jobs, steps):
         write(exp / "asr.yaml")
@@ -147,11 +148,10 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
         train(recipe, jobs, own, stats, exp, [*experiment.seed_options, *start])
 
     inputs = {**data_inputs(recipe), "multicondition_asr_config": config, "asr_args": extra}
-    lengths = {**inputs, **asr_lengths(recipe, experiment), **recipe.frames}
+    lengths = {**inputs, **asr_lengths(recipe, experiment)}
     inputs.update(asr=init, seed=experiment.seed)
-    log = stats / "logdir" / "stats.1.log"
     return [
-        Step(stats.name, lengths, (stats,), run_stats, log=log),
+        stats_step(recipe, stats, command, lengths, lambda: write(written)),
         training_step(exp, inputs, run),
     ]
 
@@ -220,10 +220,7 @@ def lm_training(recipe: Recipe) -> List[Step]:
         words += [f"--{split}_shape_file", f"{stats}/{split}/text_shape"]
 
     def run(jobs, steps):
-        if (lm / "checkpoint.pth").exists():
-            from espnet_cbpc.compat.checkpoints import mend_checkpoints  # imports torch
-
-            mend_checkpoints(lm)
+        mend(lm)
         jobs.run(_lm_job(recipe, words, lm / "train.log", recipe.ngpu))
 
     return [

@@ -171,15 +171,8 @@ def pack(recipe: Recipe) -> List[Step]:
     model = recipe.experiments[0].joint(system)
     packed, scores = model.exp / "packed", layout.numbers
     log = packed / "export.log"
-    words = [
-        "--expdir",
-        model.exp,
-        "--model_file",
-        model.exp / model.checkpoint,
-        "--outdir",
-        packed,
-    ]
-    words += ["--decode_config", o.inference_config, "--data", layout.data_note]
+    words = ["--expdir", model.exp, "--model_file", model.exp / model.checkpoint]
+    words += ["--outdir", packed, "--decode_config", o.inference_config, "--data", layout.data_note]
     words += ["--license", o.model_license]
     inputs: Dict[str, Any] = {"model": model, "inference_config": read_yaml(o.inference_config)}
     inputs.update(data_note=layout.data_note, model_license=o.model_license)

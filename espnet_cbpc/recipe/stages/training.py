@@ -93,10 +93,7 @@ def train(
         exp: folder of the training.
         options: beside those of the command.
     """
-    if (exp / "checkpoint.pth").exists():
-        from espnet_cbpc.compat.checkpoints import mend_checkpoints  # imports torch
-
-        mend_checkpoints(exp)
+    mend(exp)
     ngpu, nodes = recipe.ngpu, recipe.options.num_nodes
     words = ["--ngpu", str(ngpu), "--resume", "true", "--output_dir", str(exp)]
     for split in ("train", "valid"):
@@ -120,3 +117,11 @@ def train(
     ]
     # the launcher submits the jobs, and is none itself
     replace(jobs, train_cmd=()).run(Job("espnet2.bin.launch", launch, exp / "launch.log"))
+
+
+def mend(exp: Path) -> None:
+    """Make the folder of an ESPnet training run fit to be resumed, if it was begun."""
+    if (exp / "checkpoint.pth").exists():
+        from espnet_cbpc.compat.checkpoints import mend_checkpoints  # imports torch
+
+        mend_checkpoints(exp)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from espnet_cbpc.recipe import runner as module
+from espnet_cbpc.recipe import stages as all_stages
 from espnet_cbpc.recipe.inputs import File
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.recipe import Recipe
@@ -69,7 +70,8 @@ def stages(tmp_path, monkeypatch):
     for name in ("tokenizer_kmeans", "train_enh_asr_cbpc"):
         (tmp_path / "conf" / f"{name}.yaml").write_text("")
     made = Stages()
-    monkeypatch.setattr(module, "chains", made.chains)
+    for place in (module, all_stages):
+        monkeypatch.setattr(place, "chains", made.chains)
     return made
 
 
