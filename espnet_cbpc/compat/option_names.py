@@ -60,6 +60,7 @@ ENH_PREFIXED = (
     "criterions",
 )
 
+LANGUAGE_AND_TASK = ("<eng>", "<asr>")  # what OWSM is asked for
 WHISPER_RATE = 16000  # Hz; no configuration of a Whisper encoder states it
 
 
@@ -80,38 +81,65 @@ def model_kind(options: Dict[str, Any]) -> str:
 def as_asr_config(config: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the ASR configuration of an OWSM model; any other configuration as it is.
 
-    ESPnet's tasks S2T and ASR build the same parts, whose parameters have the same names.
+    ESPnet's tasks S2T and ASR build the same parts, whose parameters have the same names; what the
+    former has besides is told to :class:`.owsm.OWSMDecoder` or :class:`.owsm.OWSMCTCEncoder`.
 
     Args:
         config: of a training.
 
     Raises:
-        UserError: an S2T model of another kind: CTC alone, or another decoder.
+        UserError: an S2T model with another kind of decoder or encoder.
     """
     if not str(config.get("preprocessor")).startswith("s2t"):
         return dict(config)
-    if "promptencoder" in config or config.get("decoder") != "transformer":
+    if "promptencoder" in config:
+        parts = _parts_of_owsm_ctc(config)
+    elif config.get("decoder") == "transformer":
+        parts = _parts_of_owsm(config)
+    else:
         raise UserError(
-            "of S2T models those with a Transformer decoder are taken; OWSM-CTC, whose encoder takes "
-            "a prompt, is not: give an encoder-decoder such as espnet/owsm_v3.1_ebf_base"
+            f"an S2T model with the decoder {config.get('decoder')}: of S2T models those with a "
+            "Transformer decoder are taken, and OWSM-CTC"
         )
-    given = config.get("preprocessor_conf") or {}
-    prompt = ["<eng>", "<asr>", given.get("notime_symbol", "<notimestamps>")]
     model_conf = {"sym_sos": "<sos>", "sym_eos": "<eos>", **config["model_conf"]}
+    model_conf.update(parts.pop("model_conf", {}))
+    known = {k: v for k, v in model_conf.items() if k not in ("sym_sop", "sym_na", "ctc_asr_only")}
+    asr = {"model": "espnet", "preprocessor": "default", "preprocessor_conf": {}}
+    return {**config, **asr, **parts, "model_conf": known}
+
+
+def _parts_of_owsm(config: Mapping[str, Any]) -> Dict[str, Any]:
+    given = config.get("preprocessor_conf") or {}
+    times = (("first_time_symbol", "<0.00>"), ("last_time_symbol", "<30.00>"))
+    asked = {
+        "prompt": [*LANGUAGE_AND_TASK, given.get("notime_symbol", "<notimestamps>")],
+        "timestamps": [given.get(option, default) for option, default in times],
+        "window": float(given.get("speech_length", 30)),
+    }
+    return {"decoder": "owsm", "decoder_conf": {**config["decoder_conf"], **asked}}
+
+
+def _parts_of_owsm_ctc(config: Mapping[str, Any]) -> Dict[str, Any]:
+    if config["encoder"] != "e_branchformer_ctc":
+        raise UserError(f"OWSM-CTC with the encoder {config['encoder']}: use e_branchformer_ctc")
+    tokens = config["token_list"]
+    if isinstance(tokens, str):
+        with open(tokens, encoding="utf-8") as f:
+            tokens = [line.rstrip() for line in f]
+    given = config.get("preprocessor_conf") or {}
+    prompt = {
+        "vocabulary": len(tokens),
+        "kind": config["promptencoder"],
+        "options": config["promptencoder_conf"],
+        "before": [tokens.index(given.get("na_symbol", "<na>"))],
+        "prefix": [tokens.index(token) for token in LANGUAGE_AND_TASK],
+        "window": float(given.get("speech_length", 30)),
+    }
     return {
-        **config,
-        "model": "espnet",
-        "model_conf": {k: v for k, v in model_conf.items() if k not in ("sym_sop", "sym_na")},
-        "decoder": "owsm",
-        "decoder_conf": {
-            **config["decoder_conf"],
-            "prompt": prompt,
-            "timestamps": [
-                given.get("first_time_symbol", "<0.00>"),
-                given.get("last_time_symbol", "<30.00>"),
-            ],
-            "window": float(given.get("speech_length", 30)),
-        },
-        "preprocessor": "default",
-        "preprocessor_conf": {},
+        "encoder": "owsm_ctc",
+        "encoder_conf": {**config["encoder_conf"], "prompt": prompt},
+        "preencoder": None,
+        "postencoder": None,
+        "decoder": None,
+        "model_conf": {"ctc_weight": 1.0},
     }

@@ -12,6 +12,7 @@ import torch
 
 PROVEN_ON = ("202511", "202611")
 
+OWSM_PROMPT = ("prompt_encoder", "embed", "embed_proj", "prompt_proj")
 # (a part of a name, what it may be called instead)
 RENAMED = (
     (".out.0.", ".out."),
@@ -20,6 +21,8 @@ RENAMED = (
     (".pos_enc.", ".out.1."),
     # ESPnet's S3PRL frontend, since its first models
     ("frontend.upstream.model.", "frontend.upstream.upstream.model."),
+    # OWSM-CTC, whose encoder has its prompt here
+    *((f"{part}.", f"encoder.prompt.{part}.") for part in OWSM_PROMPT),
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
-from espnet_cbpc.compat.owsm import is_owsm, special_tokens
+from espnet_cbpc.compat.owsm import is_owsm, is_owsm_ctc, special_tokens
 from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
 from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
 from espnet_cbpc.compat.whisper_search import WhisperSearch, is_whisper
@@ -129,6 +129,8 @@ class EnhSpeech2Text:
         if batched_search is None:
             batched_search = device != "cpu"
         self._window = fixed_window(self.s2t_model, self.asr_fs)
+        # OWSM-CTC hears utterances as long as they are
+        self._fills_window = self._window is not None and not is_owsm_ctc(self.s2t_model)
         if not is_whisper(self.s2t_model):
             self._search = Search(self._speech2text, batched_search)
         elif lm is None:
@@ -136,10 +138,13 @@ class EnhSpeech2Text:
         else:
             raise UserError("Whisper is searched without a language model: leave it out")
 
+        self._prefix = (
+            len(self.s2t_model.encoder.prompt.prefix) if is_owsm_ctc(self.s2t_model) else 0
+        )
         self._silent = {self.s2t_model.sos, self.s2t_model.eos}
         if "<blank>" in self.s2t_model.token_list:  # else ESPnet says 0, which Whisper speaks
             self._silent.add(self.s2t_model.blank_id)
-        if is_owsm(self.s2t_model):
+        if is_owsm(self.s2t_model) or is_owsm_ctc(self.s2t_model):
             self._silent.update(special_tokens(self.s2t_model.token_list))
 
     @classmethod
@@ -249,12 +254,12 @@ class EnhSpeech2Text:
             lengths = torch.ceil(lengths * self.asr_fs / self.fs).long()
         if self._window is not None and lengths[0] > self._window:
             return [self._recognise_long(row[:n]) for row, n in zip(speech, lengths)]
-        if self._window is not None:
+        if self._fills_window:
             seconds = [self._window / self.asr_fs] * len(seconds)
         rows = self._encode(speech, lengths)
         found = self._search_all(rows)
         return [
-            (nbest, self._token_times(row, nbest[0], duration))
+            (nbest, self._token_times(row[self._prefix :], nbest[0], duration))
             for row, nbest, duration in zip(rows, found, seconds)
         ]
 
@@ -283,7 +288,7 @@ class EnhSpeech2Text:
         encoded, encoded_lengths = self.s2t_model.encode(speech, lengths)
         if isinstance(encoded, tuple):  # with the outputs of intermediate layers
             encoded = encoded[0]
-        if self._window is not None:
+        if self._fills_window:
             return list(encoded)
         return [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]
 
@@ -324,6 +329,8 @@ def fixed_window(asr_model: torch.nn.Module, fs: int) -> Optional[int]:
     """Return how many samples a model hears at a time; None: as many as there are."""
     if is_owsm(asr_model):
         return round(asr_model.decoder.window * fs)
+    if is_owsm_ctc(asr_model):
+        return round(asr_model.encoder.window * fs)
     return getattr(asr_model.encoder, "pad_samples", None)
 
 

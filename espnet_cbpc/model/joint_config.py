@@ -40,7 +40,8 @@ def joint_config(
     Raises:
         UserError: OWSM is to be trained, or to learn from transcripts.
     """
-    if asr.get("decoder") == "owsm" and (asr_update or use_transcripts):
+    is_owsm = asr.get("decoder") == "owsm" or asr.get("encoder") == "owsm_ctc"
+    if is_owsm and (asr_update or use_transcripts):
         raise UserError(
             "OWSM is used frozen and without transcripts: give --asr_update false and "
             "--use_transcripts false"

@@ -1,9 +1,10 @@
-"""OWSM, built by ESPnet's S2T task, gives the text of ESPnet's own S2T inference."""
+"""OWSM and OWSM-CTC, built by ESPnet's S2T tasks, give the text of ESPnet's own S2T inference."""
 
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tiny_models as tiny
 import torch
@@ -41,6 +42,23 @@ OWSM = {
         **{"last_time_symbol": TIMES[-1]},
     },
 }
+CTC_TOKENS = [token for token in TOKENS if token not in TIMES[1:-1]]  # else it speaks no words
+OWSM_CTC = {
+    **{key: OWSM[key] for key in ("token_type", "frontend_conf", "normalize")},
+    "token_list": CTC_TOKENS,
+    "encoder": "e_branchformer_ctc",
+    "encoder_conf": {
+        **{**OWSM["encoder_conf"], "num_blocks": 2, "use_cross_attention": [False, True]},
+        **{"interctc_layer_idx": [1], "interctc_use_conditioning": True},
+    },
+    "promptencoder": "transformer",
+    "promptencoder_conf": {
+        **{"output_size": 8, "attention_heads": 2, "linear_units": 8, "num_blocks": 1},
+    },
+    "model_conf": {"interctc_weight": 0.5, "ctc_asr_only": [True, False]},
+    "preprocessor": "s2t_ctc",
+    "preprocessor_conf": OWSM["preprocessor_conf"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +70,18 @@ def owsm(tmp_path_factory):
     folder.mkdir()
     tiny.save_model(folder, "config", S2TTask, OWSM)
     (folder / "config.pth").rename(folder / "valid.acc.ave.pth")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def owsm_ctc(tmp_path_factory):
+    """An experiment folder of a random OWSM-CTC."""
+    from espnet2.tasks.s2t_ctc import S2TTask
+
+    folder = tmp_path_factory.mktemp("owsm_ctc") / "exp"
+    folder.mkdir()
+    tiny.save_model(folder, "config", S2TTask, OWSM_CTC)
+    (folder / "config.pth").rename(folder / "model.pth")
     return folder
 
 
@@ -129,10 +159,71 @@ def test_owsm_is_used_frozen_behind_the_se_model(owsm, tmp_path, task, tiny_conf
     assert all(p.grad is None for p in model.s2t_model.parameters())
 
 
-def test_owsm_ctc_is_refused(owsm, tmp_path):
-    config = read_yaml(owsm / "config.yaml")
-    config.update(preprocessor="s2t_ctc", promptencoder="transformer")
+@pytest.mark.parametrize("search", [{"ctc_greedy": True}, {"beam_size": 3, "ctc_weight": 1.0}])
+def test_text_of_owsm_ctc_is_that_of_stock_inference(search, owsm_ctc, tmp_path):
+    if search.get("ctc_greedy"):
+        expected = stock_best_path(owsm_ctc, noise(3.0, 1.0, 2.0))
+    else:
+        expected = stock_ctc_search(owsm_ctc, noise(3.0, 1.0, 2.0), **search)
+    speech2text = EnhSpeech2Text.from_pretrained(
+        asr_model=str(owsm_ctc), cachedir=tmp_path, **search
+    )
+    assert len(set(expected)) == 3
+    assert [speech2text(samples)[0] for samples in noise(3.0, 1.0, 2.0)] == expected
+    rows = torch.from_numpy(np.stack(noise(2.0, 2.0)))
+    alone = [speech2text(row)[0] for row in rows]
+    assert [r.text for r in speech2text.batch(rows, [32000, 32000])] == alone
+
+
+def stock_best_path(folder, speech):
+    """The best path by stock ESPnet's model, without special tokens."""
+    from espnet2.tasks.s2t_ctc import S2TTask
+
+    model, args = S2TTask.build_model_from_file(folder / "config.yaml", folder / "model.pth", "cpu")
+    model.eval()
+    texts = []
+    for samples in speech:
+        prompt = torch.tensor([[CTC_TOKENS.index("<na>")]]), torch.tensor([1])
+        prefix = (
+            torch.tensor([[CTC_TOKENS.index("<eng>"), CTC_TOKENS.index("<asr>")]]),
+            torch.tensor([2]),
+        )
+        lengths = torch.tensor([len(samples)])
+        encoded = model.encode(torch.from_numpy(samples)[None], lengths, *prompt, *prefix)[0]
+        encoded = encoded[0] if isinstance(encoded, tuple) else encoded
+        path = torch.unique_consecutive(model.ctc.argmax(encoded)[0]).tolist()
+        texts.append(" ".join(CTC_TOKENS[i] for i in path if CTC_TOKENS[i] in WORDS))
+    return texts
+
+
+def stock_ctc_search(folder, speech, **options):
+    from espnet2.bin.s2t_inference_ctc import Speech2Text
+
+    options.pop("ctc_weight")
+    files = folder / "config.yaml", folder / "model.pth"
+    speech2text = Speech2Text(*files, lang_sym="<eng>", **options)
+    return [speech2text(samples, text_prev=np.array([2]))[0][3] for samples in speech]
+
+
+def test_owsm_ctc_is_proven_and_used_frozen(owsm_ctc, tmp_path):
+    expected = torch.load(owsm_ctc / "model.pth")
+    import_model("asr", owsm_ctc, tmp_path / "asr")
+    model, args = load_asr(tmp_path / "asr")
+    found = model.state_dict()
+    assert len(found) == len(expected)
+    renamed = [k for k in expected if k not in found]
+    assert {k.split(".")[0] for k in renamed} == {
+        *("prompt_encoder", "embed", "embed_proj", "prompt_proj")
+    }
+    for name, tensor in expected.items():
+        assert torch.equal(found.get(name, found.get(f"encoder.prompt.{name}")), tensor)
+    with pytest.raises(UserError, match="OWSM is used frozen and without transcripts"):
+        joint_config({}, vars(args), {}, asr_update=False)
+
+
+def test_other_s2t_models_are_refused(owsm, tmp_path):
+    config = {**read_yaml(owsm / "config.yaml"), "decoder": "rnn"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     shutil.copy(owsm / "valid.acc.ave.pth", tmp_path / "model.pth")
-    with pytest.raises(UserError, match="config.yaml: of S2T models those with a Transformer dec"):
+    with pytest.raises(UserError, match="config.yaml: an S2T model with the decoder rnn: of S2T"):
         load_asr(tmp_path)
