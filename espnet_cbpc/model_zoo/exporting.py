@@ -109,6 +109,8 @@ def left_out(joint: Mapping[str, Any]) -> Tuple[Tuple[str, ...], str]:
     """Return which of :data:`ARCHIVES` stock ESPnet has no model for, and why."""
     if joint.get("asr_encoder") == "whisper":
         return ("enh_asr", "asr"), "stock ESPnet does not take today's openai-whisper"
+    if joint.get("asr_encoder") == "owsm_ctc" or joint.get("asr_decoder") == "owsm":
+        return ("enh_asr", "asr"), "stock ESPnet has OWSM in its S2T tasks alone"
     if joint.get("asr_decoder", joint.get("decoder")) == "transducer":
         return ("enh_asr",), "stock ESPnet's joint task builds no transducers"
     if (joint.get("joint_conf") or {}).get("asr_fs"):

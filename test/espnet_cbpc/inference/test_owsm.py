@@ -15,6 +15,7 @@ from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import cut_to_windows
 from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.model_zoo import load_asr
+from espnet_cbpc.model_zoo.exporting import left_out
 from espnet_cbpc.model_zoo.importing import import_model
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
@@ -149,6 +150,7 @@ def test_owsm_is_used_frozen_behind_the_se_model(owsm, tmp_path, task, tiny_conf
     args = task.get_parser().parse_args(["--output_dir", "unused"])
     options = joint_config(training, asr, enh, fs=8000, asr_update=False, use_transcripts=False)
     vars(args).update(options)
+    assert left_out(options)[0] == ("enh_asr", "asr")  # of an export for stock ESPnet
     model = task.build_model(args).train()
     model.s2t_model.load_state_dict(torch.load(tmp_path / "asr" / "model.pth"))
     model.tokenizer.centroids.normal_()
