@@ -1,6 +1,6 @@
 """The joint model: enhance, recognise, label, contrast, weigh."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.model.category import CATEGORIES, SIMU
 from espnet_cbpc.model.criterion import Criterion
+from espnet_cbpc.model.self_distillation import SelfDistillation
 from espnet_cbpc.model.teacher import Teacher
 from espnet_cbpc.model.training_batch import TrainingBatch
 from espnet_cbpc.model.within_cluster_norm import WithinClusterNorm
@@ -49,7 +50,7 @@ class Enhanced(NamedTuple):
 class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     """Joint SE and ASR with contrastive losses between enhanced and clean encoder frames.
 
-    ``L = (1 - alpha) L_asr + alpha L_se + warm * sum_k weight_k L_k``
+    ``L = (1 - alpha) L_asr + alpha L_se + warm * sum_k weight_k L_k + weight_sd L_sd``
 
     Each loss is the mean over the utterances that have what it needs, times their share of the
     batch: a batch may mix simulated, real and clean recordings (see :mod:`.category`), and adding
@@ -82,6 +83,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         warmup_steps: training batches over which the contrastive weights rise linearly from 0.
         shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that
             tells what the labels contribute.
+        self_distillation: options of :class:`.self_distillation.SelfDistillation`, a loss beside
+            the contrastive ones; None: without it. It wants the ASR model frozen.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
             where they differ: enhanced and clean speech are resampled in between. None: they are
             equal.
@@ -118,6 +121,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         projection_dim: Optional[int] = None,
         warmup_steps: int = 0,
         shuffle_labels: bool = False,
+        self_distillation: Optional[Mapping[str, Any]] = None,
         enh_fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         calc_enh_loss: bool = True,
@@ -135,7 +139,11 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.alpha = alpha
         self.layer = layer
         self.loss_layers = [layer] if loss_layers is None else list(loss_layers)
-        self.tapped = list(dict.fromkeys([layer, *self.loss_layers]))
+        self.self_distillation = None
+        if self_distillation is not None:
+            self.self_distillation = made_self_distillation(s2t_model, self_distillation, update)
+        layers = [layer, *self.loss_layers] if criterions else []
+        self.tapped = list(dict.fromkeys([*layers, *([None] if self.self_distillation else [])]))
         self.center = center
         self.warmup_steps = warmup_steps
         self.shuffle_labels = shuffle_labels
@@ -145,10 +153,11 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             part.requires_grad_(False)
 
         self.tokenizer = self.teacher = self.projection = self.within_cluster_norm = None
-        if self.criterions:
-            self.tokenizer = tokenizer
+        if self.tapped:
             # A frozen ASR model is its own frozen copy.
             self.teacher = Teacher(s2t_model, "student" if update == "enh" else teacher, ema_decay)
+        if self.criterions:
+            self.tokenizer = tokenizer
             if within_cluster_norm is not None:
                 self.within_cluster_norm = WithinClusterNorm(
                     tokenizer.feature_dim, within_cluster_norm
@@ -178,8 +187,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             The loss, statistics for logging (nan where a loss had no utterance), and B.
         """
         batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
-        encodes_clean = self.criterions and (batch.labels is None or self.needs_clean_frames)
-        batch.check(self.alpha < 1.0, self.computes_enh_loss or encodes_clean)
+        encodes_clean = self.needs_clean_frames or (self.criterions and batch.labels is None)
+        batch.check(self.needs_text, self.computes_enh_loss or encodes_clean)
 
         # 0. Before anything runs: batch normalisation moves the student in its forward pass
         self.prepare_teacher()
@@ -193,11 +202,16 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         # 3. ASR loss of all; its encoder's frames are caught on the way: (B, N) -> (B, T, D)
         loss_asr, asr_stats, encoded = self.recognition_loss(enhanced.speech, batch)
 
-        # 4. Contrastive losses of what has a clean reference
-        loss_contrast, contrast_stats = self.contrastive_loss(encoded, batch)
+        # 4. What the frames of enhanced speech are compared with: (B, N) -> (B, T, D)
+        target = self.encode_clean(batch) if encodes_clean else None
 
-        # 5. Weigh
-        loss = loss_contrast
+        # 5. Contrastive losses and self-distillation of what has a clean reference
+        loss, contrast_stats = self.contrastive_loss(encoded, target, batch)
+        if self.self_distillation is not None:
+            loss_sd, contrast_stats["loss_sd"] = self.distillation_loss(encoded, target, batch)
+            loss = loss + self.self_distillation.weight * loss_sd
+
+        # 6. Weigh
         if self.alpha < 1.0:
             loss = loss + (1.0 - self.alpha) * loss_asr
         if self.computes_enh_loss:
@@ -209,8 +223,18 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return force_gatherable((loss, stats, len(batch.category)), loss.device)
 
     @property
+    def needs_text(self) -> bool:
+        """Whether transcripts must come with the speech."""
+        distils_text = self.self_distillation is not None and self.self_distillation.needs_text
+        return self.alpha < 1.0 or distils_text
+
+    @property
     def needs_clean_frames(self) -> bool:
         """Whether anything but the pseudo-labels of clean speech is needed."""
+        if self.self_distillation is not None:
+            return True
+        if not self.criterions:
+            return False
         centres_on_them = self.center and any(layer != self.layer for layer in self.loss_layers)
         return (
             any(criterion.loss.needs_clean for criterion in self.criterions)
@@ -269,26 +293,27 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
                 stats["loss_asr"] = loss.detach()
             else:
                 loss, stats = enhanced.sum() * 0.0, {}
-                if self.criterions:
+                if self.tapped:
                     self.s2t_model.encode(enhanced, lengths)
         return loss.reshape(()), stats, output
 
+    def encode_clean(self, batch: TrainingBatch) -> EncoderOutput:
+        """Return the teacher's frames of the clean speech of a batch."""
+        clean, lengths = self.at_asr_rate(batch.clean, batch.lengths)
+        return self.teacher(self.s2t_model, clean, lengths, self.tapped)
+
     def contrastive_loss(
-        self, encoded: EncoderOutput, batch: TrainingBatch
+        self, encoded: EncoderOutput, target: Optional[EncoderOutput], batch: TrainingBatch
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """Return the weighted sum of the contrastive losses and their statistics."""
         loss = batch.heard.new_zeros(())
         if not self.criterions:
             return loss, {}
 
-        # 1. Target embeddings and pseudo-labels: (B, N) -> (B, T, D), (B, T)
+        # 1. Pseudo-labels: (B, T, D) -> (B, T)
         labels = self.dumped_labels(encoded, batch)
-        target = None
-        if labels is None or self.needs_clean_frames:
-            clean, clean_lengths = self.at_asr_rate(batch.clean, batch.lengths)
-            target = self.teacher(self.s2t_model, clean, clean_lengths, self.tapped)
-            if labels is None:
-                labels = self.tokenizer(target.frames[self.layer], target.lengths)
+        if labels is None:
+            labels = self.tokenizer(target.frames[self.layer], target.lengths)
         labels = labels.masked_fill(~batch.has_clean.to(labels.device)[:, None], -1)
         if self.shuffle_labels:
             labels = shuffled(labels)
@@ -307,6 +332,23 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             loss = loss + criterion.weight * warm * part
             stats.update(part_stats)
         return loss, stats
+
+    def distillation_loss(
+        self, encoded: EncoderOutput, target: EncoderOutput, batch: TrainingBatch
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return self-distillation's loss, weighted by the share it is of, and its statistic."""
+        rows = batch.has_clean.nonzero()[:, 0].to(encoded.lengths.device)
+        if len(rows) == 0:
+            return encoded.frames[None].sum() * 0.0, torch.full((), torch.nan)
+        text = batch.transcripts and tuple(part[rows] for part in batch.transcripts)
+        loss = self.self_distillation(
+            self.s2t_model,
+            encoded.frames[None][rows],
+            target.frames[None][rows],
+            encoded.lengths[rows],
+            text,
+        )
+        return loss * (len(rows) / len(batch.category)), loss.detach()
 
     def comparable(
         self,
@@ -354,15 +396,16 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def prepare_teacher(self) -> None:
         """Check the tokenizer at first; in training, let the teacher follow and count the batch."""
-        if not self.criterions:
+        if self.teacher is None:
             return
-        if self._first_batch and not self.tokenizer.fitted:
+        if self._first_batch and self.criterions and not self.tokenizer.fitted:
             raise UserError(
                 "the acoustic tokenizer is not fitted: give --tokenizer_init FILE, which "
                 "espnet_cbpc.bin.fit_tokenizer makes, or load a checkpoint that holds one"
             )
         if self.training:
             self.teacher.follow(self.s2t_model)
+        if self.training and self.criterions:
             self.trained_batches += 1.0
 
     def warmup(self) -> torch.Tensor:
@@ -403,6 +446,21 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             return speech, lengths
         speech = torchaudio.functional.resample(speech, self.enh_fs, self.asr_fs)
         return speech, -(-lengths * self.asr_fs // self.enh_fs)  # rounded up, as the samples are
+
+
+def made_self_distillation(
+    s2t_model: ESPnetASRModel, options: Mapping[str, Any], update: str
+) -> SelfDistillation:
+    """Return the loss of ``joint_conf.self_distillation``."""
+    if update != "enh":
+        raise UserError(
+            "joint_conf.self_distillation wants the ASR model frozen: set update to enh "
+            "(--asr_update false)"
+        )
+    try:
+        return SelfDistillation(s2t_model, **options)
+    except TypeError as e:
+        raise UserError(f"joint_conf.self_distillation: {e}") from e
 
 
 def mean_frame(frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks) -> torch.Tensor:

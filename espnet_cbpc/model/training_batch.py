@@ -75,7 +75,8 @@ class TrainingBatch:
         if needs_text and self.transcripts is None:
             raise UserError(
                 "the batch has no text_spk1: give transcripts, or set joint_conf.alpha to 1 to "
-                "train without the ASR loss"
+                "train without the ASR loss (self-distillation through the decoder takes the "
+                "recogniser's own transcripts: --own_transcripts true)"
             )
         if needs_clean and self.clean is None:
             raise UserError("the batch has simulated speech but no speech_ref1: add spk1.scp")
