@@ -80,14 +80,18 @@ class Decoded:
     """A system that is decoded and scored.
 
     Attributes:
-        kind: ``asr``, ``multicondition``, ``cascade``, ``observation_adding`` or ``joint``.
+        kind: ``asr``, ``multicondition``, ``cascade``, ``enhanced`` or ``joint``.
         label: in reports.
         name: of its folder.
+        share: of observation adding, as a number or ``auto``.
+        source: folder of speech that others enhanced.
     """
 
     kind: str
     label: str
     name: str
+    share: str = ""
+    source: str = ""
 
     @property
     def enhances(self) -> bool:
@@ -131,6 +135,11 @@ class Experiment:
         """Return the folder of the statistics of joint training."""
         return self.stats(f"enh_asr_stats_{self.asr_tag}")
 
+    @property
+    def own_transcripts(self) -> Path:
+        """Return the folder of the ASR model's own transcripts of clean training speech."""
+        return self.layout.expdir / f"own_transcripts_{self.asr_tag}"
+
     def tokenizer(self, system: JointSystem) -> Path:
         """Return the folder of a system's tokenizer."""
         return self.layout.expdir / f"tokenizer_{system.tokenizer_name}_{self.asr_tag}"
@@ -150,17 +159,34 @@ class Experiment:
         """Return the systems that are decoded, in the order of the report."""
         options = self.options
         cascade = f"cascade_{self.enh_tag}_{self.asr_tag}"
-        found = [Decoded("asr", "Clean ASR, no enhancement", f"noenh_{self.asr_tag}")]
+        asr = self.asr_tag if options.asr_model else "clean ASR"
+        title = self.asr_tag if options.asr_model else "Clean ASR"
+        found = [Decoded("asr", f"{title}, no enhancement", f"noenh_{self.asr_tag}")]
         if options.multicondition_asr_config:
             label = "Multi-condition ASR, no enhancement"
             found.append(Decoded("multicondition", label, self.multicondition.exp.name))
-        found.append(Decoded("cascade", "SE, then clean ASR", cascade))
-        if options.observation_adding:
-            share = options.observation_adding
-            label = f"SE, observation adding of {share}, then clean ASR"
-            found.append(Decoded("observation_adding", label, f"{cascade}_oa{share}"))
+        found += self._with_shares("cascade", "SE", f", then {asr}", cascade)
+        for word in options.enhanced:
+            name, _, source = word.partition("=")
+            folder = f"enhanced_{name}_{self.asr_tag}"
+            found += self._with_shares("enhanced", name, f", then {asr}", folder, source)
         for system in self.layout.systems:
-            found.append(Decoded("joint", system.label, self.joint(system).exp.name))
+            folder = self.joint(system).exp.name
+            found += self._with_shares("joint", system.title, f" ({system.name})", folder)
+        return found
+
+    def _with_shares(
+        self, kind: str, head: str, tail: str, name: str, source: str = ""
+    ) -> List[Decoded]:
+        """Return a system, and the same with the shares of observation adding that it gets."""
+        found = [Decoded(kind, head + tail, name, "", source)]
+        shares = self.options.observation_adding
+        for share in shares if kind in self.options.observation_adding_to else ():
+            if (kind, share) == ("enhanced", "auto"):
+                continue  # the ASR model must hear what the SE model makes
+            which = "by the ASR model" if share == "auto" else f"of {share}"
+            label = f"{head}, observation adding {which}{tail}"
+            found.append(Decoded(kind, label, f"{name}_oa{share}", share, source))
         return found
 
     def folder(self, decoded: Decoded) -> Path:
@@ -169,10 +195,11 @@ class Experiment:
 
     def models(self, decoded: Decoded) -> List[Model]:
         """Return the models that a system is made of."""
-        if decoded.kind == "asr":
+        if decoded.kind in ("asr", "enhanced"):
             return [self.asr]
         if decoded.kind == "multicondition":
             return [self.multicondition]
         if decoded.kind != "joint":
             return [self.asr, self.enh]
-        return [self.joint(s) for s in self.layout.systems if s.label == decoded.label]
+        name = decoded.name.removesuffix(f"_oa{decoded.share}")
+        return [m for m in map(self.joint, self.layout.systems) if m.exp.name == name]

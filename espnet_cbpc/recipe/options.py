@@ -3,12 +3,13 @@
 import dataclasses
 import difflib
 import functools
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.recipe.stage_names import STAGES, stage_number
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import read_yaml
 
 
@@ -100,6 +101,11 @@ class RecipeOptions:
     use_transcripts: bool = _models(
         True, "false: joint training has no ASR loss, and training data need no text"
     )
+    own_transcripts: bool = _models(
+        False,
+        "true: the ASR model transcribes the clean training speech, and joint training has these "
+        "texts in the place of given ones (for self_distillation through the decoder)",
+    )
     baseline_configs: Tuple[str, ...] = _models((), "further joint training runs, to compare with")
     dynamic_mixing_conf: str = _models(
         "", "YAML file: stages 10 and 13 mix clean training speech with noise in each epoch"
@@ -131,8 +137,16 @@ class RecipeOptions:
     inference_enh_asr_model: str = _scoring(
         "", "checkpoint of joint models; empty: the average by their best_model_criterion"
     )
-    observation_adding: str = _scoring(
-        "", "with it, a further system: SE whose output has this share of its input added"
+    enhanced: Tuple[str, ...] = _scoring(
+        (), "NAME=DIR: further systems, speech that others enhanced: DIR/<test set>/<utterance>.wav"
+    )
+    observation_adding: Tuple[str, ...] = _scoring(
+        (),
+        "with it, further systems: SE whose output has this share of its input added; auto: the "
+        "ASR model chooses it for each utterance",
+    )
+    observation_adding_to: Tuple[str, ...] = _scoring(
+        ("cascade", "enhanced"), "which systems get them: cascade, enhanced, joint"
     )
     inference_lm: str = _scoring("valid.loss.ave.pth", "checkpoint of the language model")
     inference_tag: str = _scoring("", "name of the results' folders; empty: from inference_config")
@@ -244,12 +258,37 @@ def _check(options: RecipeOptions) -> None:
         raise UserError(
             "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
         )
+    _check_enhancement(options)
     if options.results and not options.results.endswith(".md"):
         raise UserError(
             f"--results {options.results}: name a Markdown file, such as {options.expdir}/dev.md"
         )
     if options.use_lm:
         _check_language_model(options)
+
+
+def _check_enhancement(options: RecipeOptions) -> None:
+    for word in options.enhanced:
+        name, equals, folder = word.partition("=")
+        if not (name and equals and re.fullmatch(r"[\w.-]+", name)):
+            raise UserError(f"--enhanced {word}: must be NAME=DIR, NAME of letters, digits and -_.")
+        if not Path(folder).is_dir():
+            raise UserError(f"--enhanced {word}: no such folder")
+    for share in options.observation_adding:
+        if share != "auto" and not _is_share(share):
+            raise UserError(f"--observation_adding {share}: must be from 0 to 1, or auto")
+    unknown = set(options.observation_adding_to) - {"cascade", "enhanced", "joint"}
+    if unknown:
+        raise UserError(
+            f"--observation_adding_to {listed(sorted(unknown))}: must be of cascade, enhanced, joint"
+        )
+
+
+def _is_share(word: str) -> bool:
+    try:
+        return 0.0 <= float(word) <= 1.0
+    except ValueError:
+        return False
 
 
 def _check_language_model(options: RecipeOptions) -> None:

@@ -361,6 +361,38 @@ def test_brought_models_take_the_place_of_trained_ones_and_labels_are_dumped(rec
     assert (tokenizer / "quality.png").stat().st_size > 10_000
 
 
+def test_self_distillation_goes_by_the_recognisers_own_transcripts(recipe, tmp_path):
+    config = yaml.safe_load((recipe / "conf" / "train_enh_asr_cbpc.yaml").read_text())
+    config["contrastive_criterions"] = []
+    config["joint_conf"] = {"self_distillation": {"posteriors": "ctc"}}
+    (tmp_path / "distilled.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    new = tmp_path / "exp"
+    options = [
+        *TINY,
+        *("--expdir", str(new), "--stage", "9", "--stop_stage", "13"),
+        *("--asr_model", str(recipe / "asr.zip"), "--asr_update", "false"),
+        *("--use_transcripts", "false", "--own_transcripts", "true"),
+        *("--enh_model", str(recipe / "exp" / "enh_train_enh"), "--baseline_configs", ""),
+        *("--enh_asr_config", str(tmp_path / "distilled.yaml")),
+    ]
+    done = here(recipe, *options)
+    assert done.returncode == 0, done.stdout[-3000:]
+    own = new / "own_transcripts_asr"
+    for split in ("train", "dev"):
+        data = recipe / "dump" / "raw" / split
+        folder = own / split.replace("dev", "valid")
+        assert table(folder / "text").keys() == table(data / "wav.scp").keys()
+        heard = table(own / "data" / folder.name / "wav.scp")
+        assert heard == table(data / "spk1.scp") != table(data / "wav.scp")
+    (log,) = new.glob("enh_asr_distilled*/train.log")
+    losses = log.read_text(encoding="utf-8")
+    assert "loss_sd=" in losses and "loss_asr=" not in losses
+    trained = (log.parent / "config.yaml").read_text(encoding="utf-8")
+    assert str(own / "train" / "text") in trained
+    again = here(recipe, *options)
+    assert "own_transcripts_asr" in again.stdout.partition("already done, skipped: ")[2]
+
+
 @pytest.mark.slow
 def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, tmp_path):
     folder, new = recipe.with_name("without_text"), tmp_path / "exp"

@@ -34,7 +34,7 @@ CHAINS = (
     models.asr,
     models.enh,
     _each(joint.tokenizer),
-    _each(joint.joint_statistics),
+    joint.joint_statistics,
     _each(joint.joint),
     evaluation.inference,
     _one(evaluation.scoring),

@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
+from espnet_cbpc import __version__
+from espnet_cbpc.compat.releases import espnet_release
 from espnet_cbpc.data.kaldi.deal import deal_table
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_tables
 from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.recipe.inputs import File
 from espnet_cbpc.recipe.jobs import Job, Jobs
@@ -93,14 +96,42 @@ class _Fit:
         jobs.run(Job("espnet_cbpc.bin.dump_labels", list(map(str, words)), log))
 
 
-def joint_statistics(recipe: Recipe) -> List[Step]:
-    """Return the steps that collect the statistics of joint training.
+def joint_statistics(recipe: Recipe) -> List[List[Step]]:
+    """Return chains of what joint training reads besides the data: own transcripts, statistics.
 
     Lengths depend neither on the SE model nor on how the joint model is trained: one set serves all
     joint systems with an ASR model, and all its seeds.
     """
-    steps = [_joint_statistics(recipe, experiment) for experiment in recipe.experiments]
-    return list({step.name: step for step in steps}.values())
+    chains = {experiment.joint_stats: experiment for experiment in recipe.experiments}
+    return [
+        [*_own_transcripts(recipe, experiment), _joint_statistics(recipe, experiment)]
+        for experiment in chains.values()
+    ]
+
+
+def _own_transcripts(recipe: Recipe, experiment: Experiment) -> List[Step]:
+    """Return the step in which the ASR model transcribes the clean speech of training, if any."""
+    o, asr, out = recipe.options, experiment.asr, experiment.own_transcripts
+    if not o.own_transcripts:
+        return []
+    log = out / "enh_asr_inference.log"
+
+    def run(jobs, steps):
+        folders = []
+        for split, data in (("train", recipe.layout.train), ("valid", recipe.layout.valid)):
+            folders.append(out / "data" / split)
+            tables = {"wav.scp": "spk1.scp", "utt2spk": "utt2spk"}
+            write_tables(folders[-1], {to: read_table(data / of) for to, of in tables.items()})
+        words = ["--config", o.inference_config, "--fs", o.fs_hz, "--num_threads", jobs.threads]
+        words += ["--data_dirs", *folders, "--output_dir", out]
+        words += ["--asr_train_config", asr.exp / "config.yaml"]
+        words += ["--asr_model_file", asr.exp / asr.checkpoint]
+        jobs.run(recipe.on_gpu("enh_asr_inference", words, log))
+
+    inputs = {**data_inputs(recipe), "asr": asr, "fs": o.fs_hz}
+    inputs.update(inference_config=read_yaml(o.inference_config))
+    inputs.update(espnet=espnet_release(), espnet_cbpc=__version__)
+    return [Step(out.name, inputs, (out,), run, log=log)]
 
 
 def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
@@ -110,7 +141,7 @@ def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
 
     # what is mixed and which labels are read does not alter lengths
     plain = command._replace(
-        sources=command.sources[: 3 + recipe.options.use_transcripts],
+        sources=[source for source in command.sources if source.name != "labels"],
         options=["--config", str(config)],
     )
 
@@ -119,6 +150,7 @@ def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
 
     inputs = {**data_inputs(recipe), **asr_lengths(recipe, experiment)}
     inputs["use_transcripts"] = recipe.options.use_transcripts
+    inputs.update(_own_texts(recipe, experiment))
     return stats_step(recipe, stats, plain, inputs, prepare)
 
 
@@ -129,14 +161,23 @@ def _command(
     sources = [Source("wav.scp", "speech", "sound"), Source("spk1.scp", "speech_ref1", "sound")]
     sources.append(Source("utt2category", "utt2category", "text"))
     shapes = ["speech"]
-    if o.use_transcripts:
-        sources.append(Source("text", "text_spk1", "text"))
+    if o.use_transcripts or o.own_transcripts:
+        text = f"{experiment.own_transcripts}/SPLIT/text" if o.own_transcripts else "text"
+        sources.append(Source(text, "text_spk1", "text"))
         shapes.append("text_spk1")
     if o.dump_labels:
         labels = experiment.tokenizer(system) / "labels" / "SPLIT" / "labels.scp"
         sources.append(Source(str(labels), "labels", "kaldi_ark"))
     options = ["--config", str(config), *mixing_options(recipe)]
     return TrainingCommand(JOINT_TRAIN, sources, shapes, (), options)
+
+
+def _own_texts(recipe: Recipe, experiment: Experiment) -> Dict[str, File]:
+    """Return the inputs that the ASR model's own transcripts are."""
+    if not recipe.options.own_transcripts:
+        return {}
+    folder = experiment.own_transcripts
+    return {f"{split}_transcripts": File(folder / split / "text") for split in ("train", "valid")}
 
 
 def _joint_config(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Dict[str, Any]:
@@ -181,4 +222,5 @@ def _joint(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
     inputs.update(config=dict(system.config), enh_asr_args=extra, seed=experiment.seed)
     inputs.update(asr_update=o.asr_update, use_transcripts=o.use_transcripts)
     inputs.update(dump_labels=o.dump_labels, **mixing_inputs(recipe))
+    inputs.update(_own_texts(recipe, experiment))
     return training_step(exp, inputs, run)

@@ -142,7 +142,7 @@ def _page(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
     o, layout, first = recipe.options, recipe.layout, recipe.experiments[0]
     experiments = {"ASR on clean speech": [first.asr.exp], "SE": [first.enh.exp]}
     for system in first.decoded():
-        if system.kind in ("multicondition", "joint"):
+        if system.kind in ("multicondition", "joint") and not system.share:
             experiments[system.label] = [path.parent for path in folders[system.label]]
     fitted = first.tokenizer(layout.systems[-1])
     embedding_map = layout.embedding_map if recipe.is_simulated(layout.valid) else None

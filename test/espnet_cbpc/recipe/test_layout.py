@@ -71,7 +71,7 @@ def test_checkpoints_are_chosen_by_what_the_training_has():
 
 
 def test_systems_are_in_the_order_of_the_report():
-    (one,) = experiments(multicondition_asr_config="conf/mc.yaml", observation_adding="0.3")
+    (one,) = experiments(multicondition_asr_config="conf/mc.yaml", observation_adding=("0.3",))
     labels = {system.label: one.folder(system) for system in one.decoded()}
     assert list(labels) == [
         "Clean ASR, no enhancement",
@@ -84,6 +84,29 @@ def test_systems_are_in_the_order_of_the_report():
         "exp/cascade_train_enh_train_asr_word_oa0.3/decode"
     )
     assert [system.enhances for system in one.decoded()] == [False, False, True, True, True]
+
+
+def test_observation_adding_is_added_to_the_systems_that_are_named(tmp_path):
+    shares = {"observation_adding": ("0.5", "auto"), "enhanced": (f"GTCRN={tmp_path}",)}
+    (one,) = experiments(**shares, observation_adding_to=("enhanced", "joint"))
+    found = {system.label: (system.name, system.share) for system in one.decoded()}
+    joint = "enh_asr_train_enh_asr_cbpc"
+    assert found == {
+        "Clean ASR, no enhancement": ("noenh_train_asr_word", ""),
+        "SE, then clean ASR": ("cascade_train_enh_train_asr_word", ""),
+        "GTCRN, then clean ASR": ("enhanced_GTCRN_train_asr_word", ""),
+        "GTCRN, observation adding of 0.5, then clean ASR": (
+            "enhanced_GTCRN_train_asr_word_oa0.5",
+            "0.5",
+        ),
+        "Main (train_enh_asr_cbpc)": (joint, ""),
+        "Main, observation adding of 0.5 (train_enh_asr_cbpc)": (f"{joint}_oa0.5", "0.5"),
+        "Main, observation adding by the ASR model (train_enh_asr_cbpc)": (
+            f"{joint}_oaauto",
+            "auto",
+        ),
+    }
+    assert {m.exp.name for s in one.decoded() if s.kind == "joint" for m in one.models(s)} == {joint}
 
 
 def test_reports_are_where_they_are_asked_for():

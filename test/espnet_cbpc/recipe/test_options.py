@@ -56,6 +56,11 @@ def test_seeds_are_one_or_several():
         (["--test_sets", ""], "--test_sets is not given"),
         (["--results", "dev.json"], "--results dev.json: name a Markdown file, such as exp/dev.md"),
         (["--seeds", "0 1", "--asr_tag", "x"], "name one model, not those of --seeds"),
+        (["--enhanced", "GTCRN"], "--enhanced GTCRN: must be NAME=DIR"),
+        (["--enhanced", "a/b=conf"], "--enhanced a/b=conf: must be NAME=DIR"),
+        (["--enhanced", "GTCRN=nowhere"], "--enhanced GTCRN=nowhere: no such folder"),
+        (["--observation_adding", "0.3 1.5"], "--observation_adding 1.5: must be from 0 to 1"),
+        (["--observation_adding_to", "cascade x"], "--observation_adding_to x: must be of"),
         (["--seeds", "0 one"], "--seeds 0 one: must be whole numbers"),
         (
             ["--use_lm", "true", "--lm_config", "conf/decode.yaml", "--asr_model", "x"],
