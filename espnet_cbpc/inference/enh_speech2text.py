@@ -31,6 +31,7 @@ from espnet_cbpc.utils.files import PathLike
 Array = Union[np.ndarray, torch.Tensor]
 Recognised = Tuple[List[Hypothesis], Optional[List[TokenTime]]]
 
+SHARES = (0.0, 0.5, 1.0)  # of noisy speech, that the recogniser chooses from
 WINDOWS = 8  # of a long recording that are recognised at a time
 
 
@@ -46,7 +47,8 @@ class EnhSpeech2Text:
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
     the interpolation (1 - w) enhanced + w noisy, which keeps the level; but for a gain that is the
-    paper's sum of enhanced speech and a scaled observation.
+    paper's sum of enhanced speech and a scaled observation. With ``auto`` the recogniser chooses w
+    for each utterance, see :meth:`choose`.
 
     Args:
         enh_asr_train_config: configuration of a joint model, saved by its training.
@@ -59,7 +61,7 @@ class EnhSpeech2Text:
         lm_file: parameters of the language model.
         device: a torch device name.
         enhance: False leaves the SE model out, for comparison.
-        observation_adding: w in [0, 1].
+        observation_adding: w in [0, 1], or ``auto``.
         fs: sampling rate of the speech and the SE model in Hz; None: as the configuration says.
         asr_fs: that of the ASR model; where it differs, speech is resampled in between. None: as
             the configuration says, or ``fs``.
@@ -87,7 +89,7 @@ class EnhSpeech2Text:
         lm_file: Optional[PathLike] = None,
         device: str = "cpu",
         enhance: bool = True,
-        observation_adding: float = 0.0,
+        observation_adding: Union[float, str] = 0.0,
         fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         batched_search: Optional[bool] = None,
@@ -105,7 +107,9 @@ class EnhSpeech2Text:
         search = search.fitted(*decoder_and_vocabulary(weights, "s2t_model." if joint else ""))
         self.device, self.greedy = device, search.ctc_greedy
         self.fs, self.asr_fs = sampling_rates(config, fs, asr_fs)
-        self.observation_adding, self.token_times = observation_adding, token_times
+        self.asks_recogniser = observation_adding == "auto" and enhance
+        self.share = 0.0 if observation_adding == "auto" else observation_adding
+        self.token_times = token_times
         search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
         self._speech2text = build_speech2text(
             (config, model_file), weights, lm, device, joint is not None, search_options
@@ -204,13 +208,49 @@ class EnhSpeech2Text:
         """
         lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
         speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
-        enhanced = self.enhance(speech, lengths)
+        heard, noisy = self.enhance(speech, lengths), self._reference_channel(speech, lengths)
         results: Dict[int, DecodedUtterance] = {}
-        recognised = self.recognise(enhanced, lengths)
-        for place, (nbest, times), wave, n in zip(order.tolist(), recognised, enhanced, lengths):
-            wave = None if self.enh_model is None else wave[:n].cpu().numpy()
+        chosen = self.choose(heard, noisy, lengths)
+        for row, (place, (share, (nbest, times))) in enumerate(zip(order.tolist(), chosen)):
+            wave = None
+            if self.enh_model is not None:
+                wave = torch.lerp(heard[row], noisy[row], share)[: lengths[row]].cpu().numpy()
             results[place] = DecodedUtterance(nbest, times, wave)
         return [results[place] for place in range(len(results))]
+
+    def choose(
+        self, heard: torch.Tensor, noisy: torch.Tensor, lengths: torch.Tensor
+    ) -> List[Tuple[float, Recognised]]:
+        """Recognise speech; with observation adding of ``auto``, with the share that fits it best.
+
+        The recogniser hears each utterance with every one of :data:`SHARES`, of which the last
+        leaves it noisy, and that one is kept whose best hypothesis it is the surest of
+        (:meth:`confidence`). No development set is asked for; it takes two more passes of encoder
+        and search.
+
+        Args:
+            heard: (B, N) what :meth:`enhance` returns.
+            noisy: (B, N) its input.
+            lengths: (B,) longest first.
+
+        Returns:
+            For each utterance the share of noisy speech in what was recognised, and the result.
+        """
+        if not self.asks_recogniser:
+            return [(0.0, found) for found in self.recognise(heard, lengths)]
+        noisy = noisy.to(heard)
+        tried = [self.recognise(torch.lerp(heard, noisy, w), lengths) for w in SHARES]
+        rows = [list(zip(SHARES, row)) for row in zip(*tried)]
+        # of equals max takes the first
+        return [max(row, key=lambda one: self.confidence(one[1][0][0])) for row in rows]
+
+    def confidence(self, hypothesis: Hypothesis) -> float:
+        """Return how sure the recogniser is of a hypothesis, as a log-probability.
+
+        It is the mean over its tokens and its end; of the best CTC path the sum over the frames,
+        which are as many whatever was found.
+        """
+        return hypothesis.score / (1 if self.greedy else len(hypothesis.token_ids) + 1)
 
     @torch.no_grad()
     def enhance(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -223,18 +263,23 @@ class EnhSpeech2Text:
         Returns:
             (B, N) on the device; without an SE model the reference channel as it is.
         """
-        speech, lengths = speech.to(self.device), lengths.to(self.device)
-        speech = _silence_padding(speech, lengths)
-        noisy = speech if speech.dim() == 2 else speech[..., self.ref_channel]
+        noisy = self._reference_channel(speech, lengths)
         if self.enh_model is None:
             return noisy
+        lengths = lengths.to(self.device)
+        speech = _silence_padding(speech.to(self.device), lengths)
         gain = torch.ones(len(speech), 1, device=self.device)
         if self._normalize:
             gain[:, 0] = torch.stack([row[:n].std() for row, n in zip(speech, lengths)])
         scaled = speech / gain.view(-1, *[1] * (speech.dim() - 1))
         enhanced = gain * self.enh_model.forward_enhance(scaled, lengths)[0][0]
         enhanced = _silence_padding(enhanced, lengths)
-        return torch.lerp(enhanced, noisy, self.observation_adding)
+        return torch.lerp(enhanced, noisy, self.share)
+
+    def _reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return (B, N) what is heard without an SE model, on the device."""
+        noisy = speech if speech.dim() == 2 else speech[..., self.ref_channel]
+        return _silence_padding(noisy.to(self.device), lengths.to(self.device))
 
     @torch.no_grad()
     def recognise(self, speech: torch.Tensor, lengths: torch.Tensor) -> List[Recognised]:
@@ -335,12 +380,15 @@ def fixed_window(asr_model: torch.nn.Module, fs: int) -> Optional[int]:
 
 
 def _check_choice(
-    joint: Optional[Pair], asr: Optional[Pair], enh: Optional[Pair], observation_adding: float
+    joint: Optional[Pair],
+    asr: Optional[Pair],
+    enh: Optional[Pair],
+    observation_adding: Union[float, str],
 ) -> None:
     if (joint is None) == (asr is None) or (joint and enh):
         raise UserError("give either a joint model, or an ASR model with or without an SE model")
-    if not 0 <= observation_adding <= 1:
-        raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1")
+    if observation_adding != "auto" and not 0 <= observation_adding <= 1:
+        raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1, or auto")
 
 
 def _silence_padding(speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Union
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.model.joint_config import asr_sampling_rate
@@ -60,13 +60,18 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--no_enhance", action="store_true", help="leave the SE model out")
     search.add_argument(
         "--observation_adding",
-        type=float,
+        type=_share,
         default=0.0,
         metavar="W",
-        help="(1 - W) enhanced + W noisy speech is what the ASR model hears",
+        help="(1 - W) enhanced + W noisy speech is what the ASR model hears; auto: it hears several "
+        "and keeps what it is the surest of",
     )
     search.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     search.add_argument("--num_threads", type=int, default=1, help="CPU threads of each process")
+
+
+def _share(word: str) -> Union[float, str]:
+    return word if word == "auto" else float(word)
 
 
 def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
@@ -96,8 +101,10 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
         search["nbest"] = args.nbest
     DecodingConfig.check(search, "--nbest")
     check_at_least(args, num_threads=1)
-    if not 0 <= args.observation_adding <= 1:
-        raise UserError(f"--observation_adding {args.observation_adding}: must be from 0 to 1")
+    if args.observation_adding != "auto" and not 0 <= args.observation_adding <= 1:
+        raise UserError(
+            f"--observation_adding {args.observation_adding}: must be from 0 to 1, or auto"
+        )
     fs, asr_fs = sampling_rates(config, args.fs, args.asr_fs)
     return {
         **options,

@@ -20,11 +20,13 @@ class Piece:
         heard: (n,) the enhanced samples from there to the next cut, to be recognised.
         enhanced: the enhanced samples that follow those of the piece before, cross-faded; those of
             all pieces make up the recording.
+        noisy: the samples of the recording from the start of ``enhanced`` to the end of ``heard``.
     """
 
     start: int
     heard: np.ndarray
     enhanced: np.ndarray
+    noisy: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Cutter:
             shared = len(before)
             head = before + ramp[:shared] * (enhanced[:shared] - before)
             body = enhanced[shared:until]
-            yield Piece(start + shared, enhanced[shared:cut], np.concatenate((head, body)))
+            written = np.concatenate((head, body))
+            yield Piece(start + shared, enhanced[shared:cut], written, left[:cut])
             start, left, before = start + until, left[until:], enhanced[until:cut]
 
     def _quietest(self, enhanced: np.ndarray) -> int:

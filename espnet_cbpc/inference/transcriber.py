@@ -5,7 +5,7 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 import soundfile
@@ -16,7 +16,7 @@ from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
 from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
-from espnet_cbpc.inference.long_form import Cutter, Piece
+from espnet_cbpc.inference.long_form import FADE, Cutter, Piece
 from espnet_cbpc.inference.set_decoder import write_ctm
 from espnet_cbpc.utils.cli import UserError, listed, shown
 from espnet_cbpc.utils.files import PathLike, atomic_write
@@ -61,13 +61,15 @@ class Transcriber:
         """
         blocks = audio_blocks(path, self.cutter.fs, self.channel)
         segments: List[Segment] = []
-        is_silent = True
+        is_silent, before = True, 0.0
         try:
             for piece in self.cutter.pieces(blocks, self._enhance):
                 is_silent &= _is_silent(piece.heard)
-                segments.append(self._recognise(piece))
+                segment, share = self._recognise(piece)
+                segments.append(segment)
                 if write is not None:
-                    write(piece.enhanced)
+                    write(self._mixed(piece, before, share))
+                before = share
         except UserError:
             raise
         except Exception as e:  # ESPnet raises many kinds for what is too short
@@ -88,15 +90,25 @@ class Transcriber:
         speech, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
         return self.speech2text.enhance(speech, lengths)[0].cpu().numpy()
 
-    def _recognise(self, piece: Piece) -> Segment:
-        start, end = (n / self.cutter.fs for n in (piece.start, piece.start + len(piece.heard)))
+    def _recognise(self, piece: Piece) -> Tuple[Segment, float]:
+        """Return what was recognised, and the share of noisy speech that the recogniser chose."""
+        count = len(piece.heard)
+        start, end = (n / self.cutter.fs for n in (piece.start, piece.start + count))
         if _is_silent(piece.heard):
-            return Segment(start, end, DecodedUtterance([NOTHING]))
-        speech, lengths = torch.from_numpy(piece.heard)[None], torch.tensor([len(piece.heard)])
-        ((nbest, times),) = self.speech2text.recognise(speech, lengths)
+            return Segment(start, end, DecodedUtterance([NOTHING])), 0.0
+        heard, noisy = (torch.from_numpy(x[-count:])[None] for x in (piece.heard, piece.noisy))
+        ((share, (nbest, times)),) = self.speech2text.choose(heard, noisy, torch.tensor([count]))
         if times is not None:
             times = [replace(t, start=start + t.start, end=start + t.end) for t in times]
-        return Segment(start, end, DecodedUtterance(nbest, times))
+        return Segment(start, end, DecodedUtterance(nbest, times)), share
+
+    def _mixed(self, piece: Piece, before: float, share: float) -> np.ndarray:
+        """Return the enhanced samples with the share, to which those before fade over."""
+        count = len(piece.enhanced)
+        shares = np.full(count, share, np.float32)
+        fade = min(round(FADE * self.cutter.fs), count)
+        shares[:fade] = np.linspace(before if piece.start else share, share, fade)
+        return piece.enhanced + shares * (piece.noisy[:count] - piece.enhanced)
 
 
 def text_of(segments: Iterable[Segment]) -> str:

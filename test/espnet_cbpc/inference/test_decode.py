@@ -346,7 +346,7 @@ def test_several_processes_several_hypotheses_token_times(data_dir, tmp_path, mo
         (["--asr_train_config=no/such.yaml"], "no/such.yaml: no such file"),
         ([], "no model is given"),
         (["--nbest=0", "JOINT"], "--nbest: nbest is 0: must be a whole number from 1"),
-        (["--observation_adding=2", "JOINT"], "--observation_adding 2.0: must be from 0 to 1"),
+        (["--observation_adding=2", "JOINT"], "--observation_adding 2.0: must be from 0 to 1, or auto"),
         (["--num_threads=0", "JOINT"], "--num_threads 0: must be at least 1"),
         (["--nj=0", "JOINT"], "--nj 0: must be at least 1"),
         (["--ngpu=1", "JOINT"], "--ngpu 1: no GPU is usable here"),

@@ -31,7 +31,8 @@ from torchaudio.functional import resample
 
 from espnet_cbpc.compat.releases import has_ctc_window
 from espnet_cbpc.compat.transducer import support_transducers
-from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
+from espnet_cbpc.inference.decoded_utterance import Hypothesis
+from espnet_cbpc.inference.enh_speech2text import SHARES, EnhSpeech2Text
 from espnet_cbpc.utils.cli import UserError
 
 EXACT = {"ctc_window_margin": 0} if has_ctc_window() else {}  # ESPnet's search as ours
@@ -351,3 +352,48 @@ def test_from_pretrained_fetches_the_models(models, monkeypatch):
         ("a.zip", "asr", None),
         ("e", "enh", None),
     ]
+
+
+class Sure:
+    """Stands for a recogniser: its text is a number, and it is the surest of what it is told to."""
+
+    def __init__(self, model, levels):
+        self.model, self.levels, self.heard = model, levels, []
+
+    def __call__(self, speech, lengths):
+        self.heard.append(speech)
+        tried = len(self.heard) - 1
+        return [([Hypothesis(str(tried), ["a"], [2], level)], None) for level in self.levels[tried]]
+
+
+def test_the_recogniser_chooses_the_share_of_each_utterance(models, joint, monkeypatch):
+    model = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, observation_adding="auto")
+    # of three utterances the first is surest enhanced, the second mixed, the third noisy
+    recogniser = Sure(model, [[-1, -5, -5], [-5, -1, -5], [-5, -5, -1]])
+    monkeypatch.setattr(model, "recognise", recogniser)
+    waves = [speech(6000), speech(5000), speech(4000)]
+    padded = torch.nn.utils.rnn.pad_sequence(list(map(torch.from_numpy, waves)), batch_first=True)
+    found = model.batch(padded, [6000, 5000, 4000])
+    assert [one.text for one in found] == ["0", "1", "2"] and len(recogniser.heard) == len(SHARES)
+    enhanced = [one.enhanced for one in joint.batch(padded, [6000, 5000, 4000])]
+    for share, one, wave, alone in zip(SHARES, found, waves, enhanced):
+        np.testing.assert_allclose(one.enhanced, (1 - share) * alone + share * wave, atol=1e-6)
+
+
+def test_of_equally_sure_ones_the_enhanced_is_kept(models, monkeypatch):
+    model = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, observation_adding="auto")
+    monkeypatch.setattr(model, "recognise", Sure(model, [[-1], [-1], [-1]]))
+    assert model(speech(4000))[0] == "0"
+
+
+def test_confidence_is_a_mean_over_tokens_or_a_sum_over_equal_frames(models, joint):
+    long = Hypothesis("", ["a"] * 3, [2] * 3, -4.0)
+    assert joint.greedy and joint.confidence(long) == -4.0
+    attention = EnhSpeech2Text(**files(models, "enh_asr", "joint"), beam_size=1)
+    assert attention.confidence(long) == -1.0
+
+
+def test_without_an_se_model_there_is_nothing_to_choose(models, joint):
+    options = {**files(models, "enh_asr", "joint"), **GREEDY, "enhance": False}
+    model = EnhSpeech2Text(**options, observation_adding="auto")
+    assert model(speech(4000)) == EnhSpeech2Text(**options)(speech(4000))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+import torch
 import yaml
 from tiny_models import FS, GREEDY, files, speech
 
@@ -14,7 +15,7 @@ from espnet_cbpc.bin import transcribe
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.inference.decoded_utterance import Hypothesis, TokenTime
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
-from espnet_cbpc.inference.long_form import Cutter
+from espnet_cbpc.inference.long_form import FADE, Cutter
 from espnet_cbpc.inference.transcriber import Transcriber, text_of
 from espnet_cbpc.utils.cli import UserError
 
@@ -29,8 +30,8 @@ class Tones:
     def enhance(self, wave, lengths):
         return wave.clone()
 
-    def recognise(self, wave, lengths):
-        wave = wave[0].numpy()
+    def choose(self, heard, noisy, lengths):
+        wave = heard[0].numpy()
         loud = np.convolve(np.abs(wave), np.ones(80) / 80, "same") > 0.02
         edges = np.flatnonzero(np.diff(np.concatenate(([0], loud.astype(int), [0]))))
         words, times = [], []
@@ -39,7 +40,24 @@ class Tones:
             hertz = np.argmax(spectrum) * FS / 8192
             words.append(min(WORDS, key=lambda word: abs(WORDS[word] - hertz)))
             times.append(TokenTime(words[-1], start / FS, end / FS))
-        return [([Hypothesis(" ".join(words), words, [], 0.0)], times)]
+        return [(0.0, ([Hypothesis(" ".join(words), words, [], 0.0)], times))]
+
+
+class Chooser:
+    """Stands for a model whose SE leaves nothing, and that lets more through of every piece."""
+
+    enh_model = object()
+
+    def __init__(self):
+        self.shares = []
+
+    def enhance(self, wave, lengths):
+        return wave * 0.01
+
+    def choose(self, heard, noisy, lengths):
+        assert heard.shape == noisy.shape and torch.equal(heard, noisy * 0.01)
+        self.shares.append(0.25 * len(self.shares))
+        return [(self.shares[-1], ([Hypothesis("a", ["a"], [2], 0.0)], None))]
 
 
 def spoken(text, pause=0.25):
@@ -75,6 +93,21 @@ def test_long_recording_loses_and_repeats_no_word(tmp_path, tones):
     ends = [segment.end for segment in segments]
     assert [segment.start for segment in segments] == [0.0, *ends[:-1]]
     assert ends[-1] == pytest.approx(len(wave) / FS)
+
+
+def test_the_share_that_is_chosen_for_a_piece_is_heard_in_it_and_fades_over(tmp_path):
+    noisy = np.random.default_rng(0).uniform(0.4, 0.5, 10 * FS).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", noisy, FS, subtype="FLOAT")
+    model, written = Chooser(), []
+    segments = Transcriber(model, Cutter(FS, window=3.0, overlap=1.5))(
+        tmp_path / "a.wav", written.append
+    )
+    gain = np.concatenate(written) / noisy
+    assert len(model.shares) == len(segments) > 3
+    for segment, share in zip(segments, model.shares):
+        middle = round((segment.start + segment.end) / 2 * FS)
+        assert gain[middle] == pytest.approx(0.01 + 0.99 * share, abs=1e-4)
+    assert np.abs(np.diff(gain)).max() < 0.25 / (FADE * FS) * 1.1
 
 
 def test_pieces_are_recognised_as_files_of_their_own(tmp_path, models):
