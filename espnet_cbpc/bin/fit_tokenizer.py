@@ -9,23 +9,30 @@ import argparse
 import json
 import logging
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
+import torch
 
 from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.data.audio.audio_file import read_header
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table
 from espnet_cbpc.model.joint_config import asr_sampling_rate
+from espnet_cbpc.model.position_baseline import position_baseline
 from espnet_cbpc.tokenizer.cluster_quality import cluster_quality, label_reference_agreement
 from espnet_cbpc.tokenizer.feature_store import StoredFeatures, StoredFrames
 from espnet_cbpc.tokenizer.features import encoder_features
 from espnet_cbpc.tokenizer.frame_references import ctc_tokens, ctm_references
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
+from espnet_cbpc.tokenizer.label_positions import label_position_information
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, listed, run
 from espnet_cbpc.utils.files import atomic_write, read_yaml
 from espnet_cbpc.utils.progress import progress
+
+KEPT_FRAMES = 20_000  # of validation speech, to see what positions alone tell
+# Above it a warning: clusters of an encoder with absolute positional embeddings may be times.
+MANY_TIMES = 0.1
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -99,6 +106,7 @@ class Validation:
         tokens: of each utterance, the token of each frame by the ASR model's CTC, or None; empty
             without a CTC.
         inertia: mean squared distance of a frame to its centroid.
+        embeddings: (T, D) of some utterances, centred as the losses see them.
     """
 
     def __init__(self, wavs: Mapping[str, str]):
@@ -106,6 +114,7 @@ class Validation:
         self.labels: Dict[str, np.ndarray] = {}
         self.tokens: Dict[str, list] = {}
         self.inertia = 0.0
+        self.embeddings: List[torch.Tensor] = []
 
     def label(self, asr_model, tokenizer: KMeansTokenizer, fs: int, layer, batch_size: int) -> None:
         """Encode and label all utterances."""
@@ -119,11 +128,13 @@ class Validation:
                 )
 
         features = encoder_features(asr_model, self.wavs, fs, layer, batch_size, keep_tokens)
-        centroids, total, frames = tokenizer.centroids.numpy(), 0.0, 0
+        centroids, total, frames = tokenizer.centroids, 0.0, 0
         for utterance, h in progress(features, "label validation speech", len(self.wavs)):
-            q = tokenizer.label(h)
+            q, seen = tokenizer.label(h), tokenizer.seen(torch.from_numpy(h))
             self.labels[utterance] = q
-            total += float(np.square(h - centroids[q]).sum())
+            total += float((seen - centroids[q]).square().sum())
+            if frames < KEPT_FRAMES:
+                self.embeddings.append(seen - tokenizer.mean)
             frames += len(q)
         self.inertia = total / max(1, frames)
 
@@ -147,6 +158,10 @@ def report(
     from espnet_cbpc.tokenizer.cluster_plots import plot_quality  # slow to import
 
     quality = cluster_quality(clean.labels, noisy.labels, n_clusters, clean.inertia)
+    quality["positions"] = {
+        **label_position_information(clean.labels, n_clusters),
+        **position_baseline(clean.embeddings),
+    }
     references, counts = clean.references(alignment), None
     if references:
         quality["agreement"], counts = label_reference_agreement(
@@ -157,15 +172,23 @@ def report(
         json.dump(quality, f, indent=2, allow_nan=False)
     plot_quality(quality, counts, output_dir / "quality.png")
     stability, pnmi = quality["noise_stability"], quality.get("agreement", {}).get("pnmi")
+    times = quality["positions"]["share"]
     logging.info(
-        "%d clusters, %d dead, perplexity %.1f, %.2f frames a run%s%s",
+        "%d clusters, %d dead, perplexity %.1f, %.2f frames a run%s%s%s",
         n_clusters,
         quality["dead"],
         quality["perplexity"],
         quality["mean_run"],
         "" if stability is None else f", {100 * stability:.1f} % of labels kept in noise",
         "" if pnmi is None else f", PNMI {pnmi:.3f}",
+        "" if times is None else f", {100 * times:.1f} % of what labels say is the time",
     )
+    if times is not None and times > MANY_TIMES:
+        logging.warning(
+            "clusters are times: %.1f %% of what the labels say is the position in the utterance: "
+            "take the means of positions out (positions: 1500 in the tokenizer's configuration)",
+            100 * times,
+        )
 
 
 if __name__ == "__main__":

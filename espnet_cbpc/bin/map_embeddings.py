@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
+import torch
 
 from espnet_cbpc.data.audio.audio_file import read_audio, sampling_rate
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
@@ -72,7 +73,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     clean = FrameEncoder(layer, args.fs, device, **asr)
     fs = clean.fs
     waves = [tuple(read_audio(path, fs)[0] for path in paths) for paths in pairs.values()]
-    frames: Dict[str, np.ndarray] = {
+    of_each = {
         CLEAN: clean.frames([reference for _, reference in waves]),
         NOISY: clean.frames([noisy for noisy, _ in waves]),
     }
@@ -85,8 +86,12 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     )
     for name, files in progress(systems.items(), "encode"):
         encoder = FrameEncoder(layer, args.fs, device, **files)
-        frames[name] = encoder.frames([noisy for noisy, _ in waves])
-    labels = tokenizer.label(frames[CLEAN])
+        of_each[name] = encoder.frames([noisy for noisy, _ in waves])
+    labels = np.concatenate([tokenizer.label(h) for h in of_each[CLEAN]])
+    frames = {
+        name: np.concatenate([tokenizer.seen(torch.from_numpy(h)).numpy() for h in found])
+        for name, found in of_each.items()
+    }
     where = "the encoder's output" if layer is None else f"encoder block {layer}"
     source = (
         f"{len(labels)} frames of {len(pairs)} utterances of {Path(args.data_dir).name}, {where}"

@@ -1,6 +1,6 @@
 """Encoder frames of what a system hears."""
 
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -33,14 +33,14 @@ class FrameEncoder:
         return self.system.fs
 
     @torch.no_grad()
-    def frames(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+    def frames(self, waves: Sequence[np.ndarray]) -> List[np.ndarray]:
         """Enhance and encode utterances, one at a time: padding would alter the frames.
 
         Args:
             waves: (N,) float32 samples of each.
 
         Returns:
-            (T, D) float32, the frames of all utterances in their order.
+            (T, D) float32, the frames of each.
         """
         system, frames = self.system, []
         for wave in waves:
@@ -52,4 +52,4 @@ class FrameEncoder:
             with tap_encoder(system.s2t_model, [self.layer]) as output:
                 system.s2t_model.encode(speech, lengths.to(speech.device))
             frames.append(output.frames[self.layer][0, : int(output.lengths[0])].cpu().numpy())
-        return np.concatenate(frames)
+        return frames

@@ -47,6 +47,17 @@ def quality_table(quality: Quality) -> Table:
         ("labels kept in noise (%)", percent(quality.get("noise_stability"))),
         ("mean squared distance to the centroid", _number(quality.get("inertia_per_frame"), 2)),
     ]
+    positions = quality.get("positions") or {}
+    if positions:
+        rows += [
+            ("mutual information of label and position in the utterance, over the entropy of the "
+             "labels", _number(positions.get("share"), 3)),
+            ("infoNCE of a model that knows the position alone (by chance)",
+             f"{_number(positions.get('infonce'), 2)} "
+             f"({_number(positions.get('infonce_chance'), 2)})"),
+            ("feature matching of such a model (1 by chance)",
+             _number(positions.get("feature_matching"), 2)),
+        ]  # fmt: skip
     if agreement:
         rows += [
             ("symbol purity (%): each cluster read as its most frequent symbol",

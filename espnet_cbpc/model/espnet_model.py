@@ -19,6 +19,7 @@ from espnet_cbpc.model.teacher import Teacher
 from espnet_cbpc.model.training_batch import TrainingBatch
 from espnet_cbpc.model.within_cluster_norm import WithinClusterNorm
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
+from espnet_cbpc.tokenizer.position_means import PositionMeans
 from espnet_cbpc.utils.cli import UserError
 
 UPDATES = ("joint", "enh", "asr")
@@ -76,7 +77,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             of the tokenizer. The pseudo-labels are the same for all.
         center: subtract the mean of the tokenizer's clusters from both embeddings first, of other
             layers than its own the mean of the batch's clean frames. Encoder outputs share a large
-            common part: without this, all cosines are near 1.
+            common part: without this, all cosines are near 1. Where the tokenizer takes the means
+            of positions out, they are taken out of all layers (see :class:`.PositionMeans`).
         within_cluster_norm: shrinkage of :class:`.within_cluster_norm.WithinClusterNorm`, by which
             the embeddings of the tokenizer's layer are scaled; None: they are left as they are.
         projection_dim: size of a linear projection of both embeddings; None: no projection.
@@ -100,6 +102,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         "tokenizer.",
         "teacher.",
         "within_cluster_norm.",
+        "position_means.",
         "projection.",
         "trained_batches",
     )
@@ -158,6 +161,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             self.teacher = Teacher(s2t_model, "student" if update == "enh" else teacher, ema_decay)
         if self.criterions:
             self.tokenizer = tokenizer
+            self.position_means = self._position_means()
             if within_cluster_norm is not None:
                 self.within_cluster_norm = WithinClusterNorm(
                     tokenizer.feature_dim, within_cluster_norm
@@ -221,6 +225,13 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         stats = {**asr_stats, **stats, **contrast_stats, "loss": loss.detach()}
         self._first_batch = False
         return force_gatherable((loss, stats, len(batch.category)), loss.device)
+
+    def _position_means(self) -> torch.nn.ModuleDict:
+        """Return means by position of the other layers than the tokenizer's, where it has its own."""
+        own = getattr(self.tokenizer, "positions", None)
+        others = [x for x in self.loss_layers if x != self.layer] if own is not None else []
+        size = self.tokenizer.feature_dim
+        return torch.nn.ModuleDict({str(x): PositionMeans(size, len(own.sums)) for x in others})
 
     @property
     def needs_text(self) -> bool:
@@ -365,6 +376,13 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         """
         h, centroids = encoded.frames[layer], self.tokenizer.centroids
         c = h.detach() if target is None else target.frames[layer]  # or nothing looks at it
+        if layer == self.layer:
+            h, c = self.tokenizer.seen(h), self.tokenizer.seen(c)
+        elif str(layer) in self.position_means:
+            means = self.position_means[str(layer)]
+            if self.training:
+                follow_positions(means, c, labels >= 0, ranks)
+            h, c = means(h), means(c)
         if self.center:
             own = layer == self.layer
             mean = self.tokenizer.mean if own else mean_frame(c, labels >= 0, ranks)
@@ -468,6 +486,17 @@ def mean_frame(frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks) -> torch
     kept = frames.detach()[valid].float()
     total = ranks.total(torch.cat([kept.sum(0), kept.new_tensor([float(len(kept))])]))
     return total[:-1] / total[-1].clamp(min=1.0)
+
+
+def follow_positions(
+    means: PositionMeans, frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks
+) -> None:
+    """Let means by position take in the ``valid`` (B, T) of ``frames`` (B, T, D), of all processes."""
+    length = len(means.sums)  # the same on all processes, whose batches differ in length
+    kept = F.pad(valid, (0, max(0, length - valid.shape[1])))[:, :length]
+    sums = (frames.detach().float() * valid[..., None]).sum(0)
+    sums = F.pad(sums, (0, 0, 0, max(0, length - len(sums))))[:length]
+    means.add(ranks.total(sums), ranks.total(kept.sum(0).float()))
 
 
 def shuffled(labels: torch.Tensor) -> torch.Tensor:

@@ -33,6 +33,10 @@ class AbsAcousticTokenizer(torch.nn.Module, ABC):
         """The mean of the clusters, (D,)."""
         raise NotImplementedError
 
+    def seen(self, h: torch.Tensor) -> torch.Tensor:
+        """Return (..., T, D) frames, from the start of each utterance, as they are labelled."""
+        return h
+
     @abstractmethod
     def forward(self, h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Label frames.

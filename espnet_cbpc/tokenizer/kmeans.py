@@ -9,7 +9,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from espnet_cbpc.tokenizer.abs_acoustic_tokenizer import AbsAcousticTokenizer
-from espnet_cbpc.tokenizer.clustering import MiniBatchKMeans, cluster_sample, reservoir_sample
+from espnet_cbpc.tokenizer.clustering import (
+    MiniBatchKMeans,
+    checked,
+    cluster_sample,
+    reservoir_sample,
+)
+from espnet_cbpc.tokenizer.position_means import PositionMeans, WithoutPositions
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, atomic_write
 
@@ -26,11 +32,14 @@ class KMeansTokenizer(AbsAcousticTokenizer):
     Args:
         n_clusters: number of labels, K.
         feature_dim: number of dimensions of a frame, D.
+        positions: of how many positions in an utterance the mean frame is taken out first, see
+            :class:`.PositionMeans`; 0: of none.
     """
 
-    def __init__(self, n_clusters: int = 100, feature_dim: int = 256):
+    def __init__(self, n_clusters: int = 100, feature_dim: int = 256, positions: int = 0):
         super().__init__()
         self.register_buffer("centroids", torch.zeros(n_clusters, feature_dim))
+        self.positions = PositionMeans(feature_dim, positions) if positions else None
 
     @property
     def n_clusters(self) -> int:
@@ -45,7 +54,8 @@ class KMeansTokenizer(AbsAcousticTokenizer):
     @property
     def sizes(self) -> Dict[str, int]:
         """Keyword arguments that build an empty tokenizer of the same size."""
-        return {"n_clusters": self.n_clusters, "feature_dim": self.feature_dim}
+        sizes = {"n_clusters": self.n_clusters, "feature_dim": self.feature_dim}
+        return {**sizes, "positions": len(self.positions.sums)} if self.positions else sizes
 
     @property
     def fitted(self) -> bool:
@@ -56,6 +66,10 @@ class KMeansTokenizer(AbsAcousticTokenizer):
     def mean(self) -> torch.Tensor:
         """The mean of the centroids, each counting once, (D,)."""
         return self.centroids.mean(0)
+
+    def seen(self, h: torch.Tensor) -> torch.Tensor:
+        """Return (..., T, D) frames as they are compared with the centroids."""
+        return h if self.positions is None else self.positions(h)
 
     @torch.no_grad()
     def forward(self, h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -71,7 +85,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         with torch.autocast(h.device.type, enabled=False):
             # argmin |h - c|^2 = argmax h.c - |c|^2 / 2: a matrix product, no (B, T, K, D) array
             centroids = self.centroids.float()
-            scores = h.float() @ centroids.T - centroids.square().sum(1) / 2  # (B, T, K)
+            scores = self.seen(h.float()) @ centroids.T - centroids.square().sum(1) / 2  # (B, T, K)
         times = torch.arange(h.shape[1], device=h.device)
         padding = times >= lengths.to(h.device)[:, None]
         return scores.argmax(2).masked_fill(padding, -1)
@@ -107,6 +121,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         batch_frames: int = 10_000,
         backend: Optional[str] = None,
         device: str = "cpu",
+        positions: int = 0,
     ) -> "KMeansTokenizer":
         """Fit on a stream of features in bounded memory.
 
@@ -127,9 +142,11 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             backend: ``sklearn``, ``faiss`` or ``torch`` for the clusters of the sample. None:
                 scikit-learn on a CPU, torch on a GPU.
             device: where the passes work, and the backend where it can.
+            positions: of how many positions the mean frame is taken out first, found by a pass of
+                its own.
 
         Raises:
-            UserError: an option out of range, no more frames than clusters, frames of unequal
+            UserError: an option out of range, positions of a stream that cannot start anew, no more frames than clusters, frames of unequal
                 dimension, or non-finite.
         """
         size = sample_size(n_clusters) if max_frames is None else max_frames
@@ -138,6 +155,13 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         _check_at_least("n_init", n_init, 1)
         _check_at_least("passes", passes, 0)
         _check_at_least("batch_frames", batch_frames, 1)
+        _check_at_least("positions", positions, 0)
+        means = None
+        if positions:
+            if iter(features) is features:
+                raise UserError("positions: the features must be iterable again: give a list")
+            means = PositionMeans.of(checked(features), positions)
+            features = WithoutPositions(features, means)
         rng = np.random.default_rng(seed)
         sample, seen = reservoir_sample(features, size, rng)
         if seen < n_clusters:
@@ -156,11 +180,13 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             centroids = kmeans.centroids.cpu().numpy()
         tokenizer = cls(*centroids.shape)
         tokenizer.centroids.copy_(torch.from_numpy(centroids))
+        tokenizer.positions = means
         return tokenizer
 
     def save(self, path: PathLike) -> None:
-        """Write the centroids to a safetensors file."""
-        blob = save({"centroids": self.centroids.contiguous()}, {"tokenizer": "kmeans"})
+        """Write all buffers to a safetensors file."""
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        blob = save(tensors, {"tokenizer": "kmeans"})
         with atomic_write(path, "wb") as f:
             f.write(blob)
 
@@ -180,11 +206,12 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             with safe_open(path, framework="pt") as f:
                 if (f.metadata() or {}).get("tokenizer") != "kmeans":
                     raise UserError(f"{path}: not a K-means tokenizer made by this package")
-                centroids = f.get_tensor("centroids")
+                tensors = {name: f.get_tensor(name) for name in f.keys()}
         except SafetensorError as e:
             raise UserError(f"{path}: not a readable safetensors file ({e}): fit it again") from e
-        tokenizer = cls(*centroids.shape)
-        tokenizer.centroids.copy_(centroids)
+        positions = len(tensors["positions.counts"]) if "positions.counts" in tensors else 0
+        tokenizer = cls(*tensors["centroids"].shape, positions)
+        tokenizer.load_state_dict(tensors)
         return tokenizer
 
 

@@ -429,3 +429,32 @@ def test_half_precision_autocast_gives_a_finite_loss(tiny_model, tiny_batch):
 def test_bad_options_are_named(tiny_model, tiny_batch, changes, error, message):
     with pytest.raises(error, match=message):
         tiny_model(**changes)(**tiny_batch())
+
+
+def test_positions_are_taken_out_of_all_layers_where_the_tokenizer_does(tiny_model, tiny_batch):
+    conf = {"loss_layers": [1, None]}
+    sizes = {"n_clusters": 6, "feature_dim": 16, "positions": 50}
+    plain = tiny_model(joint_conf=conf)
+    assert not plain.position_means and plain.tokenizer.positions is None
+    sizes["feature_dim"] = plain.tokenizer.feature_dim
+    model = tiny_model(joint_conf=conf, tokenizer_conf=sizes)
+    assert list(model.position_means) == ["1"]
+    batch = tiny_batch()
+    model.eval()(**batch)
+    assert not model.position_means["1"].counts.any()  # only training follows
+    model.train()(**batch)
+    counts = model.position_means["1"].counts
+    assert counts[0] == 3 and counts.sum() > 0
+    made = TrainingBatch.of(batch["speech"], batch["speech_lengths"], batch, channel=0)
+    model.eval()
+    _, _, encoded = model.recognition_loss(batch["speech"], made)
+    target = model.encode_clean(made)
+    labels = model.tokenizer(target.frames[None], target.lengths)
+    h, c, _ = model.comparable(1, encoded, target, labels, Ranks(3, torch.device("cpu")))
+    gone = model.position_means["1"].deviations[: h.shape[1]]
+    without = encoded.frames[1] - gone
+    torch.testing.assert_close(h - c, without - (target.frames[1] - gone))
+    own, _, _ = model.comparable(None, encoded, target, labels, Ranks(3, torch.device("cpu")))
+    torch.testing.assert_close(
+        own, model.tokenizer.positions(encoded.frames[None]) - model.tokenizer.mean
+    )
