@@ -227,6 +227,8 @@ def _check(options: RecipeOptions) -> None:
         if not getattr(options, name):
             raise UserError(f"--{name} is not given")
     for name in FILES:
+        if name == "asr_config" and options.asr_model:
+            continue
         files = getattr(options, name)
         for file in files if isinstance(files, tuple) else [files]:
             if file and not Path(file).is_file():

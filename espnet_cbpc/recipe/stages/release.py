@@ -62,7 +62,8 @@ def _seeds(recipe: Recipe) -> str:
     o = recipe.options
     if o.train_seeds != (None,):
         return " ".join(map(str, o.train_seeds))
-    configs = [read_yaml(path) for path in (o.asr_config, o.enh_config)]
+    trained = [o.enh_config] if o.asr_model else [o.asr_config, o.enh_config]
+    configs = [read_yaml(path) for path in trained]
     configs += [system.config for system in recipe.layout.systems]
     return ",".join(sorted({str(config["seed"]) for config in configs if "seed" in config}))
 
