@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.recipe.stage_names import STAGES, stage_number
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, NORMALIZERS, check_normalizer
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
 
@@ -134,6 +135,9 @@ class RecipeOptions:
     observation_adding: str = _scoring(
         "", "with it, a further system: SE whose output has this share of its input added"
     )
+    text_normalizer: str = _scoring(
+        NONE, f"how references and recognised texts are compared: {' or '.join(NORMALIZERS)}"
+    )
     inference_lm: str = _scoring("valid.loss.ave.pth", "checkpoint of the language model")
     inference_tag: str = _scoring("", "name of the results' folders; empty: from inference_config")
     data_note: str = _scoring(
@@ -246,6 +250,7 @@ def _check(options: RecipeOptions) -> None:
         raise UserError(
             "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
         )
+    check_normalizer(options.text_normalizer)
     if options.results and not options.results.endswith(".md"):
         raise UserError(
             f"--results {options.results}: name a Markdown file, such as {options.expdir}/dev.md"

@@ -17,6 +17,7 @@ exec ./enh_asr_cbpc.sh \
     --dynamic_mixing_conf conf/dynamic_mixing.yaml \
     --enh_asr_config conf/train_enh_for_frozen_asr.yaml \
     --inference_config ../../../conf/decode_whisper.yaml \
+    --text_normalizer whisper_en \
     --block text \
     --data_note "read sentences in Hu's 100 Nonspeech Sounds, 16 kHz" \
     "$@"
