@@ -46,6 +46,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         args.noisy_scores or outdir / "noisy_scores",
         args.measures,
         args.nj,
+        args.text_normalizer,
     )
     write_report(**options, noisy_scores=noisy_scores, output=outdir / "RESULTS.md")
     print(f"wrote {outdir / 'RESULTS.md'}")

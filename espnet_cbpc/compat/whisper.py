@@ -5,7 +5,6 @@ tokenizer ask for what ``openai-whisper`` had up to 20230308. Here the sizes sta
 configuration, so that a model is built from that and its checkpoint alone.
 """
 
-from types import ModuleType
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import torch
@@ -21,30 +20,13 @@ from espnet2.train import preprocessor
 
 from espnet_cbpc.compat.option_names import WHISPER_RATE
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.whisper_package import whisper_package
 
 PROVEN_ON = ("202511", "202611")
 
 ENGLISH, MULTILINGUAL = "whisper_en", "whisper_multilingual"  # ESPnet's names of the tokenizers
 # Tokens of the models that there are: of English, of 99 languages, and of 100 (large-v3).
 VOCABULARIES = {51864: ENGLISH, 51865: MULTILINGUAL, 51866: MULTILINGUAL}
-
-
-def whisper_package() -> ModuleType:
-    """Return the module ``whisper``.
-
-    Raises:
-        UserError: ``openai-whisper`` is not installed, or too old.
-    """
-    try:
-        import whisper.decoding  # slow to import, and an extra
-        import whisper.tokenizer
-    except ImportError as e:  # also where another package has the name
-        raise UserError(
-            f"Whisper needs the package openai-whisper ({e}): pip install 'espnet-cbpc[whisper]'"
-        ) from e
-    if not hasattr(whisper.tokenizer, "get_encoding"):
-        raise UserError("openai-whisper is too old: pip install -U 'espnet-cbpc[whisper]'")
-    return whisper
 
 
 class WhisperEncoder(OpenAIWhisperEncoder):

@@ -5,12 +5,8 @@ from typing import Any, List, Sequence, Tuple
 
 import torch
 
-from espnet_cbpc.compat.whisper import (
-    VOCABULARIES,
-    WhisperDecoder,
-    WhisperEncoder,
-    whisper_package,
-)
+from espnet_cbpc.compat.whisper import VOCABULARIES, WhisperDecoder, WhisperEncoder
+from espnet_cbpc.utils.whisper_package import whisper_package
 
 PROVEN_ON = ("202511", "202611")
 

@@ -8,6 +8,7 @@ from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.table import Table
 from espnet_cbpc.scoring.statistics.utterance_scores import Scores, TextErrors, read_hypotheses
 from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, normalized
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,11 @@ class DecodedSet:
 
     @classmethod
     def read(
-        cls, directory: Path, systems: Mapping[str, Sequence[Path]], tables: Sequence[str]
+        cls,
+        directory: Path,
+        systems: Mapping[str, Sequence[Path]],
+        tables: Sequence[str],
+        text_normalizer: str = NONE,
     ) -> "DecodedSet":
         """Read a set.
 
@@ -42,14 +47,17 @@ class DecodedSet:
             directory: formatted data directory with ``text``.
             systems: system to its inference folders, one a training seed.
             tables: names of ``utt2*`` tables to read where they are there.
+            text_normalizer: that of the results.
 
         Raises:
             UserError: a file is missing or malformed, or utterances differ.
         """
-        ref = read_table(directory / "text")
+        ref = normalized(read_table(directory / "text"), text_normalizer)
         hyp, counts, scores = {}, {}, {}
         for system, folders in systems.items():
-            found = TextErrors.count(ref, read_hypotheses(folders, directory.name, ref))
+            read = read_hypotheses(folders, directory.name, ref)
+            texts = [normalized(of_seed, text_normalizer) for of_seed in read]
+            found = TextErrors.count(ref, texts)
             sums = (sum(of_seeds, ErrorCounts()) for of_seeds in zip(*found.counts))
             hyp[system], counts[system] = found.hyp[0], dict(zip(ref, sums))
             scores[system] = found.scores

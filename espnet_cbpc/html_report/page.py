@@ -17,6 +17,7 @@ from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import ByProperty, from_results
 from espnet_cbpc.scoring.report.results import Results, read_results
 from espnet_cbpc.scoring.report.wording import origin_note
+from espnet_cbpc.scoring.wer.text_normalizer import NONE
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
@@ -66,7 +67,9 @@ def write_page(
     utt2 = list(dict.fromkeys([*found["breakdowns"], *breakdowns]))
     block = found["bootstrap"]["block"]
     utt2s = utt2 if block is None else [*utt2, block]
-    sets = [DecodedSet.read(Path(data_root) / s, systems, utt2s) for s in found["sets"]]
+    normalizer = found.get("text_normalizer", NONE)
+    folders = (Path(data_root) / name for name in found["sets"])
+    sets = [DecodedSet.read(folder, systems, utt2s, normalizer) for folder in folders]
     focus = list(systems)[-1]
     worst, best = worst_and_best(sets, focus, rows)
     chosen = choose(sets, focus, seed) if examples else []

@@ -13,12 +13,12 @@ from espnet_cbpc.compat.whisper import (
     VOCABULARIES,
     WhisperTokenIDConverter,
     number_of_languages,
-    whisper_package,
 )
 from espnet_cbpc.model_zoo.decoding_config import PACKED
 from espnet_cbpc.model_zoo.whisper_name import PREFIX, TASKS, WhisperName
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import write_yaml
+from espnet_cbpc.utils.whisper_package import whisper_package
 
 GREEDY = {"beam_size": 1, "ctc_weight": 0.0}  # Whisper's own default
 

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.recipe.stage_names import STAGES, stage_number
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, NORMALIZERS, check_normalizer
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import read_yaml
 
@@ -148,6 +149,9 @@ class RecipeOptions:
     observation_adding_to: Tuple[str, ...] = _scoring(
         ("cascade", "enhanced"), "which systems get them: cascade, enhanced, joint"
     )
+    text_normalizer: str = _scoring(
+        NONE, f"how references and recognised texts are compared: {' or '.join(NORMALIZERS)}"
+    )
     inference_lm: str = _scoring("valid.loss.ave.pth", "checkpoint of the language model")
     inference_tag: str = _scoring("", "name of the results' folders; empty: from inference_config")
     data_note: str = _scoring(
@@ -241,6 +245,8 @@ def _check(options: RecipeOptions) -> None:
         if not getattr(options, name):
             raise UserError(f"--{name} is not given")
     for name in FILES:
+        if name == "asr_config" and options.asr_model:
+            continue
         files = getattr(options, name)
         for file in files if isinstance(files, tuple) else [files]:
             if file and not Path(file).is_file():
@@ -259,6 +265,7 @@ def _check(options: RecipeOptions) -> None:
             "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
         )
     _check_enhancement(options)
+    check_normalizer(options.text_normalizer)
     if options.results and not options.results.endswith(".md"):
         raise UserError(
             f"--results {options.results}: name a Markdown file, such as {options.expdir}/dev.md"

@@ -3,6 +3,8 @@
 The stages that follow are the same for all recipes: see test_mini_synth_recipe.py.
 """
 
+import re
+
 import chime4_tree
 import librispeech_tree
 import numpy as np
@@ -10,10 +12,12 @@ import pytest
 import soundfile
 import vctk_tree
 from recipe_runs import run
+from whisper_models import random_whisper
 
 from espnet_cbpc.data.audio.audio_file import read_audio
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
 
+CORPORA_OF_ARCTIC = ("KATHLEEN", "ORDERS", "LJSPEECH", "NONSPEECH")
 FORMATTED = ("--stop_stage", "4", "--nj", "1")
 
 
@@ -115,3 +119,30 @@ def test_vctk_trains_on_16_khz(vctk, joint_batch):
 def test_vctk_tests_as_the_benchmark_asks_for(vctk):
     snrs = read_table(vctk / "dump" / "raw" / "test" / "utt2snr")
     assert set(snrs.values()) == {"2.5", "7.5", "12.5", "17.5"} and len(snrs) == 12
+
+
+@pytest.mark.slow
+def test_arctic_adapts_se_to_a_brought_recogniser(tree, shared_data, tmp_path):
+    """The shortest sentences, and a random Whisper; dev_newspk has no text."""
+    random_whisper(tmp_path / "whisper.pt")
+    folder = tree / "egs2" / "arctic_noisy" / "enh_asr_cbpc1"
+    few = "--max_epoch 1 --num_iters_per_epoch 1"
+    config = folder / "conf" / "tokenizer_kmeans.yaml"
+    config.write_text(config.read_text().replace("n_clusters: 200", "n_clusters: 10"))
+    done = run(
+        folder,
+        *("--asr_model", str(tmp_path / "whisper.pt"), "--test_sets", "dev dev_newspk"),
+        *("--local_data_opts", "--num_dev 30 --num_test 1", "--max_wav_duration", "1.8"),
+        *("--enh_args", few, "--enh_asr_args", few, "--nj", "1", "--inference_nj", "1"),
+        *("--ngpu", "0", "--quality_sets", "none", "--stop_stage", "joint"),
+        **{name: str(shared_data / name.lower()) for name in CORPORA_OF_ARCTIC},
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    train = DataDir.read(folder / "dump" / "raw" / "train", require_text=False)
+    assert set(train.categories.values()) == {"CLEAN"} and "text" not in train.tables
+    (log,) = folder.glob("exp/enh_asr_*/train.log")
+    results = re.search(r"epoch results: \[train\](.*)\[valid\]", log.read_text())[1]
+    means = dict(re.findall(r"(\w+)=([-\d.e+]+)", results))
+    assert float(means["num_simu"]) > float(means["num_clean"])  # mixed in training
+    assert np.isfinite([float(means[f"loss_{name}"]) for name in ("enh", "cbpc", "infonce")]).all()
+    assert "loss_asr" not in means

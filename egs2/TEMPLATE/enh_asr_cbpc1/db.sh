@@ -6,6 +6,12 @@
 export FSDD="${FSDD:-}"
 # "100 Nonspeech Sounds" of G. Hu: the folder of n1.wav to n100.wav
 export NONSPEECH="${NONSPEECH:-}"
+# Arctic sentences read by Kathleen: the folder of arctic_*, or the repository with data/
+export KATHLEEN="${KATHLEEN:-}"
+# Picovoice's speech-to-intent benchmark: the folder of its clean speech, or the repository
+export ORDERS="${ORDERS:-}"
+# LJSpeech-1.1: the folder of metadata.csv and wavs/, or the one around it
+export LJSPEECH="${LJSPEECH:-}"
 
 # LibriSpeech (SLR12): the folder of dev-clean, test-clean and train-*, or the one around it
 export LIBRISPEECH="${LIBRISPEECH:-}"

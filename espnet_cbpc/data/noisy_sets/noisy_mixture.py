@@ -31,7 +31,7 @@ class Mixture:
         fs: sampling rate of the result in Hz.
         recordings: file names of the recordings that are joined, in order.
         silences: samples of silence between them, one fewer than there are recordings.
-        peak: largest magnitude of the joined speech before mixing.
+        peak: largest magnitude of the joined speech before mixing; None keeps the level it has.
         noise: file name of the noise, whose first channel is taken; None leaves the speech clean.
         segment: first sample and end of the part of the noise file that may be used, at the rate of
             the file.
@@ -46,17 +46,17 @@ class Mixture:
     fs: int
     recordings: Tuple[str, ...]
     silences: Tuple[int, ...]
-    peak: float
+    peak: Optional[float]
     noise: Optional[str] = None
     segment: Optional[Tuple[int, int]] = None
     offset: int = 0
     snr: Optional[float] = None
 
     @classmethod
-    def of(cls, recording: Recording, fs: int) -> "Mixture":
-        """Return one recording by itself, at the peak that all sets have before mixing."""
+    def of(cls, recording: Recording, fs: int, peak: Optional[float] = PEAK) -> "Mixture":
+        """Return one recording by itself, by default at the peak of most sets before mixing."""
         r = recording
-        return cls(r.id, r.speaker, r.text, fs, (r.file,), (), PEAK)
+        return cls(r.id, r.speaker, r.text, fs, (r.file,), (), peak)
 
 
 def noise_name(path: PathLike) -> str:
@@ -107,7 +107,7 @@ def _parse(line: str, where: str) -> Mixture:
 def rebuild(line: Union[Mixture, str], speech_dir: PathLike, noise_dir: PathLike) -> Signals:
     """Make the signals of one mixture.
 
-    Joined speech is normalised to its peak, mixed by :func:`mix_at_snr`, and rounded to 16 bits.
+    Joined speech is brought to its peak, mixed by :func:`mix_at_snr`, and rounded to 16 bits.
 
     Args:
         line: a mixture, or its line in the manifest.
@@ -144,6 +144,8 @@ def _join(mixture: Mixture, speech_dir: Path) -> np.ndarray:
     loudest = np.abs(speech).max(initial=0.0)
     if loudest == 0:
         raise AudioError(SILENT, ", ".join(mixture.recordings))
+    if mixture.peak is None:
+        return speech
     return speech * np.float32(mixture.peak / loudest)
 
 

@@ -13,6 +13,7 @@ from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Decoded, Experiment
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.step import Step
+from espnet_cbpc.scoring.wer.text_normalizer import NONE
 from espnet_cbpc.utils.files import read_yaml
 
 
@@ -106,16 +107,24 @@ def scoring(recipe: Recipe) -> List[Step]:
 def _errors(recipe: Recipe, name: str, out: Path) -> Step:
     data = recipe.layout.raw / name
     files = {"ref": data / "text", "hyp": out / "text", "utt2spk": data / "utt2spk"}
+    texts = normalizer_argument(recipe)
 
     def run(jobs, steps):
         from espnet_cbpc.scoring.wer.score_wer import score_asr  # slow to import
 
-        for kind, total in score_asr(**files, outdir=out).items():
+        for kind, total in score_asr(**files, outdir=out, **texts).items():
             rate, errors, words = 100 * total.rate, total.errors, total.words
             print(f"{out}: {kind.upper()} {rate:.1f} % ({errors} errors in {words})")
 
-    inputs = {**{kind: File(path) for kind, path in files.items()}, "espnet_cbpc": __version__}
+    inputs = {kind: File(path) for kind, path in files.items()}
+    inputs.update(espnet_cbpc=__version__, **texts)
     return Step("score_asr", inputs, (out / "score_wer", out / "score_cer"), run)
+
+
+def normalizer_argument(recipe: Recipe) -> Dict[str, str]:
+    """Return the argument that names the normaliser; none without one, as in earlier records."""
+    name = recipe.options.text_normalizer
+    return {} if name == NONE else {"text_normalizer": name}
 
 
 def _quality(recipe: Recipe, name: str, scp: Path, out: Path, inputs: Mapping) -> Step:

@@ -7,7 +7,7 @@ from espnet_cbpc import __version__
 from espnet_cbpc.recipe.inputs import Data, File, Files
 from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.recipe import Recipe
-from espnet_cbpc.recipe.stages.evaluation import score_inputs
+from espnet_cbpc.recipe.stages.evaluation import normalizer_argument, score_inputs
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
@@ -62,7 +62,8 @@ def _seeds(recipe: Recipe) -> str:
     o = recipe.options
     if o.train_seeds != (None,):
         return " ".join(map(str, o.train_seeds))
-    configs = [read_yaml(path) for path in (o.asr_config, o.enh_config)]
+    trained = [o.enh_config] if o.asr_model else [o.asr_config, o.enh_config]
+    configs = [read_yaml(path) for path in trained]
     configs += [system.config for system in recipe.layout.systems]
     return ",".join(sorted({str(config["seed"]) for config in configs if "seed" in config}))
 
@@ -77,6 +78,7 @@ def _tables(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
         "compare_with": compared_with(recipe),
         "seed": o.seed,
         "header": {"data": layout.data_note, "seeds of the trainings": _seeds(recipe)},
+        **normalizer_argument(recipe),
     }
     noisy = None if o.quality_sets == ("none",) else layout.noisy_scores
     systems = {label: list(map(str, found)) for label, found in folders.items()}

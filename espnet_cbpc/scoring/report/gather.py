@@ -31,6 +31,7 @@ from espnet_cbpc.scoring.statistics.utterance_scores import (
     read_hypotheses,
     read_quality,
 )
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, normalized
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import atomic_write
 
@@ -51,6 +52,7 @@ def write_report(
     compare_with: Optional[Sequence[str]] = None,
     resamples: int = 1000,
     notes: Optional[PathLike] = None,
+    text_normalizer: str = NONE,
 ) -> Results:
     """Write a Markdown report, and the numbers that it is made from beside it; return these.
 
@@ -71,6 +73,8 @@ def write_report(
         compare_with: systems that all others are tested against; None: the first.
         resamples: draws of the bootstrap.
         notes: Markdown file to end the report with.
+        text_normalizer: of references and hypotheses, see
+            :func:`espnet_cbpc.scoring.wer.text_normalizer.normalized`.
 
     Raises:
         UserError: a file is missing or malformed, utterances differ, systems cannot be compared, or
@@ -102,9 +106,12 @@ def write_report(
         "quality": {},
         "tests": [],
     }
+    if text_normalizer != NONE:
+        report["text_normalizer"] = text_normalizer
     for set_name in sets:
         split = read_split(data_root, set_name, tables, block)
-        report["tests"] += _rates(report, folders, split, pairs, how)
+        split = split._replace(ref=normalized(split.ref, text_normalizer))
+        report["tests"] += _rates(report, folders, split, pairs, how, text_normalizer)
         report["tests"] += _quality(report, {**noisy, **folders}, split, pairs, how)
     if noisy_scores is not None and not any(NOISY in s for s in report["quality"].values()):
         raise UserError(
@@ -122,14 +129,16 @@ def _rates(
     split: Split,
     pairs: Sequence[Pair],
     how: Resampling,
+    text_normalizer: str,
 ) -> List[Test]:
     """Put the error rates on a set into the report, and return their tests."""
     hyps, tests = {}, []
     for system, given in folders.items():
         try:
-            hyps[system] = read_hypotheses(given, split.name, split.ref)
+            found = read_hypotheses(given, split.name, split.ref)
         except UserError as e:
             raise UserError(f"{system} on {split.name}: {e}") from e
+        hyps[system] = [normalized(of_seed, text_normalizer) for of_seed in found]
     for rate, unit in RATES.items():
         read = {system: TextErrors.count(split.ref, hyp, unit) for system, hyp in hyps.items()}
         for system, result in rate_results(read, split, how).items():

@@ -6,7 +6,7 @@ from typing import List, Optional, Union
 from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import from_results
 from espnet_cbpc.scoring.report.results import Results, read_results
-from espnet_cbpc.scoring.report.wording import origin_note
+from espnet_cbpc.scoring.report.wording import origin_note, text_note
 
 
 def render(results: Results) -> str:
@@ -40,7 +40,8 @@ def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
     """
     found = read_results(results, [] if system is None else [system])
     where = ", ".join(f"{key}: {value}" for key, value in found["header"].items())
-    return f"{system_scores(found, system or found['systems'][-1])}\n\n{where}"
+    parts = [system_scores(found, system or found["systems"][-1]), where, *text_note(found)]
+    return "\n\n".join(parts)
 
 
 def _by_property(results: Results) -> List[str]:

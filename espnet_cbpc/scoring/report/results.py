@@ -110,7 +110,11 @@ class Bootstrap(TypedDict):
     block: Optional[str]  # table whose values tell which utterances depend on one another
 
 
-class Results(TypedDict):
+class _Normalized(TypedDict, total=False):
+    text_normalizer: str  # what all texts went through; as they are without it
+
+
+class Results(_Normalized):
     """All of it; of ``wer`` and ``cer`` the keys are system and set, of ``quality`` set and system.
 
     ``quality`` has neither sets nor systems without scores, and may have the unprocessed speech

@@ -8,7 +8,8 @@ from typing import Callable, Iterable, List, Optional, Sequence
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.scoring.quality.set_quality import score_enh
 from espnet_cbpc.scoring.statistics.utterance_scores import PathLike
-from espnet_cbpc.scoring.wer.score_wer import score_asr
+from espnet_cbpc.scoring.wer.score_wer import normalizer_of, score_asr
+from espnet_cbpc.scoring.wer.text_normalizer import NONE
 from espnet_cbpc.utils.cli import gathered
 
 ENHANCED = Path("enhanced") / "spk1.scp"
@@ -21,6 +22,7 @@ def score_systems(
     noisy_scores: PathLike,
     measures: Sequence[str],
     nj: int,
+    text_normalizer: str = NONE,
 ) -> Optional[Path]:
     """Make ``score_wer``, ``score_cer`` and ``score_enh`` of each set where they are out of date.
 
@@ -36,6 +38,8 @@ def score_systems(
         measures: of speech quality, names as of
             :func:`espnet_cbpc.scoring.quality.measures.chosen_measures`.
         nj: number of processes.
+        text_normalizer: of references and hypotheses, see
+            :func:`espnet_cbpc.scoring.wer.text_normalizer.normalized`.
 
     Returns:
         ``noisy_scores``, or None where no speech was scored.
@@ -49,7 +53,8 @@ def score_systems(
     folders = [Path(folder) for folder in folders]
     for set_name in sets:
         data = Path(data_root) / set_name
-        jobs += [partial(_score_text, data, folder / set_name) for folder in folders]
+        results = [folder / set_name for folder in folders]
+        jobs += [partial(_score_text, data, folder, text_normalizer) for folder in results]
         if not _has_references(data):
             continue
         enhanced = [f / set_name for f in folders if (f / set_name / ENHANCED).exists()]
@@ -74,14 +79,15 @@ def _score_speech(data: Path, scp: Path, folder: Path, measures: Sequence[str], 
     )
 
 
-def _score_text(data: Path, folder: Path) -> None:
+def _score_text(data: Path, folder: Path, text_normalizer: str) -> None:
     sources = [data / "text", data / "utt2spk", folder / "text"]
     results = [folder / f"score_{kind}" / "result.txt" for kind in ("wer", "cer")]
     if all(path.exists() for path in [*sources, *results]):
         changed = max(path.stat().st_mtime_ns for path in sources)
-        if min(path.stat().st_mtime_ns for path in results) > changed:
+        is_newer = min(path.stat().st_mtime_ns for path in results) > changed
+        if is_newer and {normalizer_of(path) for path in results} == {text_normalizer}:
             return
-    score_asr(data / "text", folder / "text", data / "utt2spk", folder)
+    score_asr(data / "text", folder / "text", data / "utt2spk", folder, text_normalizer)
 
 
 def _has_references(data: Path) -> bool:

@@ -5,6 +5,7 @@ import os
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from espnet_cbpc.scoring.quality.measures import ALL, DEFAULT, MEASURES, SETS
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, NORMALIZERS, check_normalizer
 from espnet_cbpc.utils.cli import UserError
 
 
@@ -42,6 +43,12 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
+    parser.add_argument(
+        "--text_normalizer",
+        default=NONE,
+        help="how references and recognised texts are compared: "
+        + "; ".join(f"{name}, {what}" for name, what in NORMALIZERS.items()),
+    )
     parser.add_argument("--notes", help="Markdown file to end the report with")
     parser.add_argument(
         "--header", nargs="*", default=[], metavar="KEY=VALUE", help="facts to put on top"
@@ -67,11 +74,13 @@ def report_arguments(args: argparse.Namespace) -> Dict[str, Any]:
     """
     if args.resamples < 1:
         raise UserError(f"--resamples {args.resamples}: must be at least 1")
+    check_normalizer(args.text_normalizer)
     return {
         "systems": named_folders("--systems", args.systems),
         "header": named("--header", args.header),
         **{key: getattr(args, key) for key in ("data_root", "sets", "breakdown", "block")},
         **{key: getattr(args, key) for key in ("compare_with", "resamples", "seed", "notes")},
+        "text_normalizer": args.text_normalizer,
     }
 
 

@@ -1,10 +1,11 @@
 """How the figures of a report read, in the Markdown tables and on the page alike."""
 
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import ErrorRate, Interval, QualityMean, Results, Test
 from espnet_cbpc.scoring.statistics.groups import lowest
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, NORMALIZERS
 
 MISSING = "–"
 
@@ -73,7 +74,7 @@ def with_unit(breakdown: str, value: str) -> str:
 
 
 def origin_note(results: Results) -> str:
-    """Return the sentence that says what stands in brackets, and what it was made by."""
+    """Return the sentences on what stands in brackets, its making, and what texts went through."""
     how, counts = results["bootstrap"], results["seeds"].values()
     unit = f"blocks of utterances ({how['block']})" if how["block"] else "utterances"
     ways = []
@@ -81,7 +82,14 @@ def origin_note(results: Results) -> str:
         ways.append(f"bootstrap over {unit} ({how['resamples']} resamples, seed {how['seed']})")
     if any(count > 1 for count in counts):
         ways.append(f"of systems of several seeds over seeds and {unit}")
-    return f"In brackets: {100 * how['level']:.0f} % interval, {'; '.join(ways)}."
+    note = f"In brackets: {100 * how['level']:.0f} % interval, {'; '.join(ways)}."
+    return " ".join([note, *text_note(results)])
+
+
+def text_note(results: Results) -> List[str]:
+    """Return the sentence that says how texts were normalised, if they were."""
+    name = results.get("text_normalizer", NONE)
+    return [] if name == NONE else [f"Texts are compared {NORMALIZERS[name]} ({name})."]
 
 
 def _in_brackets(interval: Optional[Interval], show: Callable[[float], str]) -> str:

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Union
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
-from espnet_cbpc.data.kaldi.text_rules import tidied
+from espnet_cbpc.data.kaldi.text_rules import read_lines, tidied
 from espnet_cbpc.scoring.wer.error_counts import ErrorCounts, error_counts
 from espnet_cbpc.scoring.wer.sclite import compare_with_sclite
+from espnet_cbpc.scoring.wer.text_normalizer import NONE, normalized
 from espnet_cbpc.scoring.wer.word_alignment import tokens
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
+NORMALIZER = "text normalizer: "  # begins the line of a result.txt that names it, if any
 COLUMNS = ("# Snt", "# Wrd", "Corr", "Sub", "Del", "Ins", "Err", "S.Err")
 
 
@@ -19,6 +21,7 @@ def score_asr(
     hyp: Union[str, Path],
     utt2spk: Union[str, Path],
     outdir: Union[str, Path],
+    text_normalizer: str = NONE,
 ) -> Dict[str, ErrorCounts]:
     """Write ``score_wer`` and ``score_cer``, each with ref.trn, hyp.trn and result.txt.
 
@@ -30,15 +33,17 @@ def score_asr(
         hyp: Kaldi ``text`` with a hypothesis, which may be empty, of every reference.
         utt2spk: speaker of every reference.
         outdir: folder of the two score folders.
+        text_normalizer: see :func:`.text_normalizer.normalized`.
 
     Returns:
         The totals, under ``wer`` and ``cer``.
 
     Raises:
-        UserError: a file is missing or malformed, their utterances differ, or no reference has
-            words.
+        UserError: a file is missing or malformed, their utterances differ, no reference has words,
+            or the normaliser is not there.
     """
-    references, hypotheses = read_table(ref), read_table(hyp, allow_empty=True)
+    references = normalized(read_table(ref), text_normalizer)
+    hypotheses = normalized(read_table(hyp, allow_empty=True), text_normalizer)
     speakers = read_table(utt2spk)
     if not any(map(tidied, references.values())):
         raise UserError(f"{ref}: no reference has words, so that no rate is defined: add them")
@@ -56,7 +61,7 @@ def score_asr(
         write_trn(folder / "hyp.trn", hypotheses, speakers, unit)
         totals[kind] = sum(counts.values(), ErrorCounts())
         with atomic_write(folder / "result.txt") as f:
-            f.write(summary(counts, speakers, kind))
+            f.write(summary(counts, speakers, kind, text_normalizer))
         compare_with_sclite(folder, totals[kind])
     return totals
 
@@ -68,13 +73,25 @@ def write_trn(path: Path, texts: Mapping[str, str], speakers: Mapping[str, str],
             f.write(f"{' '.join(tokens(text, unit))} ({speakers[utterance]}-{utterance})\n")
 
 
-def summary(counts: Mapping[str, ErrorCounts], speakers: Mapping[str, str], kind: str) -> str:
+def normalizer_of(result: Path) -> str:
+    """Return which normaliser the scores of a ``result.txt`` were made with."""
+    lines = read_lines(result)
+    return next((x[len(NORMALIZER) :] for x in lines if x.startswith(NORMALIZER)), NONE)
+
+
+def summary(
+    counts: Mapping[str, ErrorCounts],
+    speakers: Mapping[str, str],
+    kind: str,
+    text_normalizer: str = NONE,
+) -> str:
     """Return a table of percentages per speaker and in total, like sclite's ``sys`` report.
 
     Args:
         counts: counts by utterance.
         speakers: speaker by utterance.
         kind: name of the rate, for the heading.
+        text_normalizer: what the texts went through, for the heading.
     """
     groups: Dict[str, List[ErrorCounts]] = {}
     for utterance, count in counts.items():
@@ -91,7 +108,8 @@ def summary(counts: Mapping[str, ErrorCounts], speakers: Mapping[str, str], kind
         f"{share}: {total.errors} errors ({total.substitutions} substitutions, "
         f"{total.deletions} deletions, {total.insertions} insertions) in {total.words}"
     )
-    return "\n".join([detail, "", lines[0], rule, *lines[1:-1], rule, lines[-1], ""])
+    heading = [detail] if text_normalizer == NONE else [detail, NORMALIZER + text_normalizer]
+    return "\n".join([*heading, "", lines[0], rule, *lines[1:-1], rule, lines[-1], ""])
 
 
 def _cells(counts: List[ErrorCounts]) -> List[str]:

@@ -55,6 +55,7 @@ def test_seeds_are_one_or_several():
         (["--asr_config", "no.yaml"], r"no.yaml: no such file \(--asr_config names it\)"),
         (["--test_sets", ""], "--test_sets is not given"),
         (["--results", "dev.json"], "--results dev.json: name a Markdown file, such as exp/dev.md"),
+        (["--text_normalizer", "en"], "--text_normalizer en: must be none or whisper_en"),
         (["--seeds", "0 1", "--asr_tag", "x"], "name one model, not those of --seeds"),
         (["--enhanced", "GTCRN"], "--enhanced GTCRN: must be NAME=DIR"),
         (["--enhanced", "a/b=conf"], "--enhanced a/b=conf: must be NAME=DIR"),
@@ -71,6 +72,11 @@ def test_seeds_are_one_or_several():
 def test_mistakes_are_named(words, message):
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         parse([*SETS, *words])
+
+
+def test_a_brought_asr_model_needs_no_configuration():
+    words = [*SETS, "--asr_config", "no.yaml", "--asr_model", "whisper:tiny.en"]
+    assert parse(words).asr_model == "whisper:tiny.en"
 
 
 def test_greedy_search_has_no_use_for_a_language_model(tmp_path):

@@ -6,21 +6,21 @@ dev_noisy, which came later, is drawn last, so that it did not change them eithe
 """
 
 import itertools
-from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from dataclasses import dataclass
+from functools import partial
+from typing import Dict, Iterator, List, Mapping, Sequence
 
 import numpy as np
-from fsdd_corpora import FSDD, NONSPEECH, SPEAKERS
+from fsdd_corpus import RATE, SPEAKERS
 
 from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
 from espnet_cbpc.data.noisy_sets.noisy_mixture import PEAK, Mixture
+from espnet_cbpc.data.noisy_sets.nonspeech import HEARD, HELD_OUT, UNSEEN, add_noise
 
 WORDS = "zero one two three four five six seven eight nine".split()
 NEW_SPEAKER = "lucas"
 KNOWN_SPEAKERS = tuple(speaker for speaker in SPEAKERS if speaker != NEW_SPEAKER)
 TEST, DEV, TRAIN = range(0, 5), range(5, 10), range(10, 50)  # indices of recordings
-SEEN, UNSEEN = NONSPEECH.names[:70], NONSPEECH.names[70:]
-FIRST, LAST, WHOLE = (0, 60), (60, 100), (0, 100)  # per cent of a noise file
 SNR_RANGE = (-5, 20)
 TEST_SNRS, NEW_SPEAKER_SNRS = (-5, 0, 5, 10, 15), (0, 5, 10)
 RECORDINGS_PER_UTTERANCE = (3, 7)
@@ -51,31 +51,30 @@ class Draw:
         self, recordings: Mapping[str, int], noises: Mapping[str, int], fs: int, seed: int
     ):
         self.recordings = recordings
-        self.noises = noises
         self.fs = fs
         self.rng = np.random.default_rng(seed)
-        self.dealer = NoiseDealer(self.rng, self._add_noise, SNR_RANGE, noise_first=False)
+        self.dealer = NoiseDealer(
+            self.rng, partial(add_noise, self.rng, noises), SNR_RANGE, noise_first=False
+        )
 
     def sets(self, sizes: Sizes) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every set by its name, sorted by id."""
         dealer = self.dealer
-        heard, held_out = ([(noise, part) for noise in SEEN] for part in (FIRST, LAST))
-        unseen = [(noise, WHOLE) for noise in UNSEEN]
         test = self._utterances("test", KNOWN_SPEAKERS, TEST, sizes.num_test)
         new = self._utterances("test", (NEW_SPEAKER,), TEST, sizes.num_test)
         dev = self._utterances("dev", KNOWN_SPEAKERS, DEV, sizes.num_dev)
         drawn = {
             "test_clean": [left_clean(u) for u in test],
-            "test_seen": dealer.at_snrs(test, held_out, TEST_SNRS),
-            "test_unseen": dealer.at_snrs(test, unseen, TEST_SNRS),
+            "test_seen": dealer.at_snrs(test, HELD_OUT, TEST_SNRS),
+            "test_unseen": dealer.at_snrs(test, UNSEEN, TEST_SNRS),
             "test_newspk": [left_clean(u) for u in new]
-            + dealer.at_snrs(new, unseen, NEW_SPEAKER_SNRS),
+            + dealer.at_snrs(new, UNSEEN, NEW_SPEAKER_SNRS),
             "dev_clean": [left_clean(u) for u in dev],
-            "dev": dealer.at_random_snr(dev, held_out, clean_fraction=0),
+            "dev": dealer.at_random_snr(dev, HELD_OUT, clean_fraction=0),
         }
         train = self._utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
-        drawn["train"] = dealer.at_random_snr(train, heard, sizes.clean_fraction)
-        drawn["dev_noisy"] = dealer.at_snrs(dev, held_out, TEST_SNRS)
+        drawn["train"] = dealer.at_random_snr(train, HEARD, sizes.clean_fraction)
+        drawn["dev_noisy"] = dealer.at_snrs(dev, HELD_OUT, TEST_SNRS)
         return {
             name: sorted(mixtures, key=lambda mixture: mixture.id)
             for name, mixtures in drawn.items()
@@ -95,7 +94,7 @@ class Draw:
             if seconds >= 60 * minutes:
                 break
             utterances.append(utterance)
-            seconds += sum(self.recordings[file] for file in utterance.recordings) / FSDD.rate
+            seconds += sum(self.recordings[file] for file in utterance.recordings) / RATE
             seconds += sum(utterance.silences) / self.fs
         return utterances
 
@@ -122,16 +121,3 @@ class Draw:
                 silences=tuple(silences.tolist()),
                 peak=PEAK,
             )
-
-    def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[int, int]]) -> Mixture:
-        noise, part = dealt
-        begin, end = (self.noises[noise] * per_cent // 100 for per_cent in part)
-        length = (end - begin) * self.fs // NONSPEECH.rate
-        number = int(noise[1:].partition(".")[0])
-        return replace(
-            utterance,
-            id=f"{utterance.id}-n{number:03d}",
-            noise=noise,
-            segment=(begin, end),
-            offset=int(self.rng.integers(length)),
-        )

@@ -4,9 +4,13 @@
 import argparse
 from typing import Optional, Sequence
 
-from fsdd_corpora import FSDD, NONSPEECH, lengths, obtain
+import fsdd_corpus
+from fsdd_corpus import FSDD
 from fsdd_protocol import Draw, Sizes
 
+from espnet_cbpc.data.noisy_sets import nonspeech
+from espnet_cbpc.data.noisy_sets.corpus import lengths, obtain
+from espnet_cbpc.data.noisy_sets.nonspeech import NONSPEECH
 from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets
 from espnet_cbpc.utils.cli import UserError, check_at_least, run
 
@@ -41,10 +45,12 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     args = get_parser().parse_args(cmd)
     _check(args)
     fsdd = obtain(FSDD, args.fsdd, args.fsdd_url, args.downloads)
-    nonspeech = obtain(NONSPEECH, args.nonspeech, args.nonspeech_url, args.downloads)
-    draw = Draw(lengths(FSDD, fsdd), lengths(NONSPEECH, nonspeech), args.fs, args.seed)
+    noise = obtain(NONSPEECH, args.nonspeech, args.nonspeech_url, args.downloads)
+    recordings = lengths(FSDD, fsdd, fsdd_corpus.NAMES, fsdd_corpus.RATE)
+    noises = lengths(NONSPEECH, noise, nonspeech.NAMES, nonspeech.RATE)
+    draw = Draw(recordings, noises, args.fs, args.seed)
     sets = draw.sets(Sizes(args.train_minutes, args.clean_fraction, args.num_dev, args.num_test))
-    write_noisy_sets(sets, args.data, fsdd, nonspeech, args.nj)
+    write_noisy_sets(sets, args.data, fsdd, noise, args.nj)
 
 
 def _check(args: argparse.Namespace) -> None:

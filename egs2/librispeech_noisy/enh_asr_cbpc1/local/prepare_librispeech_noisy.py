@@ -8,7 +8,6 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Unio
 
 import librispeech_corpus
 import noise_corpora
-from clean_sets import write_clean_set
 from librispeech_corpus import TRAIN_PARTS
 from librispeech_protocol import Draw, Sizes
 from noise_corpora import WHOLE, Noise
@@ -16,6 +15,7 @@ from training_lists import write_noise_list, write_rir_list
 
 from espnet_cbpc.data.audio.audio_file import check_sounding
 from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.noisy_sets.clean_set import write_clean_set
 from espnet_cbpc.data.noisy_sets.noise_folder import sounding
 from espnet_cbpc.data.noisy_sets.speech_folder import Recording
 from espnet_cbpc.data.noisy_sets.write_sets import write_noisy_sets

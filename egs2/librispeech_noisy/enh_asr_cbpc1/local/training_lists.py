@@ -1,18 +1,14 @@
 """Lists of noise and of room impulse responses for dynamic mixing: lines ``id path``."""
 
-from functools import partial
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Sequence
 
-import numpy as np
 from noise_corpora import AUDIO, WHOLE, Noise
 
-from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
-from espnet_cbpc.data.audio.map_audio import map_audio
-from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, read_lines
 from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
+from espnet_cbpc.data.noisy_sets.noise_parts import NoisePart, write_noise_parts
 from espnet_cbpc.data.noisy_sets.noisy_mixture import noise_name
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -41,24 +37,16 @@ def write_noise_list(
     names = _names(noise.file for noise in noises)
     audio = data / "audio" / "noise_train"
     table = {}
-    copies: List[Tuple[str, Tuple[Path, str, Tuple[int, int]]]] = []
+    copies: List[NoisePart] = []
     for noise in noises:
         source = (corpora / noise.file).resolve()
         table[names[noise.file]] = str(source)
         if noise.share != WHOLE:
             copy = f"{names[noise.file]}.wav"
-            copies.append((noise.file, (source, copy, sounds[noise.file].part(noise.share))))
+            copies.append(NoisePart(source, copy, sounds[noise.file].part(noise.share)))
             table[names[noise.file]] = str(audio / copy)
-    with whole_directory(audio, is_data_directory=False) as temporary:
-        work = partial(_copy, folder=temporary, fs=fs)
-        map_audio(work, copies, len(copies), nj, "training noise", corpora, "file(s)")
+    write_noise_parts(audio, copies, fs, nj)
     write_table(data / "noise_train.scp", table)
-
-
-def _copy(job: Tuple[Path, str, Tuple[int, int]], folder: Path, fs: int) -> None:
-    source, name, part = job
-    samples, _ = read_audio(source, fs, channel=0, part=part)
-    write_audio(folder / name, samples / max(1.0, float(np.abs(samples).max())), fs)
 
 
 def write_rir_list(data: Path, given: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from espnet_cbpc.data.noisy_sets import nonspeech
 from espnet_cbpc.data.noisy_sets.deck import NoiseDealer
 from espnet_cbpc.data.noisy_sets.noise_folder import NoiseFile
 from espnet_cbpc.data.noisy_sets.noisy_corpus import NoisyCorpus, Protocol
@@ -60,9 +61,9 @@ def test_mini_synth(local):
 
 
 def test_fsdd_noisy(local):
-    corpora, protocol = local("fsdd_noisy", "fsdd_corpora", "fsdd_protocol")
-    recordings = {name: 2000 + 7 * i % 3000 for i, name in enumerate(corpora.FSDD.names)}
-    noises = {name: 20001 + 977 * i for i, name in enumerate(corpora.NONSPEECH.names)}
+    corpus, protocol = local("fsdd_noisy", "fsdd_corpus", "fsdd_protocol")
+    recordings = {name: 2000 + 7 * i % 3000 for i, name in enumerate(corpus.NAMES)}
+    noises = {name: 20001 + 977 * i for i, name in enumerate(nonspeech.NAMES)}
     sets = protocol.Draw(recordings, noises, 8000, 0).sets(protocol.Sizes(140, 0.08, 200, 200))
     assert digest(sets) == "e0d5a15ae9e3c818"
 

@@ -13,6 +13,8 @@ def write_clean_set(
 ) -> None:
     """Write a data directory of category CLEAN, each recording its own reference.
 
+    It has no ``text`` where no recording has any.
+
     Args:
         directory: to write.
         recordings: the speech.
@@ -29,6 +31,8 @@ def write_clean_set(
         "utt2snr": dict.fromkeys(paths, "clean"),
         "utt2noise": dict.fromkeys(paths, "none"),
     }
+    if not any(tables["text"].values()):
+        del tables["text"]
     known = {r.speaker: genders[r.speaker] for r in recordings if r.speaker in genders}
     if known:
         tables["spk2gender"] = known

@@ -1,57 +1,38 @@
-"""The two corpora: where they are, where they come from, and whether they are whole."""
+"""A corpus in one folder: where it is, where it comes from, and whether it is whole."""
 
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple, Union
+from typing import Dict, NamedTuple, Sequence
 
 from espnet_cbpc.data.audio.audio_file import AudioError, check_sounding
 from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, listed
-
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+from espnet_cbpc.utils.files import PathLike
 
 
 class Corpus(NamedTuple):
-    """A corpus of mono wav files in one folder.
+    """A corpus that is downloaded where the user has no copy.
 
     Attributes:
         variable: its name in db.sh.
-        url: the zip of the original.
+        url: the archive of the original.
         folder: the folder inside the original that holds the files.
-        names: the files of the complete corpus.
-        rate: their sampling rate in Hz.
+        files: pattern of their names.
     """
 
     variable: str
     url: str
     folder: str
-    names: Tuple[str, ...]
-    rate: int
+    files: str
 
 
-FSDD = Corpus(
-    variable="FSDD",
-    url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",
-    folder="recordings",
-    names=tuple(f"{d}_{s}_{i}.wav" for d in range(10) for s in SPEAKERS for i in range(50)),
-    rate=8000,
-)
-NONSPEECH = Corpus(
-    variable="NONSPEECH",
-    url="http://web.cse.ohio-state.edu/pnl/corpus/HuNonspeech/Nonspeech.zip",
-    folder="Nonspeech",
-    names=tuple(f"n{number}.wav" for number in range(1, 101)),
-    rate=20000,
-)
-
-
-def obtain(corpus: Corpus, given: str, url: str, downloads: Union[str, Path]) -> Path:
+def obtain(corpus: Corpus, given: str, url: str, downloads: PathLike) -> Path:
     """Return the folder with the corpus's files, downloaded where the user has named none.
 
     Args:
         corpus: which one.
         given: the user's folder: the files themselves, or the unpacked original around them; or
             empty.
-        url: the zip to download.
+        url: the archive to download.
         downloads: where downloads are kept; one that is complete is used again.
 
     Raises:
@@ -67,11 +48,9 @@ def obtain(corpus: Corpus, given: str, url: str, downloads: Union[str, Path]) ->
         remedy = f"remove {root} to download it again"
         _fetch(corpus, url, root)
     for folder in (root, root / corpus.folder, *sorted(root.glob(f"*/{corpus.folder}"))):
-        if any((folder / name).is_file() for name in corpus.names):
+        if next(folder.glob(corpus.files), None):
             return folder
-    raise UserError(
-        f"{root}: none of {listed(corpus.names)} is here, nor in {corpus.folder}/: {remedy}"
-    )
+    raise UserError(f"{root}: no {corpus.files} is here, nor in {corpus.folder}/: {remedy}")
 
 
 def _fetch(corpus: Corpus, url: str, root: Path) -> None:
@@ -83,33 +62,44 @@ def _fetch(corpus: Corpus, url: str, root: Path) -> None:
         ) from e
 
 
-def lengths(corpus: Corpus, folder: Path) -> Dict[str, int]:
-    """Check every file of the corpus and return its samples by name.
+def lengths(corpus: Corpus, folder: Path, names: Sequence[str], rate: int) -> Dict[str, int]:
+    """Check every file of a corpus of mono files at one rate, and return its samples by name.
+
+    Args:
+        corpus: which one.
+        folder: where the files are.
+        names: of all of them.
+        rate: sampling rate in Hz.
 
     Raises:
         UserError: files are missing, truncated, unreadable, silent, or of another rate or channel
             count.
     """
-    remedy = f"complete the folder, or leave {corpus.variable} empty in db.sh to download it"
-    missing = [name for name in corpus.names if not (folder / name).is_file()]
-    if missing:
-        raise UserError(
-            f"{folder}: {len(missing)} of {len(corpus.names)} files are missing "
-            f"({listed(missing)}): {remedy}"
-        )
+    check_whole(corpus, folder, names, [name for name in names if not (folder / name).is_file()])
     samples: Dict[str, int] = {}
     faults = []
-    for name in corpus.names:
+    for name in names:
         try:
-            samples[name], rate = check_sounding(folder / name)
+            samples[name], found = check_sounding(folder / name)
         except AudioError as e:
             faults.append(f"{name}: {e.problem}")
             continue
-        if rate != corpus.rate:
-            faults.append(f"{name}: {rate} Hz instead of {corpus.rate} Hz")
+        if found != rate:
+            faults.append(f"{name}: {found} Hz instead of {rate} Hz")
     if faults:
         raise UserError(
-            f"{folder}: {len(faults)} of {len(corpus.names)} files cannot be used "
+            f"{folder}: {len(faults)} of {len(names)} files cannot be used "
             f"({listed(faults)}): restore the original files"
         )
     return samples
+
+
+def check_whole(
+    corpus: Corpus, folder: Path, wanted: Sequence[str], missing: Sequence[str]
+) -> None:
+    """Raise a :class:`UserError` that names what is missing, if anything is."""
+    if missing:
+        raise UserError(
+            f"{folder}: {len(missing)} of {len(wanted)} files are missing ({listed(missing)}): "
+            f"complete the folder, or leave {corpus.variable} empty in db.sh to download it"
+        )

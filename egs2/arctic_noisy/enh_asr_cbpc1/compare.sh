@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Compare systems over several training seeds: see the template's compare.sh. Whisper stays as it is, so
+# that there is no multi-condition ASR model.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+exec ./run.sh \
+    --comparison conf/comparison.yaml \
+    --seeds "0 1 2" \
+    --observation_adding 0.3 \
+    --stop_stage report \
+    "$@"
