@@ -80,7 +80,7 @@ def _tables(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
         "header": {"data": layout.data_note, "seeds of the trainings": _seeds(recipe)},
         **normalizer_argument(recipe),
     }
-    noisy = None if o.quality_sets == ("none",) else layout.noisy_scores
+    noisy = layout.noisy_scores if set(sets) & set(recipe.quality_sets()) else None
     systems = {label: list(map(str, found)) for label, found in folders.items()}
 
     def run(jobs, steps):
