@@ -40,12 +40,7 @@ def joint_config(
     Raises:
         UserError: OWSM is to be trained, or to learn from transcripts.
     """
-    is_owsm = asr.get("decoder") == "owsm" or asr.get("encoder") == "owsm_ctc"
-    if is_owsm and (asr_update or use_transcripts):
-        raise UserError(
-            "OWSM is used frozen and without transcripts: give --asr_update false and "
-            "--use_transcripts false"
-        )
+    check_use(asr, asr_update, use_transcripts)
     config = {k: asr[k] for k in ASR_SHARED if k in asr}
     config.update({f"asr_{k}": asr[k] for k in ASR_PREFIXED if k in asr})
     config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})
@@ -63,6 +58,22 @@ def joint_config(
         joint_conf["alpha"] = 1.0
         config["best_model_criterion"] = [["valid", "loss", "min"]]  # there is no loss_asr
     return {**config, "joint_conf": joint_conf}
+
+
+def check_use(asr: Mapping[str, Any], asr_update: bool, use_transcripts: bool) -> None:
+    """Raise ``UserError`` where an ASR model cannot be used as it is asked to be.
+
+    Args:
+        asr: its configuration.
+        asr_update: whether it is to be trained.
+        use_transcripts: whether its loss on transcripts is to be computed.
+    """
+    is_owsm = asr.get("decoder") == "owsm" or asr.get("encoder") == "owsm_ctc"
+    if is_owsm and (asr_update or use_transcripts):
+        raise UserError(
+            "OWSM is used frozen and without transcripts: give --asr_update false and "
+            "--use_transcripts false"
+        )
 
 
 def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> Dict[str, Any]:

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping
 
-from espnet_cbpc.model.joint_config import asr_config
+from espnet_cbpc.model.joint_config import asr_config, check_use
 from espnet_cbpc.recipe.inputs import Data, File, Model, local_model
 from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Experiment
@@ -87,6 +87,9 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
     def run(jobs, steps):
         if not target.exp.exists():  # it appears whole; then only the record was interrupted
             jobs.run(Job("espnet_cbpc.bin.import_model", words, log))
+        if kind == "asr":
+            o = recipe.options
+            check_use(read_yaml(target.exp / "config.yaml"), o.asr_update, o.use_transcripts)
 
     inputs = {"model": model, "checkpoint": checkpoint}
     inputs.update({str(path): File(path) for path in local_model(model)})

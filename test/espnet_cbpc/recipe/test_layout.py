@@ -10,6 +10,7 @@ from espnet_cbpc.recipe.layout import name_of_model
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stages.models import brought
+from espnet_cbpc.utils.cli import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -124,4 +125,15 @@ def test_a_model_that_is_there_whole_is_not_brought_again():
     target = recipe.experiments[0].asr
     step = brought(recipe, "asr", "m.zip", target, "valid.loss.ave.pth")
     target.exp.mkdir(parents=True)
+    (target.exp / "config.yaml").write_text("encoder: conformer\n")
     step.run(None, [step])  # a job would need somewhere to run
+
+
+def test_a_model_that_cannot_be_trained_is_told_of_when_it_is_brought():
+    recipe = Recipe(RecipeOptions(token_type="word", asr_model="m.zip"))
+    target = recipe.experiments[0].asr
+    step = brought(recipe, "asr", "m.zip", target, "valid.loss.ave.pth")
+    target.exp.mkdir(parents=True)
+    (target.exp / "config.yaml").write_text("decoder: owsm\n")
+    with pytest.raises(UserError, match="OWSM is used frozen"):
+        step.run(None, [step])
