@@ -40,13 +40,13 @@ TRAIN_VOICES = {
     "en-gb-scotland": ("Henrique", "Jacky", "antonio", "grandpa", "ian", "m6"),
     "en-gb-x-gbclan": ("Storm", "anika", "david", "edward2", "linda", "sandro"),
     "en-gb-x-rp": ("Alex", "Gene2", "Hugo", "benjamin", "f2", "iven", "iven4", "pedro"),
-    "en-us": ("Andy", "Marco", "Michael", "zac", "f1", "iven3", "john", "m1"),
+    "en-us": ("Andy", "Marco", "Michael", "iven3", "john", "m1", "steph2", "zac"),
     "en-us-nyc": ("Annie", "Mike", "announcer", "edward", "marcelo", "miguel"),
 }
 DEV_VOICES = {
     "en": ("m3", "travis"),
     "en-gb-x-rp": ("m2", "pablo"),
-    "en-us": ("max", "steph2"),
+    "en-us": ("f1", "max"),
 }
 TEST_VOICES = {
     "en": ("Lee", "mike2"),
@@ -54,7 +54,7 @@ TEST_VOICES = {
     "en-us": ("f3", "m5", "paul", "steph3"),
 }
 RATES = (140, 185)  # words a minute
-PITCHES = (38, 64)  # of 0 to 100
+PITCHES = (30, 75)  # of 0 to 100
 
 _ENGLISH = (
     "The train to the coast was late again, so we had our tea at the station and talked about it.",
