@@ -15,8 +15,8 @@ from generated_noise import SEEN_KINDS, UNSEEN_KINDS
 from espnet_cbpc.data.noisy_sets.deck import NoiseDealer, left_clean
 from espnet_cbpc.utils.cli import UserError
 
-# A command grammar of words that differ by more than one sound, spelling alphabet and all, so that the
-# few minutes of training are enough to tell them apart at 8 kHz.
+# A command grammar with a spelling alphabet in place of letters, whose names are too short and alike
+# at 8 kHz for training of a few minutes.
 GRAMMAR = (
     ("bring", "carry", "move", "place"),
     ("black", "green", "red", "yellow"),
@@ -32,8 +32,9 @@ SNR_RANGE = (-5.0, 20.0)
 TEST_SNRS = (0, 5, 10)
 
 
-# Voices of espeak-ng: variants (pitch, formants, breath) by the accent that they speak. No variant is
-# in two of train, dev and test.
+# Voices of espeak-ng: variants (pitch, formants, breath) by the accent that they speak. No variant
+# is in two of train, dev and test. The whispering ones (caleb, Reed) are left out: what they say is
+# not the same samples each time.
 TRAIN_VOICES = {
     "en": ("Andrea", "Diogo", "boris", "ed", "gustave", "iven2", "m4", "norbert"),
     "en-029": ("Gene", "Mario", "kaukovalta", "f4", "grandma", "m7"),
