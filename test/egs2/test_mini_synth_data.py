@@ -72,27 +72,47 @@ def audio(recipe):
     return read
 
 
-def variant(voice: str) -> str:
-    return voice.partition("+")[2]
+VOICES = (corpus.TRAIN_VOICES, corpus.DEV_VOICES, corpus.TEST_VOICES)
 
 
-def test_test_voices_are_unseen():
-    train, dev, test = (
-        {variant(speaker.voice) for speaker in speakers.values()}
-        for speakers in (corpus.TRAIN_SPEAKERS, corpus.DEV_SPEAKERS, corpus.TEST_SPEAKERS)
-    )
-    assert len(train) == 12 and len(dev) == 2 and len(test) == 4
-    assert dev < train and not test & train
-    assert not corpus.TRAIN_SPEAKERS.keys() & corpus.TEST_SPEAKERS.keys()
+def variants(voices):
+    return [variant for accent in voices for variant in voices[accent]]
+
+
+def test_no_variant_is_in_two_sets():
+    train, dev, test = map(variants, VOICES)
+    assert (len(train), len(dev), len(test)) == (48, 6, 8)
+    assert len({variant.lower() for variant in train + dev + test}) == 62
+    assert corpus.TEST_VOICES.keys() <= corpus.TRAIN_VOICES.keys()  # of accents, all are known
+
+
+def test_test_voices_and_unseen_noises_are_not_in_training():
+    sets = corpus.Draw(0).sets(200, 40, 20)
+    learnt = sets["train"] + sets["dev"] + sets["dev_clean"]
+    for name in ("test_clean", "test_seen", "test_unseen"):
+        for what in ("speaker", "voice", "text"):
+            tested = {getattr(u, what) for u in sets[name]}
+            assert not tested & {getattr(u, what) for u in learnt}, (name, what)
+    assert not {u.noise for u in sets["test_unseen"]} & {u.noise for u in learnt}
+    assert {u.speaker for u in sets["train"]} == {v.lower() for v in variants(corpus.TRAIN_VOICES)}
+    assert not {u.speaker for u in sets["train"]} & {u.speaker for u in sets["dev"]}
+
+
+def test_every_voice_is_one_of_the_synthesizer():
+    synthesizer = prepare_mini_synth.synthesizer(8000)
+    for voices in VOICES:
+        for accent in voices:
+            for variant in voices[accent]:
+                assert len(synthesizer.speak("red", f"{accent}+{variant}")) > 1000
 
 
 def test_babble_voices_are_no_speakers_and_differ_between_the_kinds():
-    speakers = {*corpus.TRAIN_SPEAKERS.values(), *corpus.TEST_SPEAKERS.values()}
     seen, unseen = (
-        {variant(voice) for voice in corpus.BABBLE[kind]} for kind in ("babble", "foreign_babble")
+        {voice.partition("+")[2] for voice in corpus.BABBLE[kind]}
+        for kind in ("babble", "foreign_babble")
     )
     assert not seen & unseen
-    assert not (seen | unseen) & {variant(speaker.voice) for speaker in speakers}
+    assert not (seen | unseen) & {variant for voices in VOICES for variant in variants(voices)}
     languages = {voice.partition("+")[0] for voice in corpus.BABBLE["foreign_babble"]}
     assert languages == {"de", "fr"}
 
@@ -148,7 +168,7 @@ def test_the_speech_of_a_test_is_the_same_in_every_condition():
 
 
 def test_more_sentences_than_the_grammar_has():
-    message = "41000 utterances, but the grammar has only 40960 sentences: lower --num_train"
+    message = "41000 utterances, but the grammar has only 25600 sentences: lower --num_train"
     with pytest.raises(UserError, match=message):
         corpus.Draw(0).sets(40000, 500, 500)
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TINY = ["--local_data_opts", "--num_train 40 --num_dev 8 --num_test 4", *FEW_STEPS]
+TINY += ["--quality_sets", ""]  # of all sets
 JOINT = "enh_asr_train_enh_asr_cbpc"
 
 

@@ -10,8 +10,9 @@ exec ./enh_asr_cbpc.sh \
     --fs 8k \
     --token_type word \
     --train_nj 2 \
-    --local_data_opts "--num_test 60" \
+    --local_data_opts "--num_train 1500 --num_dev 160 --num_test 120" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
     --block text \
+    --quality_sets test_unseen \
     --data_note "eSpeak NG commands in generated noises, 8 kHz" \
     "$@"
