@@ -26,6 +26,12 @@ def get_parser() -> argparse.ArgumentParser:
         "--data_dirs", nargs="+", required=True, help="formatted directories; names are set names"
     )
     parser.add_argument(
+        "--enhanced",
+        metavar="DIR",
+        help="speech that another tool enhanced, in the place of an SE model: DIR/<set>/<utterance>"
+        ".wav, or DIR/<set>/spk1.scp",
+    )
+    parser.add_argument(
         "--output_dir", required=True, help="results go to OUTPUT_DIR/<set>/{text,enhanced}"
     )
     parser.add_argument("--nj", type=int, default=1, help="processes, each with its own models")
@@ -57,6 +63,7 @@ def _decoders(args: argparse.Namespace, options: Dict) -> list:
             options["fs"],
             args.batch_size,
             args.max_padding,
+            args.enhanced and Path(args.enhanced, Path(data_dir).name),
         )
         for data_dir in args.data_dirs
     ]
@@ -77,6 +84,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     if twice:
         raise UserError(f"--data_dirs: several sets are named {', '.join(twice)}: rename them")
     options = inference_options(args)
+    if args.enhanced and {"enh_asr_train_config", "enh_train_config"} & options.keys():
+        raise UserError("--enhanced takes the place of an SE model: give an ASR model alone")
     decoders = _decoders(args, options)
     if not decoders:
         return

@@ -4,11 +4,22 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import torch
 
 from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
+from espnet_cbpc.data.kaldi.enhanced_speech import read_enhanced
 from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
 from espnet_cbpc.inference.set_decoder import Batch, SetDecoder
 from espnet_cbpc.utils.cli import UserError
@@ -109,16 +120,36 @@ def decode_sets(
     return Speed(samples, time.monotonic() - start)
 
 
+class Loaded(NamedTuple):
+    """The speech of a batch.
+
+    Attributes:
+        noisy: (B, N) samples.
+        enhanced: (B, N) what another tool made of them; None: an SE model does.
+        lengths: of each utterance in samples.
+    """
+
+    noisy: torch.Tensor
+    enhanced: Optional[torch.Tensor]
+    lengths: List[int]
+
+    def alone(self, row: int) -> "Loaded":
+        """Return one utterance."""
+        count = self.lengths[row]
+        parts = [x if x is None else x[row : row + 1, :count] for x in self[:2]]
+        return Loaded(*parts, [count])
+
+
 def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Results]:
     """Decode a batch, write its enhanced speech, and return the set's number and the results."""
-    speech, lengths = _load(batch)
-    recognised = _recognised(speech2text, batch, speech, lengths)
+    speech = _load(batch)
+    recognised = _recognised(speech2text, batch, speech)
+    enhances = speech2text.enh_model is not None or speech.enhanced is not None
     results = {}
-    for (utterance, _, _), noisy, result in zip(batch.utterances, speech, recognised):
+    for (utterance, _, _), noisy, result in zip(batch.utterances, speech.noisy, recognised):
         too_short = result is None
         if result is None:
-            heard = None if speech2text.enh_model is None else noisy.numpy()
-            result = DecodedUtterance([NOTHING], enhanced=heard)
+            result = DecodedUtterance([NOTHING], enhanced=noisy.numpy() if enhances else None)
         if result.enhanced is not None:
             write_audio(batch.wav(utterance), result.enhanced, batch.fs, subtype="FLOAT")
         silent = float(noisy.abs().max()) < SILENCE
@@ -127,11 +158,12 @@ def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Resu
 
 
 def _recognised(
-    speech2text: "EnhSpeech2Text", batch: Batch, speech: torch.Tensor, lengths: List[int]
+    speech2text: "EnhSpeech2Text", batch: Batch, speech: Loaded
 ) -> List[Optional[DecodedUtterance]]:
     """Decode a batch together; where the models fail, one by one: None for what is too short."""
+    lengths = speech.lengths
     try:
-        return list(speech2text.batch(speech, lengths))
+        return list(speech2text.batch(speech.noisy, lengths, speech.enhanced))
     except Exception as e:  # ESPnet raises many kinds for utterances that are too short
         if len(lengths) == 1 and lengths[0] < SHORT * batch.fs:
             return [None]
@@ -141,15 +173,16 @@ def _recognised(
                 f"{lengths[0]} samples: {e!r}: leave it out, or cut it if memory ran out"
             ) from e
     results: List[Optional[DecodedUtterance]] = []
-    for row, one in zip(range(len(lengths)), batch.utterances):
+    for row, one in enumerate(batch.utterances):
         alone = replace(batch, utterances=(one,))
-        results += _recognised(speech2text, alone, speech[row : row + 1, : one[2]], [one[2]])
+        results += _recognised(speech2text, alone, speech.alone(row))
     return results
 
 
-def _load(batch: Batch) -> Tuple[torch.Tensor, List[int]]:
+def _load(batch: Batch) -> Loaded:
     lengths = [length for _, _, length in batch.utterances]
-    speech = torch.zeros(len(lengths), max(lengths))
+    noisy = torch.zeros(len(lengths), max(lengths))
+    enhanced = torch.zeros_like(noisy) if batch.given else None
     for row, (utterance, path, length) in enumerate(batch.utterances):
         samples, rate = read_audio(path)
         if rate != batch.fs:
@@ -161,5 +194,8 @@ def _load(batch: Batch) -> Tuple[torch.Tensor, List[int]]:
                 f"{utterance}: {path}: {len(samples)} samples where utt2num_samples says "
                 f"{length}: format the data again"
             )
-        speech[row, :length] = torch.from_numpy(samples)
-    return speech, lengths
+        noisy[row, :length] = torch.from_numpy(samples)
+        if enhanced is not None:
+            given = read_enhanced(batch.given[row], length, batch.fs)
+            enhanced[row, :length] = torch.from_numpy(given)
+    return Loaded(noisy, enhanced, lengths)

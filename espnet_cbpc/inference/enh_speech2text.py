@@ -107,7 +107,7 @@ class EnhSpeech2Text:
         search = search.fitted(*decoder_and_vocabulary(weights, "s2t_model." if joint else ""))
         self.device, self.greedy = device, search.ctc_greedy
         self.fs, self.asr_fs = sampling_rates(config, fs, asr_fs)
-        self.asks_recogniser = observation_adding == "auto" and enhance
+        self.asks_recogniser = observation_adding == "auto"
         self.share = 0.0 if observation_adding == "auto" else observation_adding
         self.token_times = token_times
         search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
@@ -191,7 +191,12 @@ class EnhSpeech2Text:
         speech = torch.as_tensor(speech, dtype=torch.float32)
         return self.batch(speech[None], torch.tensor([len(speech)]))[0]
 
-    def batch(self, speech: Array, lengths: Union[Array, List[int]]) -> List[DecodedUtterance]:
+    def batch(
+        self,
+        speech: Array,
+        lengths: Union[Array, List[int]],
+        enhanced: Optional[Array] = None,
+    ) -> List[DecodedUtterance]:
         """Decode a padded batch: SE once, encoder once, then the search for each utterance.
 
         What lies beyond an utterance's length is never read. Yet a padded utterance can differ
@@ -202,24 +207,31 @@ class EnhSpeech2Text:
         Args:
             speech: (B, N) samples, or (B, N, C) of several channels.
             lengths: (B,) samples of each utterance, at most N.
+            enhanced: (B, N) what another tool made of it, in the place of an SE model.
 
         Returns:
             One result for each utterance; enhanced waveforms are of its own length.
         """
         lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
         speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
-        heard, noisy = self.enhance(speech, lengths), self._reference_channel(speech, lengths)
+        noisy = self._reference_channel(speech, lengths)
+        if enhanced is None:
+            heard = self.enhance(speech, lengths)
+        else:
+            given = torch.as_tensor(enhanced, dtype=torch.float32)[order, : lengths[0]]
+            heard = torch.lerp(_silence_padding(given.to(noisy), lengths), noisy, self.share)
+        is_enhanced = self.enh_model is not None or enhanced is not None
         results: Dict[int, DecodedUtterance] = {}
-        chosen = self.choose(heard, noisy, lengths)
+        chosen = self.choose(heard, noisy if is_enhanced else None, lengths)
         for row, (place, (share, (nbest, times))) in enumerate(zip(order.tolist(), chosen)):
             wave = None
-            if self.enh_model is not None:
+            if is_enhanced:
                 wave = torch.lerp(heard[row], noisy[row], share)[: lengths[row]].cpu().numpy()
             results[place] = DecodedUtterance(nbest, times, wave)
         return [results[place] for place in range(len(results))]
 
     def choose(
-        self, heard: torch.Tensor, noisy: torch.Tensor, lengths: torch.Tensor
+        self, heard: torch.Tensor, noisy: Optional[torch.Tensor], lengths: torch.Tensor
     ) -> List[Tuple[float, Recognised]]:
         """Recognise speech; with observation adding of ``auto``, with the share that fits it best.
 
@@ -230,13 +242,13 @@ class EnhSpeech2Text:
 
         Args:
             heard: (B, N) what :meth:`enhance` returns.
-            noisy: (B, N) its input.
+            noisy: (B, N) its input; None: there is nothing to choose.
             lengths: (B,) longest first.
 
         Returns:
             For each utterance the share of noisy speech in what was recognised, and the result.
         """
-        if not self.asks_recogniser:
+        if noisy is None or not self.asks_recogniser:
             return [(0.0, found) for found in self.recognise(heard, lengths)]
         noisy = noisy.to(heard)
         tried = [self.recognise(torch.lerp(heard, noisy, w), lengths) for w in SHARES]

@@ -4,9 +4,10 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from espnet_cbpc.data.audio.audio_file import read_header
+from espnet_cbpc.data.kaldi.enhanced_speech import enhanced_files
 from espnet_cbpc.data.kaldi.filter_dir import num_samples
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_table, write_tables
 from espnet_cbpc.inference.decoding_record import DecodingRecord
@@ -23,12 +24,14 @@ class Batch:
         utterances: id, audio file, and number of samples of each.
         fs: sampling rate of the models in Hz.
         wavs: folder for the enhanced speech.
+        given: file of each utterance's speech that another tool enhanced; none: an SE model does.
     """
 
     number: int
     utterances: Tuple[Tuple[str, str, int], ...]
     fs: int
     wavs: Path
+    given: Tuple[Path, ...] = ()
 
     def wav(self, utterance: str) -> Path:
         """Return the file for the enhanced speech of an utterance."""
@@ -77,9 +80,11 @@ class SetDecoder:
         fs: sampling rate of the models in Hz.
         batch_size: most utterances of a batch.
         max_padding: see :func:`plan_batches`.
+        enhanced: folder of this set's speech that another tool enhanced, see
+            :func:`.enhanced_files`; None: an SE model enhances, if there is one.
 
     Raises:
-        UserError: a faulty data directory.
+        UserError: a faulty data directory, or utterances that have no enhanced speech.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class SetDecoder:
         fs: int,
         batch_size: int = 16,
         max_padding: float = 0.0,
+        enhanced: Optional[PathLike] = None,
     ):
         self.data = DataDir.read(data_dir, require_text=False)
         self.output_dir, self.fs = Path(output_dir), fs
@@ -98,10 +104,15 @@ class SetDecoder:
         if self.output_dir.exists() and not self.output_dir.is_dir():
             raise UserError(f"{self.output_dir}: is a file: give another --output_dir")
         wavs = self.data.tables["wav.scp"]
+        inputs = {utterance: [wavs[utterance], count] for utterance, count in self.lengths.items()}
+        self.given: Dict[str, Path] = {}
+        if enhanced is not None:
+            self.given = enhanced_files(enhanced, self.data)
+            inputs = {u: [*known, str(self.given[u])] for u, known in inputs.items()}
         self.record = DecodingRecord(
             self.output_dir / "decoding.jsonl",
             {**settings, "fs": fs, "batch_size": batch_size, "max_padding": max_padding},
-            {utterance: [wavs[utterance], count] for utterance, count in self.lengths.items()},
+            inputs,
         )
 
     @property
@@ -126,12 +137,14 @@ class SetDecoder:
             for folder in (self.output_dir / "enhanced", *self.output_dir.glob("*best_recog")):
                 shutil.rmtree(folder, ignore_errors=True)
         self.record.open()
-        done, paths = self.record.results.keys(), self.data.tables["wav.scp"]
-        return [
-            Batch(number, tuple((u, paths[u], self.lengths[u]) for u in ids), self.fs, self._wavs)
-            for ids in self.batches
-            if not done >= set(ids)
-        ]
+        done = self.record.results.keys()
+        return [self._batch(number, ids) for ids in self.batches if not done >= set(ids)]
+
+    def _batch(self, number: int, ids: List[str]) -> Batch:
+        paths = self.data.tables["wav.scp"]
+        utterances = tuple((u, paths[u], self.lengths[u]) for u in ids)
+        given = tuple(self.given[u] for u in ids if self.given)
+        return Batch(number, utterances, self.fs, self._wavs, given)
 
     def finish(self) -> None:
         """Write the tables of a set whose utterances are all in the record; ``text`` comes last."""

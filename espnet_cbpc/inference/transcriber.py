@@ -97,6 +97,8 @@ class Transcriber:
         if _is_silent(piece.heard):
             return Segment(start, end, DecodedUtterance([NOTHING])), 0.0
         heard, noisy = (torch.from_numpy(x[-count:])[None] for x in (piece.heard, piece.noisy))
+        if self.speech2text.enh_model is None:
+            noisy = None
         ((share, (nbest, times)),) = self.speech2text.choose(heard, noisy, torch.tensor([count]))
         if times is not None:
             times = [replace(t, start=start + t.start, end=start + t.end) for t in times]

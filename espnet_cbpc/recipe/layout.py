@@ -182,8 +182,6 @@ class Experiment:
         found = [Decoded(kind, head + tail, name, "", source)]
         shares = self.options.observation_adding
         for share in shares if kind in self.options.observation_adding_to else ():
-            if (kind, share) == ("enhanced", "auto"):
-                continue  # the ASR model must hear what the SE model makes
             which = "by the ASR model" if share == "auto" else f"of {share}"
             label = f"{head}, observation adding {which}{tail}"
             found.append(Decoded(kind, label, f"{name}_oa{share}", share, source))

@@ -1,13 +1,12 @@
-"""Speech of a data directory that another tool has enhanced, as a data directory of its own."""
+"""Speech of a data directory that another tool has enhanced."""
 
-import shutil
 from pathlib import Path
 from typing import Dict
 
 import numpy as np
 
-from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, write_tables
+from espnet_cbpc.data.audio.audio_file import read_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.data.kaldi.table import read_table
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike
@@ -16,47 +15,20 @@ SUFFIXES = (".wav", ".flac")
 MAX_DIFFERENCE = 0.1  # seconds; tools that work in frames lose or add a part of one at the end
 
 
-def bring_enhanced(
-    source: PathLike, data_dir: PathLike, out_dir: PathLike, fs: int, share: float = 0.0
-) -> None:
-    """Copy enhanced speech beside the tables of the noisy speech that it is of.
+def enhanced_files(source: PathLike, data: DataDir) -> Dict[str, Path]:
+    """Return the file of each utterance's enhanced speech.
 
     Args:
         source: folder with ``<utterance>.wav`` (or ``.flac``), or with a table ``spk1.scp`` or
             ``wav.scp`` that names the files.
-        data_dir: of the noisy speech.
-        out_dir: written anew: 32-bit float WAV files of the length of the noisy ones, and tables as
-            inference writes them.
-        fs: sampling rate in Hz that the speech must have.
-        share: of observation adding: ``(1 - share) enhanced + share noisy``.
+        data: the noisy speech.
 
     Raises:
-        UserError: utterances without a file, or audio that does not fit the noisy speech.
+        UserError: no such folder, or utterances without a file.
     """
-    data, out = DataDir.read(data_dir, require_text=False), Path(out_dir).absolute()
-    files = _files(Path(source), data)
-    shutil.rmtree(out, ignore_errors=True)
-    (out / "wavs").mkdir(parents=True)
-    wavs = {}
-    for utterance, path in files.items():
-        noisy, _ = read_audio(data.tables["wav.scp"][utterance])
-        speech, rate = read_audio(path)
-        if rate != fs:
-            raise UserError(f"{path}: {rate} Hz, but the data have {fs} Hz: resample it first")
-        if abs(len(speech) - len(noisy)) > MAX_DIFFERENCE * fs:
-            raise UserError(
-                f"{path}: {len(speech)} samples, but the noisy speech has {len(noisy)}: enhance "
-                f"{data.tables['wav.scp'][utterance]} whole, and keep its length"
-            )
-        fitted = np.zeros_like(noisy)
-        fitted[: len(speech)] = speech[: len(noisy)]
-        wavs[utterance] = str(out / "wavs" / f"{utterance}.wav")
-        write_audio(wavs[utterance], (1 - share) * fitted + share * noisy, fs, subtype="FLOAT")
-    kept = {n: t for n, t in data.tables.items() if n == "text" or n.startswith("utt2")}
-    write_tables(out, {**kept, "wav.scp": wavs, "spk1.scp": wavs})
-
-
-def _files(source: Path, data: DataDir) -> Dict[str, Path]:
+    source = Path(source)
+    if not source.is_dir():
+        raise UserError(f"{source}: no such folder of enhanced speech")
     table = next((source / n for n in ("spk1.scp", "wav.scp") if (source / n).is_file()), None)
     if table is None:
         named = [(u, source / f"{u}{suffix}") for u in data.ids for suffix in SUFFIXES]
@@ -70,3 +42,31 @@ def _files(source: Path, data: DataDir) -> Dict[str, Path]:
             f"utterances ({listed(missing)}): enhance all of {data.path}"
         )
     return {utterance: found[utterance] for utterance in data.ids}
+
+
+def read_enhanced(path: PathLike, length: int, fs: int) -> np.ndarray:
+    """Read enhanced speech, its end cut or filled with zeros to fit the noisy speech.
+
+    Args:
+        path: the file.
+        length: samples of the noisy speech.
+        fs: its sampling rate in Hz.
+
+    Returns:
+        (length,) float32.
+
+    Raises:
+        UserError: another sampling rate, or a length that differs by more than 0.1 s.
+        AudioError: a file that cannot be used.
+    """
+    samples, rate = read_audio(path)
+    if rate != fs:
+        raise UserError(f"{path}: {rate} Hz, but the data have {fs} Hz: resample it first")
+    if abs(len(samples) - length) > MAX_DIFFERENCE * fs:
+        raise UserError(
+            f"{path}: {len(samples)} samples, but the noisy speech has {length}: enhance it whole, "
+            "and keep its length"
+        )
+    fitted = np.zeros(length, np.float32)
+    fitted[: len(samples)] = samples[:length]
+    return fitted

@@ -5,9 +5,6 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
-from espnet_cbpc.data.kaldi.enhanced_speech import bring_enhanced
-from espnet_cbpc.data.kaldi.kaldi_dir import write_tables
-from espnet_cbpc.data.kaldi.table import read_table
 from espnet_cbpc.recipe.inputs import Data, File, Files, Model
 from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Decoded, Experiment
@@ -41,17 +38,10 @@ def _inference(
     log = folder / "enh_asr_inference.log"
 
     def run(jobs, steps: Sequence[Step]):
-        sets = {raw / step.outputs[0].name: step.outputs[0] for step in steps}
-        if system.source:
-            sets = {_brought(recipe, system, data): out for data, out in sets.items()}
         words = ["--config", o.inference_config, "--fs", o.fs_hz, "--num_threads", jobs.threads]
-        words += ["--data_dirs", *sets, "--output_dir", folder]
-        words += model_options(recipe, experiment, system)
+        words += ["--data_dirs", *(raw / step.outputs[0].name for step in steps)]
+        words += ["--output_dir", folder, *model_options(recipe, experiment, system)]
         jobs.run(recipe.on_gpu("enh_asr_inference", words, log))
-        if system.source:
-            for data, out in sets.items():
-                tables = {path.name: read_table(path) for path in data.iterdir() if path.is_file()}
-                write_tables(out / "enhanced", tables)
 
     inputs = {model.exp.name: model for model in experiment.models(system)}
     inputs.update(data=Data(raw / name), inference_config=read_yaml(o.inference_config))
@@ -65,14 +55,6 @@ def _inference(
     return Step(f"inference_{name}", inputs, (folder / name,), run, batch=str(folder), log=log)
 
 
-def _brought(recipe: Recipe, system: Decoded, data: Path) -> Path:
-    """Copy what others enhanced of a set, and return the data directory that it is in."""
-    out = recipe.layout.expdir / system.name / "audio" / data.name
-    share = float(system.share or 0.0)
-    bring_enhanced(Path(system.source) / data.name, data, out, recipe.options.fs_hz, share)
-    return out
-
-
 def model_options(recipe: Recipe, experiment: Experiment, system: Decoded) -> List[Any]:
     """Return the options that name the models of a system."""
     o, kinds = recipe.options, {"joint": ["enh_asr"]}.get(system.kind, ["asr", "enh"])
@@ -80,7 +62,9 @@ def model_options(recipe: Recipe, experiment: Experiment, system: Decoded) -> Li
     for kind, model in zip(kinds, experiment.models(system)):
         words += [f"--{kind}_train_config", model.exp / "config.yaml"]
         words += [f"--{kind}_model_file", model.exp / model.checkpoint]
-    if system.share and not system.source:
+    if system.source:
+        words += ["--enhanced", system.source]
+    if system.share:
         words += ["--observation_adding", system.share]
     if o.use_lm:
         lm = recipe.layout.lm

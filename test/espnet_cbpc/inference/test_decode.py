@@ -17,6 +17,7 @@ from tiny_models import FS, GREEDY, files, joint_options, save_model, speech
 from espnet_cbpc.bin import enh_asr_inference
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_data_dir
 from espnet_cbpc.inference.decode import decode_batch, decode_sets
+from espnet_cbpc.inference.decoded_utterance import Hypothesis
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.inference_options import sampling_rates
 from espnet_cbpc.inference.set_decoder import SetDecoder, plan_batches
@@ -145,7 +146,7 @@ class Dying:
         self.model, self.left, self.seen = model, batches, []
         self.enh_model = model.enh_model
 
-    def batch(self, waves, lengths):
+    def batch(self, waves, lengths, enhanced=None):
         if not self.left:
             raise Killed
         self.left -= 1
@@ -210,7 +211,7 @@ def test_an_utterance_that_is_too_short_has_no_text_and_is_told(data_dir, tmp_pa
 
 
 def test_a_failure_on_a_whole_utterance_is_an_error(data_dir, tmp_path, joint, monkeypatch):
-    def fail(self, speech, lengths):
+    def fail(self, speech, lengths, enhanced=None):
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(type(joint), "batch", fail)
@@ -402,3 +403,60 @@ def test_models_may_be_anywhere(data_dir, tmp_path, models, monkeypatch):
     with pytest.raises(UserError, match="--enh_asr_model_file, --enh_asr_train_config: the model"):
         command += [f"--enh_asr_train_config={config}", f"--enh_asr_model_file={checkpoint}"]
         enh_asr_inference.main(command)
+
+
+@pytest.mark.parametrize("share", ["0.0", "0.5"])
+def test_speech_that_another_tool_enhanced_takes_the_place_of_an_se_model(
+    data_dir, tmp_path, models, share
+):
+    mixed, wavs = {}, read_table(data_dir / "wav.scp")
+    folder = tmp_path / "tool" / data_dir.name
+    folder.mkdir(parents=True)
+    for utterance, path in wavs.items():
+        noisy, _ = soundfile.read(path, dtype="float32")
+        enhanced = np.sin(noisy).astype(np.float32)
+        soundfile.write(folder / f"{utterance}.wav", enhanced[:-7], FS, subtype="FLOAT")
+        enhanced[-7:] = 0
+        mixed[utterance] = enhanced + np.float32(share) * (noisy - enhanced)
+    asr = files(models, "asr", "ctc")
+    command = [f"--{key}={value}" for key, value in asr.items()]
+    command += [f"--data_dirs={data_dir}", f"--fs={FS}", f"--config={greedy(tmp_path)}"]
+    command += [f"--enhanced={tmp_path / 'tool'}", f"--output_dir={tmp_path / 'out'}"]
+    enh_asr_inference.main([*command, f"--observation_adding={share}"])
+    out, alone = tmp_path / "out" / data_dir.name, EnhSpeech2Text(**asr, **GREEDY, fs=FS)
+    texts = read_table(out / "text", allow_empty=True)
+    for utterance, path in read_table(out / "enhanced" / "spk1.scp").items():
+        heard, _ = soundfile.read(path, dtype="float32")
+        np.testing.assert_allclose(heard, mixed[utterance], atol=1e-6)
+        assert texts[utterance] == alone(heard)[0]
+    assert texts.keys() == wavs.keys()
+
+
+def test_the_recogniser_chooses_from_what_another_tool_enhanced(models, monkeypatch):
+    model = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY, observation_adding="auto")
+    heard = []
+
+    def recognise(wave, lengths):
+        heard.append(wave)
+        best = len(heard) == 2
+        return [([Hypothesis("second" if best else "", [], [], -1.0 + best)], None)]
+
+    monkeypatch.setattr(model, "recognise", recognise)
+    noisy, enhanced = speech(4000)[None], np.zeros((1, 4000), np.float32)
+    (found,) = model.batch(noisy, [4000], enhanced)
+    assert found.text == "second" and len(heard) == 3
+    np.testing.assert_allclose(found.enhanced, noisy[0] / 2, atol=1e-6)
+
+
+def test_enhanced_speech_and_an_se_model_exclude_each_other(data_dir, tmp_path, models):
+    model = [f"--{key}={value}" for key, value in files(models, "enh_asr", "joint").items()]
+    command = [f"--data_dirs={data_dir}", f"--output_dir={tmp_path / 'out'}", "--enhanced=x"]
+    with pytest.raises(UserError, match="--enhanced takes the place of an SE model"):
+        enh_asr_inference.main([*command, *model])
+
+
+def greedy(folder):
+    """Write the options of a greedy search; returns their file."""
+    path = folder / "greedy.yaml"
+    path.write_text(yaml.safe_dump(GREEDY))
+    return path

@@ -100,6 +100,10 @@ def test_observation_adding_is_added_to_the_systems_that_are_named(tmp_path):
             "enhanced_GTCRN_train_asr_word_oa0.5",
             "0.5",
         ),
+        "GTCRN, observation adding by the ASR model, then clean ASR": (
+            "enhanced_GTCRN_train_asr_word_oaauto",
+            "auto",
+        ),
         "Main (train_enh_asr_cbpc)": (joint, ""),
         "Main, observation adding of 0.5 (train_enh_asr_cbpc)": (f"{joint}_oa0.5", "0.5"),
         "Main, observation adding by the ASR model (train_enh_asr_cbpc)": (
