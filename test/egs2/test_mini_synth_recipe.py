@@ -382,14 +382,15 @@ def test_self_distillation_goes_by_the_recognisers_own_transcripts(recipe, tmp_p
     for split in ("train", "dev"):
         data = recipe / "dump" / "raw" / split
         folder = own / split.replace("dev", "valid")
-        assert table(folder / "text").keys() == table(data / "wav.scp").keys()
+        texts = table(folder / "transcripts")
+        assert texts.keys() == table(data / "wav.scp").keys() and all(texts.values())
         heard = table(own / "data" / folder.name / "wav.scp")
         assert heard == table(data / "spk1.scp") != table(data / "wav.scp")
     (log,) = new.glob("enh_asr_distilled*/train.log")
     losses = log.read_text(encoding="utf-8")
     assert "loss_sd=" in losses and "loss_asr=" not in losses
     trained = (log.parent / "config.yaml").read_text(encoding="utf-8")
-    assert str(own / "train" / "text") in trained
+    assert str(own / "train" / "transcripts") in trained
     again = here(recipe, *options)
     assert "own_transcripts_asr" in again.stdout.partition("already done, skipped: ")[2]
 

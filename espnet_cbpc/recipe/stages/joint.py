@@ -8,7 +8,7 @@ from typing import Any, Dict, List
 from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
 from espnet_cbpc.data.kaldi.deal import deal_table
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_tables
+from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table, write_tables
 from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.recipe.inputs import File
 from espnet_cbpc.recipe.jobs import Job, Jobs
@@ -27,6 +27,7 @@ from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.recipe.systems import JointSystem
 from espnet_cbpc.utils.files import read_yaml, write_yaml
 
+NOTHING_HEARD = "."  # in the place of an empty transcript, which ESPnet's readers refuse
 JOINT_TRAIN = "espnet_cbpc.bin.enh_asr_cbpc_train"
 
 
@@ -127,6 +128,10 @@ def _own_transcripts(recipe: Recipe, experiment: Experiment) -> List[Step]:
         words += ["--asr_train_config", asr.exp / "config.yaml"]
         words += ["--asr_model_file", asr.exp / asr.checkpoint]
         jobs.run(recipe.on_gpu("enh_asr_inference", words, log))
+        for split in ("train", "valid"):
+            found = read_table(out / split / "text", allow_empty=True)
+            written = {utterance: text or NOTHING_HEARD for utterance, text in found.items()}
+            write_table(out / split / "transcripts", written)
 
     inputs = {**data_inputs(recipe), "asr": asr, "fs": o.fs_hz}
     inputs.update(inference_config=read_yaml(o.inference_config))
@@ -162,7 +167,7 @@ def _command(
     sources.append(Source("utt2category", "utt2category", "text"))
     shapes = ["speech"]
     if o.use_transcripts or o.own_transcripts:
-        text = f"{experiment.own_transcripts}/SPLIT/text" if o.own_transcripts else "text"
+        text = f"{experiment.own_transcripts}/SPLIT/transcripts" if o.own_transcripts else "text"
         sources.append(Source(text, "text_spk1", "text"))
         shapes.append("text_spk1")
     if o.dump_labels:
@@ -177,7 +182,9 @@ def _own_texts(recipe: Recipe, experiment: Experiment) -> Dict[str, File]:
     if not recipe.options.own_transcripts:
         return {}
     folder = experiment.own_transcripts
-    return {f"{split}_transcripts": File(folder / split / "text") for split in ("train", "valid")}
+    return {
+        f"{split}_transcripts": File(folder / split / "transcripts") for split in ("train", "valid")
+    }
 
 
 def _joint_config(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Dict[str, Any]:
