@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 exec ./run.sh \
     --comparison conf/comparison.yaml \
     --seeds "0 1 2" \
-    --observation_adding 0.3 \
+    --own_transcripts true \
+    --observation_adding auto \
+    --observation_adding_to "cascade enhanced joint" \
     --stop_stage report \
     "$@"
