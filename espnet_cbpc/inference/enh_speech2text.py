@@ -219,7 +219,7 @@ class EnhSpeech2Text:
             heard = self.enhance(speech, lengths)
         else:
             given = torch.as_tensor(enhanced, dtype=torch.float32)[order, : lengths[0]]
-            heard = torch.lerp(_silence_padding(given.to(noisy), lengths), noisy, self.share)
+            heard = torch.lerp(self._reference_channel(given, lengths), noisy, self.share)
         is_enhanced = self.enh_model is not None or enhanced is not None
         results: Dict[int, DecodedUtterance] = {}
         chosen = self.choose(heard, noisy if is_enhanced else None, lengths)

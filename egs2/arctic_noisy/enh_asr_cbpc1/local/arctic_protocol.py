@@ -2,7 +2,7 @@
 
 Everything random is drawn here, from one generator, before any audio is written. Which orders are
 held out of training is drawn first, so that the training set depends on the seed alone; then come
-the tests, then dev. Training speech is mixed anew in each epoch, so nothing is drawn for it.
+the tests, then dev. Training speech is mixed again in each epoch, so nothing is drawn for it.
 """
 
 from functools import partial
