@@ -1,6 +1,7 @@
 """The joint model: enhance, recognise, label, contrast, weigh."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import contextlib
+from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +88,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             tells what the labels contribute.
         self_distillation: options of :class:`.self_distillation.SelfDistillation`, a loss beside
             the contrastive ones; None: without it. It wants the ASR model frozen.
+        frozen_asr_dtype: ``bfloat16`` or ``float16``: what the matrix products of a frozen ASR model
+            are computed in, for speed; losses and the SE model stay in float32. None: as they are.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
             where they differ: enhanced and clean speech are resampled in between. None: they are
             equal.
@@ -125,6 +128,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         warmup_steps: int = 0,
         shuffle_labels: bool = False,
         self_distillation: Optional[Mapping[str, Any]] = None,
+        frozen_asr_dtype: Optional[str] = None,
         enh_fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         calc_enh_loss: bool = True,
@@ -151,6 +155,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.warmup_steps = warmup_steps
         self.shuffle_labels = shuffle_labels
         self.enh_fs, self.asr_fs = enh_fs, asr_fs
+        self.frozen_asr_dtype = checked_dtype(frozen_asr_dtype, update)
         self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
         for part in self.frozen_parts:
             part.requires_grad_(False)
@@ -297,7 +302,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     ) -> Tuple[torch.Tensor, Dict, EncoderOutput]:
         """Return the ASR loss, its statistics, and the encoder's frames."""
         enhanced, lengths = self.at_asr_rate(enhanced, batch.lengths)
-        with tap_encoder(self.s2t_model, self.tapped) as output:
+        with self.asr_precision(enhanced), tap_encoder(self.s2t_model, self.tapped) as output:
             if self.alpha < 1.0:
                 loss, stats, _ = self.s2t_model(enhanced, lengths, *batch.transcripts)
                 stats = {k: v for k, v in stats.items() if k != "loss"}
@@ -311,7 +316,14 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     def encode_clean(self, batch: TrainingBatch) -> EncoderOutput:
         """Return the teacher's frames of the clean speech of a batch."""
         clean, lengths = self.at_asr_rate(batch.clean, batch.lengths)
-        return self.teacher(self.s2t_model, clean, lengths, self.tapped)
+        with self.asr_precision(clean):
+            return self.teacher(self.s2t_model, clean, lengths, self.tapped)
+
+    def asr_precision(self, speech: torch.Tensor) -> ContextManager:
+        """Return the context in which a frozen ASR model computes."""
+        if self.frozen_asr_dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(speech.device.type, self.frozen_asr_dtype)
 
     def contrastive_loss(
         self, encoded: EncoderOutput, target: Optional[EncoderOutput], batch: TrainingBatch
@@ -352,13 +364,14 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         if len(rows) == 0:
             return encoded.frames[None].sum() * 0.0, torch.full((), torch.nan)
         text = batch.transcripts and tuple(part[rows] for part in batch.transcripts)
-        loss = self.self_distillation(
-            self.s2t_model,
-            encoded.frames[None][rows],
-            target.frames[None][rows],
-            encoded.lengths[rows],
-            text,
-        )
+        with self.asr_precision(batch.heard):
+            loss = self.self_distillation(
+                self.s2t_model,
+                encoded.frames[None][rows],
+                target.frames[None][rows],
+                encoded.lengths[rows],
+                text,
+            )
         return loss * (len(rows) / len(batch.category)), loss.detach()
 
     def comparable(
@@ -479,6 +492,22 @@ def made_self_distillation(
         return SelfDistillation(s2t_model, **options)
     except TypeError as e:
         raise UserError(f"joint_conf.self_distillation: {e}") from e
+
+
+def checked_dtype(name: Optional[str], update: str) -> Optional[torch.dtype]:
+    """Return the type that ``joint_conf.frozen_asr_dtype`` names."""
+    if name is None:
+        return None
+    if name not in ("bfloat16", "float16"):
+        raise ValueError(
+            f"joint_conf.frozen_asr_dtype must be bfloat16, float16 or null, but is {name!r}"
+        )
+    if update != "enh":
+        raise UserError(
+            "joint_conf.frozen_asr_dtype wants the ASR model frozen: set update to enh "
+            "(--asr_update false)"
+        )
+    return getattr(torch, name)
 
 
 def mean_frame(frames: torch.Tensor, valid: torch.Tensor, ranks: Ranks) -> torch.Tensor:

@@ -407,11 +407,36 @@ def test_half_precision_autocast_gives_a_finite_loss(tiny_model, tiny_batch):
     assert all(torch.isfinite(g).all() for g in grads(model, "enh_model").values())
 
 
+def test_a_frozen_asr_model_in_bfloat16_changes_the_loss_a_little_and_the_se_loss_not_at_all(
+    tiny_model, tiny_batch
+):
+    conf = {"update": "enh", "alpha": 1.0, "self_distillation": {"posteriors": "ctc"}}
+    found = {}
+    for dtype in (None, "bfloat16"):
+        model = tiny_model(joint_conf={**conf, "frozen_asr_dtype": dtype})
+        loss, stats, _ = model(**tiny_batch())
+        loss.backward()
+        found[dtype] = stats
+        assert loss.dtype == torch.float32
+        assert all(torch.isfinite(g).all() for g in grads(model, "enh_model").values())
+    full, half = found[None], found["bfloat16"]
+    assert half["loss_enh"] == full["loss_enh"]
+    assert half["loss_sd"] != full["loss_sd"]
+    for name in ("loss_sd", "loss_cbpc", "loss_infonce"):
+        assert half[name] == pytest.approx(full[name], rel=0.05, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "changes, error, message",
     [
         ({"joint_conf": {"layer": 3}}, UserError, "asks for layer 3, but ConformerEncoder has 2 blocks"),
         ({"joint_conf": {"alpha": 1.5}}, ValueError, r"alpha must be in \[0, 1\], but is 1.5"),
+        (
+            {"joint_conf": {"update": "enh", "frozen_asr_dtype": "int8"}},
+            ValueError,
+            "frozen_asr_dtype must be bfloat16, float16 or null, but is 'int8'",
+        ),
+        ({"joint_conf": {"frozen_asr_dtype": "bfloat16"}}, UserError, "ASR model frozen: set update"),
         ({"joint_conf": {"update": "all"}}, ValueError, "update must be one of .* but is 'all'"),
         ({"joint_conf": {"teacher": "x"}}, ValueError, "teacher must be one of .* but is 'x'"),
         ({"joint_conf": {"alhpa": 1}}, UserError, "joint_conf has an unknown key 'alhpa'"),
