@@ -123,12 +123,12 @@ def recordings(speaker, count):
     return [Recording(key, f"{key}.wav", speaker, "WORDS") for key in ids]
 
 
-def draw(seed=0, num_dev=60, num_test=150):
+def draw(seed=0, num_dev=60, num_test=150, num_newspk=71):
     speech = Speech(
         recordings("a", 593), recordings("b", 539), recordings("order", 619), recordings("lj", 71)
     )
     lengths = {name: 20001 + 977 * place for place, name in enumerate(nonspeech.NAMES)}
-    return Draw(lengths, 16000, seed).sets(speech, num_dev, num_test)
+    return Draw(lengths, 16000, seed).sets(speech, num_dev, num_test, num_newspk)
 
 
 @pytest.fixture(scope="module")

@@ -53,18 +53,19 @@ class Draw:
             self.rng, partial(add_noise, self.rng, noises), SNR_RANGE, noise_first=False
         )
 
-    def sets(self, speech: Speech, num_dev: int, num_test: int) -> Sets:
+    def sets(self, speech: Speech, num_dev: int, num_test: int, num_newspk: int) -> Sets:
         """Return all sets, each sorted by id.
 
         Args:
             speech: what there is.
             num_dev: sentences in dev.
             num_test: sentences of the known speaker in a test.
+            num_newspk: sentences of the unseen speaker in a test.
         """
         at_snrs = partial(self.dealer.at_snrs, snrs=TEST_SNRS)
         held_out = self._some(speech.orders, NUM_DEV_ORDERS)
         test = self._some(speech.b[NUM_DEV_SENTENCES:], num_test)
-        new = self._some(speech.new, len(speech.new))
+        new = self._some(speech.new, num_newspk)
         mixed = {
             "test_clean": [left_clean(u) for u in test],
             "test_seen": at_snrs(test, HELD_OUT),

@@ -22,6 +22,7 @@ from espnet_cbpc.utils.cli import UserError, check_at_least, run
 CORPORA = (KATHLEEN, ORDERS, LJSPEECH, NONSPEECH)
 LJSPEECH_SENTENCES = Path(__file__).with_name("ljspeech_sentences.txt")
 NUM_TEST_SENTENCES = 539 - NUM_DEV_SENTENCES
+NUM_NEWSPK_SENTENCES = 71
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -40,6 +41,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_dev", type=int, default=60, help="sentences in dev")
     parser.add_argument(
         "--num_test", type=int, default=150, help="sentences of the known speaker in a test"
+    )
+    parser.add_argument(
+        "--num_newspk",
+        type=int,
+        default=NUM_NEWSPK_SENTENCES,
+        help="sentences of the unseen speaker in a test",
     )
     parser.add_argument("--seed", type=int, default=0, help="of every draw")
     parser.add_argument("--fs", type=int, default=16000, help="sampling rate to write, in Hz")
@@ -79,7 +86,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         orders=[source.recording for source in orders],
         new=[source.recording for source in new],
     )
-    sets = Draw(noises, args.fs, args.seed).sets(speech, args.num_dev, args.num_test)
+    sets = Draw(noises, args.fs, args.seed).sets(
+        speech, args.num_dev, args.num_test, args.num_newspk
+    )
     # 3. write it
     audio = data / "audio" / "speech"
     used = [source for file, source in sources.items() if file in _files(sets)]
@@ -91,7 +100,11 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     check_at_least(args, seed=0, fs=8000, nj=1)
-    most = {"num_dev": NUM_DEV_SENTENCES, "num_test": NUM_TEST_SENTENCES}
+    most = {
+        "num_dev": NUM_DEV_SENTENCES,
+        "num_test": NUM_TEST_SENTENCES,
+        "num_newspk": NUM_NEWSPK_SENTENCES,
+    }
     for name, count in most.items():
         if not 1 <= getattr(args, name) <= count:
             raise UserError(f"--{name} {getattr(args, name)}: must be from 1 to {count}")
