@@ -1,5 +1,6 @@
 """What recognition of one utterance gives: hypotheses, enhanced speech, times of the tokens."""
 
+import zlib
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -26,6 +27,7 @@ class Hypothesis:
 
 
 SILENCE = 2.0**-15  # the loudest sample of what counts as silence: one step of 16 bits
+MOST_COMPRESSION = 2.4  # of bytes, of a text that does not repeat itself
 NOTHING = Hypothesis("", [], [], 0.0)  # where there is nothing to recognise, or nothing found
 
 
@@ -77,6 +79,16 @@ class DecodedUtterance:
             "nbest": [asdict(hypothesis) for hypothesis in self.nbest],
             "token_times": None if times is None else [asdict(time) for time in times],
         }
+
+
+def repeats_itself(text: str) -> bool:
+    """Return whether a text is a loop of the decoder, by how well it can be compressed.
+
+    Source: the threshold of Radford et al., "Robust speech recognition via large-scale weak
+    supervision" (2023), section 4.5.
+    """
+    data = text.encode()
+    return len(data) > MOST_COMPRESSION * len(zlib.compress(data))
 
 
 def find_token_times(

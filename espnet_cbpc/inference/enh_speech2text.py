@@ -19,6 +19,7 @@ from espnet_cbpc.inference.decoded_utterance import (
     TokenTime,
     find_token_times,
     joined,
+    repeats_itself,
 )
 from espnet_cbpc.inference.inference_options import sampling_rates
 from espnet_cbpc.inference.long_form import cut_to_windows
@@ -32,6 +33,7 @@ Array = Union[np.ndarray, torch.Tensor]
 Recognised = Tuple[List[Hypothesis], Optional[List[TokenTime]]]
 
 SHARES = (0.0, 0.5, 1.0)  # of noisy speech, that the recogniser chooses from
+DOUBT = 0.1  # log-probability by which enhanced must be surer than noisy speech; see arctic_noisy
 WINDOWS = 8  # of a long recording that are recognised at a time
 
 
@@ -237,8 +239,9 @@ class EnhSpeech2Text:
 
         The recogniser hears each utterance with every one of :data:`SHARES`, of which the last
         leaves it noisy, and that one is kept whose best hypothesis it is the surest of
-        (:meth:`confidence`). No development set is asked for; it takes two more passes of encoder
-        and search.
+        (:meth:`confidence`), with some doubt of enhancement (:data:`DOUBT`). Decoders are sure of
+        text that repeats itself: it is kept only where all repeat themselves. No development set
+        is asked for; it takes two more passes of encoder and search.
 
         Args:
             heard: (B, N) what :meth:`enhance` returns.
@@ -252,9 +255,12 @@ class EnhSpeech2Text:
             return [(0.0, found) for found in self.recognise(heard, lengths)]
         noisy = noisy.to(heard)
         tried = [self.recognise(torch.lerp(heard, noisy, w), lengths) for w in SHARES]
-        rows = [list(zip(SHARES, row)) for row in zip(*tried)]
-        # of equals max takes the first
-        return [max(row, key=lambda one: self.confidence(one[1][0][0])) for row in rows]
+
+        def merit(one: Tuple[float, Recognised]) -> Tuple[bool, float]:
+            share, (nbest, _) = one
+            return not repeats_itself(nbest[0].text), self.confidence(nbest[0]) + DOUBT * share
+
+        return [max(zip(SHARES, row), key=merit) for row in zip(*tried)]
 
     def confidence(self, hypothesis: Hypothesis) -> float:
         """Return how sure the recogniser is of a hypothesis, as a log-probability.

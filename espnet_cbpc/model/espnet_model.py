@@ -88,8 +88,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             tells what the labels contribute.
         self_distillation: options of :class:`.self_distillation.SelfDistillation`, a loss beside
             the contrastive ones; None: without it. It wants the ASR model frozen.
-        frozen_asr_dtype: ``bfloat16`` or ``float16``: what the matrix products of a frozen ASR model
-            are computed in, for speed; losses and the SE model stay in float32. None: as they are.
+        frozen_asr_dtype: ``bfloat16`` or ``float16``: what a frozen ASR model computes its matrix
+            products in, for speed; losses and the SE model stay in float32. None: as they are.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
             where they differ: enhanced and clean speech are resampled in between. None: they are
             equal.

@@ -380,10 +380,20 @@ def test_the_recogniser_chooses_the_share_of_each_utterance(models, joint, monke
         np.testing.assert_allclose(one.enhanced, (1 - share) * alone + share * wave, atol=1e-6)
 
 
-def test_of_equally_sure_ones_the_enhanced_is_kept(models, monkeypatch):
+@pytest.mark.parametrize("gain, kept", [(0, "2"), (0.09, "2"), (0.11, "0")])
+def test_enhanced_speech_is_kept_where_it_is_clearly_surer(models, monkeypatch, gain, kept):
     model = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, observation_adding="auto")
-    monkeypatch.setattr(model, "recognise", Sure(model, [[-1], [-1], [-1]]))
-    assert model(speech(4000))[0] == "0"
+    monkeypatch.setattr(model, "recognise", Sure(model, [[gain - 1], [-1], [-1]]))
+    assert model(speech(4000))[0] == kept
+
+
+def test_a_text_that_repeats_itself_is_kept_only_where_all_do(models, monkeypatch):
+    model = EnhSpeech2Text(**files(models, "enh_asr", "joint"), **GREEDY, observation_adding="auto")
+    loop = "of the " * 30
+    for texts, kept in [((loop, "a b", "a c"), "a b"), ((loop, loop + "a", loop), loop)]:
+        found = iter([Hypothesis(text, [], [], -1.0 - i) for i, text in enumerate(texts)])
+        monkeypatch.setattr(model, "recognise", lambda *_: [([next(found)], None)])
+        assert model(speech(4000))[0] == kept
 
 
 def test_confidence_is_a_mean_over_tokens_or_a_sum_over_equal_frames(models, joint):
