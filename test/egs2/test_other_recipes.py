@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import vctk_tree
+from owsm_models import random_owsm
 from recipe_runs import run
 from whisper_models import random_whisper
 
@@ -121,11 +122,8 @@ def test_vctk_tests_as_the_benchmark_asks_for(vctk):
     assert set(snrs.values()) == {"2.5", "7.5", "12.5", "17.5"} and len(snrs) == 12
 
 
-@pytest.mark.slow
-def test_arctic_adapts_se_to_a_brought_recogniser(tree, shared_data, tmp_path):
-    """The shortest sentences, and a random Whisper; dev_newspk has no text."""
-    random_whisper(tmp_path / "whisper.pt")
-    folder = tree / "egs2" / "arctic_noisy" / "enh_asr_cbpc1"
+def run_arctic(folder, corpora, *options):
+    """Run the recipe on its shortest sentences, with few steps and clusters."""
     few = "--max_epoch 1 --num_iters_per_epoch 1"
     config = folder / "conf" / "tokenizer_kmeans.yaml"
     config.write_text(config.read_text().replace("n_clusters: 200", "n_clusters: 10"))
@@ -133,21 +131,55 @@ def test_arctic_adapts_se_to_a_brought_recogniser(tree, shared_data, tmp_path):
     config.write_text(config.read_text().replace("[1, 2, 3, null]", "[1, null]"))  # it is small
     done = run(
         folder,
-        *("--asr_model", str(tmp_path / "whisper.pt"), "--test_sets", "dev dev_newspk"),
         *("--local_data_opts", "--num_dev 30 --num_test 1", "--max_wav_duration", "1.8"),
         *("--enh_args", few, "--enh_asr_args", few, "--nj", "1", "--inference_nj", "1"),
-        *("--ngpu", "0", "--quality_sets", "none", "--stop_stage", "joint"),
-        *("--comparison", "conf/comparison.yaml", "--own_transcripts", "true"),
-        *("--systems", "self_distillation cbpc_infonce"),
-        **{name: str(shared_data / name.lower()) for name in CORPORA_OF_ARCTIC},
+        *("--ngpu", "0", "--quality_sets", "none"),
+        *options,
+        **{name: str(corpora / name.lower()) for name in CORPORA_OF_ARCTIC},
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_arctic_adapts_se_to_a_brought_whisper(tree, shared_data, tmp_path):
+    """Up to joint training; dev_newspk has no text."""
+    random_whisper(tmp_path / "whisper.pt")
+    folder = tree / "egs2" / "arctic_noisy" / "enh_asr_cbpc1"
+    run_arctic(
+        folder,
+        shared_data,
+        *("--asr_model", str(tmp_path / "whisper.pt"), "--test_sets", "dev dev_newspk"),
+        *("--stop_stage", "joint", "--own_transcripts", "true"),
+        *("--comparison", "conf/comparison.yaml"),
+        *("--systems", "self_distillation cbpc_infonce"),
+    )
     train = DataDir.read(folder / "dump" / "raw" / "train", require_text=False)
     assert set(train.categories.values()) == {"CLEAN"} and "text" not in train.tables
     for name, losses in (("self_distillation", ["sd"]), ("cbpc_infonce", ["cbpc", "infonce"])):
         (log,) = folder.glob(f"exp/enh_asr_{name}_frozen_asr_no_transcripts/train.log")
-        results = re.search(r"epoch results: \[train\](.*)\[valid\]", log.read_text())[1]
+        said = log.read_text()
+        assert ("text_spk1: {" in said) == (name == "self_distillation")
+        results = re.search(r"epoch results: \[train\](.*)\[valid\]", said)[1]
         means = dict(re.findall(r"(\w+)=([-\d.e+]+)", results))
         assert float(means["num_simu"]) > float(means["num_clean"])  # mixed in training
         assert np.isfinite([float(means[f"loss_{loss}"]) for loss in ("enh", *losses)]).all()
         assert "loss_asr" not in means
+
+
+@pytest.mark.slow
+def test_arctic_runs_whole_with_owsm(tree, shared_data, tmp_path):
+    """From data to the report and packed models, with texts chosen by OWSM itself."""
+    folder = tree / "egs2" / "arctic_noisy" / "enh_asr_cbpc1"
+    decoding = tmp_path / "decode.yaml"
+    decoding.write_text("beam_size: 1\nctc_weight: 0.0\nmaxlenratio: 0.1\n")
+    run_arctic(
+        folder,
+        shared_data,
+        *("--asr_model", str(random_owsm(tmp_path / "owsm")), "--test_sets", "dev"),
+        *("--inference_config", str(decoding), "--observation_adding", "auto"),
+        *("--observation_adding_to", "joint", "--expdir", "exp_owsm"),
+    )
+    report = (folder / "exp_owsm" / "RESULTS.md").read_text()
+    rows = re.findall(r"\| SE for frozen .*CBPC and infoNCE(.*?) \|.* \d+\.\d", report)
+    assert len(set(rows)) == 2 and any("observation adding" in row for row in rows)
+    assert list((folder / "exp_owsm").glob("**/*.zip"))

@@ -142,7 +142,7 @@ def _own_transcripts(recipe: Recipe, experiment: Experiment) -> List[Step]:
 def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
     stats, system = experiment.joint_stats, recipe.layout.systems[-1]
     config = stats.with_suffix(".yaml")
-    command = _command(recipe, experiment, system, config)
+    command = _command(recipe, experiment, system, config, reads_text=_has_text(recipe))
 
     # what is mixed and which labels are read does not alter lengths
     plain = command._replace(
@@ -160,13 +160,17 @@ def _joint_statistics(recipe: Recipe, experiment: Experiment) -> Step:
 
 
 def _command(
-    recipe: Recipe, experiment: Experiment, system: JointSystem, config: Path
+    recipe: Recipe,
+    experiment: Experiment,
+    system: JointSystem,
+    config: Path,
+    reads_text: bool,
 ) -> TrainingCommand:
     o = recipe.options
     sources = [Source("wav.scp", "speech", "sound"), Source("spk1.scp", "speech_ref1", "sound")]
     sources.append(Source("utt2category", "utt2category", "text"))
     shapes = ["speech"]
-    if o.use_transcripts or o.own_transcripts:
+    if reads_text:
         text = f"{experiment.own_transcripts}/SPLIT/transcripts" if o.own_transcripts else "text"
         sources.append(Source(text, "text_spk1", "text"))
         shapes.append("text_spk1")
@@ -175,6 +179,19 @@ def _command(
         sources.append(Source(str(labels), "labels", "kaldi_ark"))
     options = ["--config", str(config), *mixing_options(recipe)]
     return TrainingCommand(JOINT_TRAIN, sources, shapes, (), options)
+
+
+def _has_text(recipe: Recipe) -> bool:
+    """Return whether there are transcripts of the training speech."""
+    return recipe.options.use_transcripts or recipe.options.own_transcripts
+
+
+def _reads_text(recipe: Recipe, system: JointSystem) -> bool:
+    """Return whether a system is given transcripts; without its ASR loss, where it needs them."""
+    if recipe.options.use_transcripts:
+        return True
+    distillation = (system.config.get("joint_conf") or {}).get("self_distillation")
+    return _has_text(recipe) and distillation is not None and distillation.get("posteriors") != "ctc"
 
 
 def _own_texts(recipe: Recipe, experiment: Experiment) -> Dict[str, File]:
@@ -215,7 +232,8 @@ def joint(recipe: Recipe) -> List[Step]:
 def _joint(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
     o, exp = recipe.options, experiment.joint(system).exp
     asr, enh, config = experiment.asr, experiment.enh, exp / "joint.yaml"
-    command = _command(recipe, experiment, system, config)
+    reads_text = _reads_text(recipe, system)
+    command = _command(recipe, experiment, system, config, reads_text)
     extra = shlex.split(o.enh_asr_args)
     options = [*experiment.seed_options, "--init_param", f"{asr.exp}/{asr.checkpoint}::s2t_model"]
     options += [f"{enh.exp}/{enh.checkpoint}::enh_model", *extra]
@@ -229,5 +247,6 @@ def _joint(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
     inputs.update(config=dict(system.config), enh_asr_args=extra, seed=experiment.seed)
     inputs.update(asr_update=o.asr_update, use_transcripts=o.use_transcripts)
     inputs.update(dump_labels=o.dump_labels, **mixing_inputs(recipe))
-    inputs.update(_own_texts(recipe, experiment))
+    if reads_text:
+        inputs.update(_own_texts(recipe, experiment))
     return training_step(exp, inputs, run)
