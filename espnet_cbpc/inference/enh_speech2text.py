@@ -27,7 +27,7 @@ from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.load import load_enh
 from espnet_cbpc.model_zoo.locate import inference_files, pair
 from espnet_cbpc.utils.cli import UserError
-from espnet_cbpc.utils.files import PathLike
+from espnet_cbpc.utils.files import PathLike, read_yaml
 
 Array = Union[np.ndarray, torch.Tensor]
 Recognised = Tuple[List[Hypothesis], Optional[List[TokenTime]]]
@@ -63,7 +63,7 @@ class EnhSpeech2Text:
         lm_file: parameters of the language model.
         device: a torch device name.
         enhance: False leaves the SE model out, for comparison.
-        observation_adding: w in [0, 1], or ``auto``.
+        observation_adding: w in [0, 1], or ``auto``; None: that of a joint model's training.
         fs: sampling rate of the speech and the SE model in Hz; None: as the configuration says.
         asr_fs: that of the ASR model; where it differs, speech is resampled in between. None: as
             the configuration says, or ``fs``.
@@ -91,7 +91,7 @@ class EnhSpeech2Text:
         lm_file: Optional[PathLike] = None,
         device: str = "cpu",
         enhance: bool = True,
-        observation_adding: Union[float, str] = 0.0,
+        observation_adding: Union[float, str, None] = None,
         fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
         batched_search: Optional[bool] = None,
@@ -110,7 +110,9 @@ class EnhSpeech2Text:
         self.device, self.greedy = device, search.ctc_greedy
         self.fs, self.asr_fs = sampling_rates(config, fs, asr_fs)
         self.asks_recogniser = observation_adding == "auto"
-        self.share = 0.0 if observation_adding == "auto" else observation_adding
+        if observation_adding is None:
+            observation_adding = trained_share(joint)
+        self.share = 0.0 if self.asks_recogniser else observation_adding
         self.token_times = token_times
         search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
         self._speech2text = build_speech2text(
@@ -401,12 +403,18 @@ def _check_choice(
     joint: Optional[Pair],
     asr: Optional[Pair],
     enh: Optional[Pair],
-    observation_adding: Union[float, str],
+    observation_adding: Union[float, str, None],
 ) -> None:
     if (joint is None) == (asr is None) or (joint and enh):
         raise UserError("give either a joint model, or an ASR model with or without an SE model")
-    if observation_adding != "auto" and not 0 <= observation_adding <= 1:
+    if observation_adding not in (None, "auto") and not 0 <= observation_adding <= 1:
         raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1, or auto")
+
+
+def trained_share(joint: Optional[Pair]) -> float:
+    """Return the share of noisy speech that a joint model's ASR heard in training."""
+    conf = read_yaml(joint[0]).get("joint_conf") if joint else None
+    return (conf or {}).get("observation_adding", 0.0)
 
 
 def _silence_padding(speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

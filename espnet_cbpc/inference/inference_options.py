@@ -61,10 +61,9 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     search.add_argument(
         "--observation_adding",
         type=_share,
-        default=0.0,
         metavar="W",
         help="(1 - W) enhanced + W noisy speech is what the ASR model hears; auto: it hears several "
-        "and keeps what it is the surest of",
+        "and keeps what it is the surest of (default: as in the training of a joint model, else 0)",
     )
     search.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     search.add_argument("--num_threads", type=int, default=1, help="CPU threads of each process")
@@ -101,7 +100,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
         search["nbest"] = args.nbest
     DecodingConfig.check(search, "--nbest")
     check_at_least(args, num_threads=1)
-    if args.observation_adding != "auto" and not 0 <= args.observation_adding <= 1:
+    if args.observation_adding not in (None, "auto") and not 0 <= args.observation_adding <= 1:
         raise UserError(
             f"--observation_adding {args.observation_adding}: must be from 0 to 1, or auto"
         )

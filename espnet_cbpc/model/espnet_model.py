@@ -88,6 +88,9 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             tells what the labels contribute.
         self_distillation: options of :class:`.self_distillation.SelfDistillation`, a loss beside
             the contrastive ones; None: without it. It wants the ASR model frozen.
+        observation_adding: share w in [0, 1) of noisy speech in what the ASR model hears,
+            (1 - w) enhanced + w noisy; the SE loss is of enhanced speech alone. Inference adds as
+            much unless told otherwise.
         frozen_asr_dtype: ``bfloat16`` or ``float16``: what a frozen ASR model computes its matrix
             products in, for speed; losses and the SE model stay in float32. None: as they are.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,
@@ -128,6 +131,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         warmup_steps: int = 0,
         shuffle_labels: bool = False,
         self_distillation: Optional[Mapping[str, Any]] = None,
+        observation_adding: float = 0.0,
         frozen_asr_dtype: Optional[str] = None,
         enh_fs: Optional[int] = None,
         asr_fs: Optional[int] = None,
@@ -136,6 +140,10 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
     ):
         super().__init__(enh_model, s2t_model, calc_enh_loss, bypass_enh_prob)
         check_options(enh_model, s2t_model, tokenizer, criterions, alpha, update)
+        if not 0.0 <= observation_adding < 1.0:
+            raise ValueError(
+                f"joint_conf.observation_adding must be in [0, 1), but is {observation_adding}"
+            )
         if any(c.loss.needs_centroids for c in criterions) and loss_layers not in (None, [layer]):
             raise UserError(
                 "token_cross_entropy looks at the tokenizer's layer: leave loss_layers out"
@@ -155,6 +163,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self.warmup_steps = warmup_steps
         self.shuffle_labels = shuffle_labels
         self.enh_fs, self.asr_fs = enh_fs, asr_fs
+        self.observation_adding = observation_adding
         self.frozen_asr_dtype = checked_dtype(frozen_asr_dtype, update)
         self.frozen_parts = {"joint": [], "enh": [s2t_model], "asr": [enh_model]}[update]
         for part in self.frozen_parts:
@@ -209,7 +218,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         loss_enh, stats = self.enhancement_loss(enhanced, batch)
 
         # 3. ASR loss of all; its encoder's frames are caught on the way: (B, N) -> (B, T, D)
-        loss_asr, asr_stats, encoded = self.recognition_loss(enhanced.speech, batch)
+        heard = torch.lerp(enhanced.speech, batch.heard, self.observation_adding)
+        loss_asr, asr_stats, encoded = self.recognition_loss(heard, batch)
 
         # 4. What the frames of enhanced speech are compared with: (B, N) -> (B, T, D)
         target = self.encode_clean(batch) if encodes_clean else None

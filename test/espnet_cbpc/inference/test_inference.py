@@ -34,6 +34,7 @@ from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.inference.decoded_utterance import Hypothesis
 from espnet_cbpc.inference.enh_speech2text import SHARES, EnhSpeech2Text
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import read_yaml, write_yaml
 
 EXACT = {"ctc_window_margin": 0} if has_ctc_window() else {}  # ESPnet's search as ours
 BEAM = {"beam_size": 4, "ctc_weight": 0.3, "nbest": 2, "maxlenratio": 0.5}
@@ -296,6 +297,20 @@ def test_observation_adding_interpolates(models, joint):
     assert texts[0.0] == joint(wave)[0] != texts[1.0]
     with pytest.raises(UserError, match="observation_adding is 1.5: must be from 0 to 1"):
         EnhSpeech2Text(**files(models, "enh_asr", "joint"), observation_adding=1.5)
+
+
+def test_a_joint_model_trained_with_observation_adding_is_used_with_it(models, tmp_path):
+    named = files(models, "enh_asr", "joint")
+    config = read_yaml(named["enh_asr_train_config"])
+    config["joint_conf"] = {**(config.get("joint_conf") or {}), "observation_adding": 0.3}
+    write_yaml(tmp_path / "config.yaml", config)
+    trained = {**named, "enh_asr_train_config": tmp_path / "config.yaml", **GREEDY}
+    wave = speech(6000)
+    for asked, share in ((None, 0.3), (0.0, 0.0)):
+        expected = EnhSpeech2Text(**named, **GREEDY, observation_adding=share)(wave)
+        found = EnhSpeech2Text(**trained, observation_adding=asked)(wave)
+        assert found[0] == expected[0]
+        np.testing.assert_array_equal(found[1], expected[1])
 
 
 def test_rates_of_se_and_asr_may_differ(models):

@@ -426,11 +426,27 @@ def test_a_frozen_asr_model_in_bfloat16_changes_the_loss_a_little_and_the_se_los
         assert half[name] == pytest.approx(full[name], rel=0.05, abs=1e-3)
 
 
+def test_the_asr_model_hears_some_noisy_speech_and_the_se_loss_does_not(tiny_model, tiny_batch):
+    found, heard = {}, {}
+    for share in (0.0, 0.5):
+        model = tiny_model(joint_conf={"update": "enh", "observation_adding": share}).eval()
+        recognise = model.recognition_loss
+        model.recognition_loss = lambda speech, batch: (
+            heard.update({share: (speech, batch.heard)}) or recognise(speech, batch)
+        )
+        found[share] = model(**tiny_batch())[1]
+    (enhanced, noisy), (mixed, _) = heard[0.0], heard[0.5]
+    torch.testing.assert_close(mixed, (enhanced + noisy) / 2)
+    assert found[0.5]["loss_enh"] == found[0.0]["loss_enh"]
+    assert found[0.5]["loss_asr"] != found[0.0]["loss_asr"]
+
+
 @pytest.mark.parametrize(
     "changes, error, message",
     [
         ({"joint_conf": {"layer": 3}}, UserError, "asks for layer 3, but ConformerEncoder has 2 blocks"),
         ({"joint_conf": {"alpha": 1.5}}, ValueError, r"alpha must be in \[0, 1\], but is 1.5"),
+        ({"joint_conf": {"observation_adding": 1}}, ValueError, r"must be in \[0, 1\), but is 1"),
         (
             {"joint_conf": {"update": "enh", "frozen_asr_dtype": "int8"}},
             ValueError,
