@@ -11,6 +11,7 @@ import yaml
 from owsm_models import CTC_TOKENS, FS, TIMES, WORDS, random_owsm, random_owsm_ctc
 from whisper_models import noise
 
+from espnet_cbpc.data.audio.audio_file import read_audio
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import cut_to_windows
 from espnet_cbpc.model.joint_config import joint_config
@@ -54,6 +55,21 @@ def test_text_is_that_of_stock_s2t_inference(ctc_weight, owsm, tmp_path):
     for result, (*_, hypothesis) in zip(found, expected):
         assert result.nbest[0].score == pytest.approx(float(hypothesis.score), abs=1e-4)
     assert not set(found[0].nbest[0].tokens) & {*TIMES, "<eng>", "<asr>", "<sos>"}
+
+
+@pytest.mark.slow
+def test_fifty_utterances_of_speech_have_the_text_of_stock_inference(owsm, shared_data, tmp_path):
+    options = {"beam_size": 1, "ctc_weight": 0.0, "maxlenratio": 0.1}
+    files = sorted((shared_data / "kathleen" / "data").glob("*.flac"))[:50]
+    waves = [torch.from_numpy(read_audio(file, FS)[0]) for file in files]
+    speech2text = EnhSpeech2Text.from_pretrained(asr_model=str(owsm), cachedir=tmp_path, **options)
+    texts = []
+    for start in range(0, len(waves), 10):
+        some = waves[start : start + 10]
+        padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True)
+        texts += [found.text for found in speech2text.batch(padded, [len(w) for w in some])]
+    assert texts == [found[3] for found in stock(owsm, [w.numpy() for w in waves], **options)]
+    assert len(set(texts)) > 10
 
 
 def test_long_recordings_are_recognised_in_windows(owsm, tmp_path):
