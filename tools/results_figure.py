@@ -54,7 +54,7 @@ def rows_of(report: Results, systems: Sequence[str], set_name: str) -> List[Row]
 
 
 def step_of(highest: float) -> float:
-    """Return the distance of grid lines, of which there are 4 to 10: 1, 2 or 5 times a power of 10."""
+    """Return the distance of 4 to 10 grid lines: 1, 2 or 5 times a power of 10."""
     power = 10.0 ** math.floor(math.log10(highest / 4))
     return max(size * power for size in (1, 2, 5) if size * power <= highest / 4)
 
@@ -77,10 +77,10 @@ def figure(rows: Sequence[Row], head: str, note: str) -> str:
         f'<text x="{LEFT}" y="20">{escape(head)}</text>',
     ]
     for tick in range(round(end / step) + 1):
-        at = x(tick * step)
+        at, label = x(tick * step), f"{tick * step:g}"
         parts.append(f'<line class="grid" x1="{at}" x2="{at}" y1="{TOP - 8}" y2="{bottom}"/>')
         parts.append(
-            f'<text class="note" x="{at}" y="{TOP - 14}" text-anchor="middle">{tick * step:g}</text>'
+            f'<text class="note" x="{at}" y="{TOP - 14}" text-anchor="middle">{label}</text>'
         )
     for place, row in enumerate(rows):
         y, kind = TOP + ROW * place + ROW // 2, ' class="last"' if row is rows[-1] else ""
