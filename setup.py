@@ -75,7 +75,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_cbpc", "espnet_cbpc.*"]),
-    package_data={"espnet_cbpc.html_report": ["templates/*"]},
+    package_data={"espnet_cbpc": ["py.typed"], "espnet_cbpc.html_report": ["templates/*"]},
     python_requires=VERSIONS["PYTHON"],
     install_requires=REQUIRES,
     extras_require=EXTRAS,
