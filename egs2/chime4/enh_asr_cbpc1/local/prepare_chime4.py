@@ -13,7 +13,7 @@ from chime4_tracks import TRACKS, Utterance, check_lengths, utterances
 from chime4_wsj0 import Prompt, Wsj0, transcripts
 
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir, write_table
-from espnet_cbpc.utils.cli import UserError, listed, run
+from espnet_cbpc.utils.cli import UserError, run
 
 Tables = Dict[str, Dict[str, str]]
 # Channel 5, the reference of published systems, comes first.
@@ -119,8 +119,8 @@ def _check_blanks(paths: Iterable[Path]) -> None:
     odd = [path for path in paths if str(path).split() != [str(path)]]
     if odd:
         raise UserError(
-            f"{listed(odd)}: the files of an array are listed side by side, so that no path may "
-            "hold blanks: link the folder from a place without"
+            f"{odd[0]}: the files of an array are listed side by side, so that no path may hold "
+            f"blanks ({len(odd)} do): link the folder from a place without"
         )
 
 
