@@ -34,18 +34,58 @@ def reverberate(
     Raises:
         UserError: the RIR is silent or not finite.
     """
+    direct, early_rir = _early_part(rir, fs, early_ms)
+    early, reverberant = convolve(speech, np.stack([early_rir, rir]), direct)
+    gain = _gain(speech, early)
+    return gain * early, gain * reverberant
+
+
+def reverberate_array(
+    speech: np.ndarray, rirs: np.ndarray, fs: int, early_ms: float, ref_channel: int
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Put speech into a room in which an array of microphones hears it.
+
+    What :func:`reverberate` does for one channel is done for the reference channel; the delay and
+    the gain are the same for all channels, so that differences between them stay.
+
+    Args:
+        speech: (samples,) clean speech.
+        rirs: (channels, any) the room impulse response to each microphone.
+        fs: sampling rate of both in Hz.
+        early_ms: how long after the direct path reflections are early, in ms.
+        ref_channel: the reference channel.
+
+    Returns:
+        ``(early, reverberant)``: (samples,) speech with the early reflections alone at the
+        reference channel, and (channels, samples) with all.
+
+    Raises:
+        UserError: the response to a microphone is silent or not finite.
+    """
+    if not rirs.any(axis=1).all():
+        raise UserError("the room impulse response of a channel is silent: leave the response out")
+    direct, early_rir = _early_part(rirs[ref_channel], fs, early_ms)
+    heard = convolve(speech, np.concatenate([early_rir[None], rirs]), direct)
+    heard *= _gain(speech, heard[0])
+    return heard[0], heard[1:]
+
+
+def _early_part(rir: np.ndarray, fs: int, early_ms: float) -> Tuple[int, np.ndarray]:
+    """Return the sample of the direct path, and the response (any,) without late reflections."""
     if not rir.any() or not np.isfinite(rir).all():
         raise UserError("the room impulse response is silent or not finite: leave it out")
     direct = int(np.abs(rir).argmax())
     end = direct + 1 + round(early_ms / 1000 * fs)
-    early_rir = np.where(np.arange(len(rir)) < end, rir, 0).astype(rir.dtype)
-    early, reverberant = _convolve(speech, np.stack([early_rir, rir]), direct)
+    return direct, np.where(np.arange(len(rir)) < end, rir, 0).astype(rir.dtype)
+
+
+def _gain(speech: np.ndarray, early: np.ndarray) -> float:
+    """Return the gain that gives the early part (N,) the energy of the speech (N,)."""
     energy = np.vdot(early, early)
-    gain = np.sqrt(np.vdot(speech, speech) / energy) if energy > 0 else 1.0
-    return gain * early, gain * reverberant
+    return np.sqrt(np.vdot(speech, speech) / energy) if energy > 0 else 1.0
 
 
-def _convolve(speech: np.ndarray, rirs: np.ndarray, start: int) -> np.ndarray:
+def convolve(speech: np.ndarray, rirs: np.ndarray, start: int) -> np.ndarray:
     """Convolve speech (N,) with each of ``rirs`` (R, L): samples start to start + N, (R, N).
 
     Overlap-save. ``scipy.signal.oaconvolve`` takes blocks of fewest operations, too large for the
