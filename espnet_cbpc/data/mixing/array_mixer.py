@@ -5,10 +5,11 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from espnet_cbpc.data.audio.columns import columns
+from espnet_cbpc.data.audio.recording import Header, read_recording_header
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.mixing.array_mixing_config import ArrayMixingConfig
 from espnet_cbpc.data.mixing.array_mixture import ArrayMixture, ArrayNoise, render
-from espnet_cbpc.data.mixing.array_recording import Header, files_of, read_header
 from espnet_cbpc.data.mixing.dynamic_mixer import TRIES, Mixed
 from espnet_cbpc.data.mixing.dynamic_mixing_config import check_found, fail
 from espnet_cbpc.data.mixing.snr import SilentNoiseError
@@ -106,8 +107,8 @@ class ArrayMixer:
         for place in places:
             recording = self.noises[rng.integers(len(self.noises))]
             header = self.noise_headers[recording]
-            last = header.length - length * header.rate // self.config.fs
-            begin = int(rng.integers(last if last > 0 else header.length))
+            last = header.frames - length * header.rate // self.config.fs
+            begin = int(rng.integers(last if last > 0 else header.frames))
             found.append(ArrayNoise(recording, begin, place if header.channels == 1 else None))
         return tuple(found)
 
@@ -156,6 +157,6 @@ def _room(key: str) -> str:
 
 
 def _headers(name: str, path: str, table: Dict[str, str]) -> Headers:
-    check_found(name, path, [file for recording in table.values() for file in files_of(recording)])
+    check_found(name, path, [file for recording in table.values() for file in columns(recording)])
     recordings = {recording: recording for recording in table.values()}
-    return gathered(read_header, recordings, f"recordings of {name} {path}")
+    return gathered(read_recording_header, recordings, f"recordings of {name} {path}")

@@ -12,7 +12,8 @@ import numpy as np
 import soxr
 
 from espnet_cbpc.data.audio.audio_file import AudioError
-from espnet_cbpc.data.mixing.array_recording import read_channels, read_header
+from espnet_cbpc.data.audio.recording import read_recording_header
+from espnet_cbpc.data.mixing.array_recording import read_channels
 from espnet_cbpc.data.mixing.dynamic_mixer import Mixed
 from espnet_cbpc.data.mixing.reverberation import convolve, reverberate_array
 from espnet_cbpc.data.mixing.snr import PEAK, noise_gain, peak_gain
@@ -138,7 +139,7 @@ def _reverberate(clean: np.ndarray, mixture: ArrayMixture) -> Tuple[np.ndarray, 
 
 def _response(recording: str, mixture: ArrayMixture) -> np.ndarray:
     """Return room impulse responses (C, L)."""
-    return read_channels(recording, mixture.channels, 0, read_header(recording).length)
+    return read_channels(recording, mixture.channels, 0, read_recording_header(recording).frames)
 
 
 def _noise(length: int, mixture: ArrayMixture) -> np.ndarray:
@@ -158,7 +159,7 @@ def _placed(noise: ArrayNoise, length: int, mixture: ArrayMixture) -> np.ndarray
     """Return a noise of one channel as the microphones hear it from its place, (C, N)."""
     rirs = _response(noise.rir, mixture)
     before = rirs.shape[1]  # the noise has sounded for long when the utterance begins
-    rate = read_header(noise.recording).rate
+    rate = read_recording_header(noise.recording).rate
     count = math.ceil((before + length) / mixture.fs * rate) + 1
     source = read_channels(noise.recording, [0], noise.begin, count)[0]
     if rate != mixture.fs:
