@@ -164,6 +164,8 @@ def _recognised(
     lengths = speech.lengths
     try:
         return list(speech2text.batch(speech.noisy, lengths, speech.enhanced))
+    except UserError:  # such as a number of channels that the models do not take
+        raise
     except Exception as e:  # ESPnet raises many kinds for utterances that are too short
         if len(lengths) == 1 and lengths[0] < SHORT * batch.fs:
             return [None]

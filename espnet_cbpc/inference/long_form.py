@@ -20,7 +20,8 @@ class Piece:
         heard: (n,) the enhanced samples from there to the next cut, to be recognised.
         enhanced: the enhanced samples that follow those of the piece before, cross-faded; those of
             all pieces make up the recording.
-        noisy: the samples of the recording from the start of ``enhanced`` to the end of ``heard``.
+        noisy: (n,) or (n, C) the samples of the recording from the start of ``enhanced`` to the end of
+            ``heard``.
     """
 
     start: int
@@ -65,8 +66,8 @@ class Cutter:
         """Cut a recording.
 
         Args:
-            blocks: its samples, (n,) float32 each, in order.
-            enhance: turns (n,) samples into as many enhanced ones.
+            blocks: its samples, (n,) float32 each, or (n, C) of several channels, in order.
+            enhance: turns them into (n,) enhanced ones.
 
         Yields:
             The pieces, in order; none of a recording without samples.
@@ -109,11 +110,11 @@ def cut_to_windows(samples: np.ndarray, fs: int, window: float) -> List[np.ndarr
 
 def _fill(left: np.ndarray, source: Iterator[np.ndarray], size: int) -> Tuple[np.ndarray, bool]:
     """Return more than ``size`` samples, or all that there are, and whether those are the last."""
-    parts, count = [left], len(left)
+    parts, count = [left] if len(left) else [], len(left)
     while count <= size:
         block = next(source, None)
         if block is None:
-            return np.concatenate(parts), True
+            return np.concatenate(parts or [left]), True
         parts.append(block)
         count += len(block)
     return np.concatenate(parts), False

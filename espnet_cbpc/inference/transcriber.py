@@ -5,13 +5,13 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import soundfile
 import torch
 
-from espnet_cbpc.data.audio.audio_file import AudioError, audio_blocks
+from espnet_cbpc.data.audio.audio_file import AudioError, channel_blocks
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
 from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
@@ -37,11 +37,17 @@ class Transcriber:
     Args:
         speech2text: the models.
         cutter: at the rate of the models.
-        channel: of files with several, from 0; None takes the mean of all.
+        channels: of files with several, from 0, those that an SE model of several channels is given,
+            or whose mean one of one channel is, and an ASR model without SE; None: all.
     """
 
-    def __init__(self, speech2text: EnhSpeech2Text, cutter: Cutter, channel: Optional[int] = None):
-        self.speech2text, self.cutter, self.channel = speech2text, cutter, channel
+    def __init__(
+        self,
+        speech2text: EnhSpeech2Text,
+        cutter: Cutter,
+        channels: Optional[Sequence[int]] = None,
+    ):
+        self.speech2text, self.cutter, self.channels = speech2text, cutter, channels
 
     def __call__(
         self, path: PathLike, write: Optional[Callable[[np.ndarray], Any]] = None
@@ -56,10 +62,12 @@ class Transcriber:
             The segments, in order.
 
         Raises:
-            UserError: a file that is missing, no audio, cut short, empty, silent, or too short for
-                the models.
+            UserError: a file that is missing, no audio, cut short, empty, silent, too short for the
+                models, or of a number of channels that they do not take.
         """
-        blocks = audio_blocks(path, self.cutter.fs, self.channel)
+        blocks: Iterable[np.ndarray] = channel_blocks(path, self.cutter.fs, self.channels)
+        if not self.speech2text.takes_several_channels:
+            blocks = (block.mean(axis=1) for block in blocks)
         segments: List[Segment] = []
         is_silent, before = True, 0.0
         try:
@@ -70,8 +78,10 @@ class Transcriber:
                 if write is not None:
                     write(self._mixed(piece, before, share))
                 before = share
-        except UserError:
+        except AudioError:
             raise
+        except UserError as e:
+            raise UserError(f"{path}: {e}") from e
         except Exception as e:  # ESPnet raises many kinds for what is too short
             at = segments[-1].end if segments else 0.0
             raise UserError(
@@ -86,9 +96,15 @@ class Transcriber:
 
     def _enhance(self, samples: np.ndarray) -> np.ndarray:
         if _is_silent(samples):
-            return samples
+            return self._reference(samples)
         speech, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
         return self.speech2text.enhance(speech, lengths)[0].cpu().numpy()
+
+    def _reference(self, samples: np.ndarray) -> np.ndarray:
+        """Return (n,) the channel of (n,) or (n, C) samples that enhanced speech is to be like."""
+        if samples.ndim == 1:
+            return samples
+        return samples[:, self.speech2text.ref_channel if samples.shape[1] > 1 else 0]
 
     def _recognise(self, piece: Piece) -> Tuple[Segment, float]:
         """Return what was recognised, and the share of noisy speech that the recogniser chose."""
@@ -96,7 +112,8 @@ class Transcriber:
         start, end = (n / self.cutter.fs for n in (piece.start, piece.start + count))
         if _is_silent(piece.heard):
             return Segment(start, end, DecodedUtterance([NOTHING])), 0.0
-        heard, noisy = (torch.from_numpy(x[-count:])[None] for x in (piece.heard, piece.noisy))
+        parts = (piece.heard, self._reference(piece.noisy))
+        heard, noisy = (torch.from_numpy(x[-count:])[None] for x in parts)
         if self.speech2text.enh_model is None:
             noisy = None
         ((share, (nbest, times)),) = self.speech2text.choose(heard, noisy, torch.tensor([count]))
@@ -110,7 +127,7 @@ class Transcriber:
         shares = np.full(count, share, np.float32)
         fade = min(round(FADE * self.cutter.fs), count)
         shares[:fade] = np.linspace(before if piece.start else share, share, fade)
-        return piece.enhanced + shares * (piece.noisy[:count] - piece.enhanced)
+        return piece.enhanced + shares * (self._reference(piece.noisy)[:count] - piece.enhanced)
 
 
 def text_of(segments: Iterable[Segment]) -> str:
