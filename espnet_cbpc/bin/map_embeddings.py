@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from espnet_cbpc.data.audio.audio_file import read_audio, sampling_rate
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table
 from espnet_cbpc.html_report.embedding_map import map_frames
 from espnet_cbpc.scoring.report.scoring_options import named_folders
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
@@ -106,7 +106,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 def _pairs(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str]]:
     """Return noisy and clean file of some utterances."""
-    noisy, clean = (read_table(data_dir / name) for name in ("wav.scp", "spk1.scp"))
+    noisy, clean = (read_table(path) for path in (heard_table(data_dir), data_dir / "spk1.scp"))
     categories = read_table(data_dir / "utt2category")
     simulated = [u for u in noisy if categories.get(u) == "SIMU" and u in clean]
     if not simulated or count < 1:

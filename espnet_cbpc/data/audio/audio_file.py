@@ -138,7 +138,11 @@ def check_sounding(path: PathLike) -> Tuple[int, int]:
 
 
 def resampled(source: Source, samples: np.ndarray, fs: Optional[int]) -> Tuple[np.ndarray, int]:
-    """Check (samples,) of a file; return them at ``fs`` Hz (None: as they are) and their rate."""
+    """Check (samples,) or (samples, channels) of a file.
+
+    Returns:
+        Them at ``fs`` Hz (None: as they are), and their rate.
+    """
     _check_length(source, len(samples), fs)
     _check_finite(source, samples)
     if fs is None or fs == source.rate:
@@ -167,11 +171,11 @@ def check_channel(source: Source, channel: Optional[int]) -> None:
 
 
 def write_audio(path: PathLike, samples: np.ndarray, fs: int, subtype: str = "PCM_16") -> None:
-    """Write a mono audio file, whole or not at all; the suffix gives the format.
+    """Write an audio file, whole or not at all; the suffix gives the format.
 
     Args:
         path: ``*.wav``, ``*.flac`` or another format of libsndfile.
-        samples: (samples,) float.
+        samples: (samples,) float, or (samples, channels).
         fs: sampling rate in Hz.
         subtype: libsndfile's name of the sample format.
 

@@ -11,6 +11,7 @@ from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Experiment
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stages.training import (
+    HEARD,
     Source,
     TrainingCommand,
     collect_stats,
@@ -135,7 +136,7 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     o, exp, init = recipe.options, experiment.multicondition.exp, experiment.asr
     stats = experiment.stats(f"asr_stats_{exp.name[len('asr_') :]}")
     config, extra = multicondition_config(o), shlex.split(o.asr_args)
-    sources = (Source("wav.scp", "speech", "sound"), TEXT)
+    sources = (Source(HEARD, "speech", "sound"), TEXT)
     written = stats.with_suffix(".yaml")
     command = TrainingCommand(
         ASR_TRAIN, sources, ("speech", "text"), (), ["--config", str(written), *extra]
