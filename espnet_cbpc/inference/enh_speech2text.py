@@ -227,12 +227,13 @@ class EnhSpeech2Text:
         """
         lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
         speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
-        noisy = self._reference_channel(speech, lengths)
+        noisy = self.reference_channel(speech, lengths)
         if enhanced is None:
             heard = self.enhance(speech, lengths)
         else:
             given = torch.as_tensor(enhanced, dtype=torch.float32)[order, : lengths[0]]
-            heard = torch.lerp(self._reference_channel(given, lengths), noisy, self.share)
+            given = _silence_padding(given.to(self.device), lengths.to(self.device))
+            heard = torch.lerp(given, noisy, self.share)
         is_enhanced = self.enh_model is not None or enhanced is not None
         results: Dict[int, DecodedUtterance] = {}
         chosen = self.choose(heard, noisy if is_enhanced else None, lengths)
@@ -291,7 +292,7 @@ class EnhSpeech2Text:
         Raises:
             UserError: a number of channels that the SE model does not take.
         """
-        noisy = self._reference_channel(speech, lengths)
+        noisy = self.reference_channel(speech, lengths)
         if self.enh_model is None:
             return noisy
         lengths = lengths.to(self.device)
@@ -327,8 +328,12 @@ class EnhSpeech2Text:
                 "all channels of the array"
             )
 
-    def _reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return (B, N) what is heard without an SE model, on the device."""
+    def reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return (B, N) what is heard without an SE model, on the device.
+
+        Raises:
+            UserError: a number of channels that the SE model does not take.
+        """
         if self.channels is not None and self.channels.takes_several:
             self.channels.check(speech)
         noisy = one_channel(speech, self.ref_channel)

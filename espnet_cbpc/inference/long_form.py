@@ -20,8 +20,7 @@ class Piece:
         heard: (n,) the enhanced samples from there to the next cut, to be recognised.
         enhanced: the enhanced samples that follow those of the piece before, cross-faded; those of
             all pieces make up the recording.
-        noisy: (n,) or (n, C) the samples of the recording from the start of ``enhanced`` to the end of
-            ``heard``.
+        noisy: the samples of the recording from the start of ``enhanced`` to the end of ``heard``.
     """
 
     start: int
@@ -61,13 +60,15 @@ class Cutter:
             )
 
     def pieces(
-        self, blocks: Iterable[np.ndarray], enhance: Callable[[np.ndarray], np.ndarray]
+        self,
+        blocks: Iterable[np.ndarray],
+        enhance: Callable[[np.ndarray], Tuple[np.ndarray, np.ndarray]],
     ) -> Iterator[Piece]:
         """Cut a recording.
 
         Args:
             blocks: its samples, (n,) float32 each, or (n, C) of several channels, in order.
-            enhance: turns them into (n,) enhanced ones.
+            enhance: turns those of a window into (n,) enhanced and (n,) noisy ones.
 
         Yields:
             The pieces, in order; none of a recording without samples.
@@ -81,7 +82,7 @@ class Cutter:
             left, is_last = _fill(left, source, size)
             if not len(left):
                 return
-            enhanced = enhance(left[:size])
+            enhanced, noisy = enhance(left[:size])
             cut = until = len(enhanced)
             if not is_last:
                 cut = self._quietest(enhanced)
@@ -90,7 +91,7 @@ class Cutter:
             head = before + ramp[:shared] * (enhanced[:shared] - before)
             body = enhanced[shared:until]
             written = np.concatenate((head, body))
-            yield Piece(start + shared, enhanced[shared:cut], written, left[:cut])
+            yield Piece(start + shared, enhanced[shared:cut], written, noisy[:cut])
             start, left, before = start + until, left[until:], enhanced[until:cut]
 
     def _quietest(self, enhanced: np.ndarray) -> int:
@@ -104,7 +105,7 @@ class Cutter:
 
 def cut_to_windows(samples: np.ndarray, fs: int, window: float) -> List[np.ndarray]:
     """Return the pieces (n,) of (N,) enhanced samples, of up to ``window`` seconds each."""
-    pieces = Cutter(fs, window).pieces([samples], lambda enhanced: enhanced)
+    pieces = Cutter(fs, window).pieces([samples], lambda enhanced: (enhanced, enhanced))
     return [piece.heard for piece in pieces]
 
 

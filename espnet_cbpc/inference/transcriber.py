@@ -4,6 +4,7 @@ import json
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import soundfile
 import torch
 
+from espnet_cbpc.data.array.failing_channels import failing_channels, kept_channels
 from espnet_cbpc.data.audio.audio_file import AudioError, channel_blocks
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
@@ -33,6 +35,9 @@ class Segment:
 
 class Transcriber:
     """Transcribes files piece by piece, see :class:`Cutter`; memory does not grow with a file.
+
+    Where an SE model takes several channels, those that fail in a window are replaced by good ones,
+    as in prepared data.
 
     Args:
         speech2text: the models.
@@ -70,8 +75,9 @@ class Transcriber:
             blocks = (block.mean(axis=1) for block in blocks)
         segments: List[Segment] = []
         is_silent, before = True, 0.0
+        replaced: Dict[int, str] = {}  # channels that fail, and why
         try:
-            for piece in self.cutter.pieces(blocks, self._enhance):
+            for piece in self.cutter.pieces(blocks, partial(self._enhance, replaced=replaced)):
                 is_silent &= _is_silent(piece.heard)
                 segment, share = self._recognise(piece)
                 segments.append(segment)
@@ -88,23 +94,40 @@ class Transcriber:
                 f"{path}: the models failed on what comes after {at:.2f} s: {e!r}: leave the file "
                 "out if it is too short, or lower --window if memory ran out"
             ) from e
+        if replaced:
+            failed = listed(f"{c} ({reason})" for c, reason in sorted(replaced.items()))
+            logging.warning("%s: channels that fail, replaced by others: %s", path, failed)
         if is_silent:
             raise AudioError("audio is silent, or nothing of it is left enhanced", str(path))
         if not text_of(segments):
             logging.warning("%s: is not silent, but no text was found in it", path)
         return segments
 
-    def _enhance(self, samples: np.ndarray) -> np.ndarray:
-        if _is_silent(samples):
-            return self._reference(samples)
-        speech, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
-        return self.speech2text.enhance(speech, lengths)[0].cpu().numpy()
+    def _enhance(
+        self, samples: np.ndarray, replaced: Dict[int, str]
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """Return (n,) enhanced speech and the reference channel of (n,) or (n, C) samples.
 
-    def _reference(self, samples: np.ndarray) -> np.ndarray:
-        """Return (n,) the channel of (n,) or (n, C) samples that enhanced speech is to be like."""
-        if samples.ndim == 1:
+        Channels that were replaced are added to ``replaced``.
+        """
+        if samples.ndim == 2 and samples.shape[1] > 1:
+            samples = self._mended(samples, replaced)
+        speech, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
+        noisy = samples
+        if samples.ndim == 2:
+            noisy = self.speech2text.reference_channel(speech, lengths)[0].cpu().numpy()
+        if _is_silent(samples):
+            return noisy, noisy
+        return self.speech2text.enhance(speech, lengths)[0].cpu().numpy(), noisy
+
+    def _mended(self, samples: np.ndarray, replaced: Dict[int, str]) -> np.ndarray:
+        """Return (n, C) samples with good channels in the place of those that fail, if any is good."""
+        try:
+            failing = failing_channels(samples, self.cutter.fs, "window")
+        except AudioError:  # all fail: a pause in which nothing is heard, say
             return samples
-        return samples[:, self.speech2text.ref_channel if samples.shape[1] > 1 else 0]
+        replaced.update({one.channel: one.reason for one in failing})
+        return samples[:, kept_channels(samples.shape[1], failing)] if failing else samples
 
     def _recognise(self, piece: Piece) -> Tuple[Segment, float]:
         """Return what was recognised, and the share of noisy speech that the recogniser chose."""
@@ -112,8 +135,7 @@ class Transcriber:
         start, end = (n / self.cutter.fs for n in (piece.start, piece.start + count))
         if _is_silent(piece.heard):
             return Segment(start, end, DecodedUtterance([NOTHING])), 0.0
-        parts = (piece.heard, self._reference(piece.noisy))
-        heard, noisy = (torch.from_numpy(x[-count:])[None] for x in parts)
+        heard, noisy = (torch.from_numpy(x[-count:])[None] for x in (piece.heard, piece.noisy))
         if self.speech2text.enh_model is None:
             noisy = None
         ((share, (nbest, times)),) = self.speech2text.choose(heard, noisy, torch.tensor([count]))
@@ -127,7 +149,7 @@ class Transcriber:
         shares = np.full(count, share, np.float32)
         fade = min(round(FADE * self.cutter.fs), count)
         shares[:fade] = np.linspace(before if piece.start else share, share, fade)
-        return piece.enhanced + shares * (self._reference(piece.noisy)[:count] - piece.enhanced)
+        return piece.enhanced + shares * (piece.noisy[:count] - piece.enhanced)
 
 
 def text_of(segments: Iterable[Segment]) -> str:
