@@ -38,6 +38,16 @@ class InputChannels:
         """Return whether speech of several channels makes sense."""
         return self.count != 1
 
+    def __str__(self) -> str:
+        """Return what is taken, in words; nothing where it is one channel."""
+        if not self.takes_several:
+            return ""
+        count = "any number of" if self.count is None else str(self.count)
+        reference = (
+            f"channel {self.reference} (from 0 on)" if self.reference >= 0 else "of its choice"
+        )
+        return f"{count} channels, the reference {reference}"
+
     def check(self, speech: torch.Tensor, learns: bool = False) -> None:
         """Raise ``UserError`` where the model does not take as many channels as ``speech`` has.
 
