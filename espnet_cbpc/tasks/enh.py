@@ -7,6 +7,7 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks.enh import EnhancementTask
 
 from espnet_cbpc.compat.fused_norm import fuse_norms
+from espnet_cbpc.compat.wpe import support_doubled_channels
 from espnet_cbpc.tasks.dynamic_mixing_task import DynamicMixingTask
 from espnet_cbpc.tasks.training_run import TrainingRun
 
@@ -28,4 +29,5 @@ class EnhTask(TrainingRun, DynamicMixingTask, EnhancementTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetEnhancementModel:
         """Build the stock model, its gLN in one kernel."""
+        support_doubled_channels()
         return fuse_norms(super().build_model(args))
