@@ -31,6 +31,17 @@ def test_flags_stand_alone_or_with_a_value(words, expected):
     assert parse([*SETS, "--dry_run", *words]).dry_run is expected
 
 
+def test_the_reference_channel_is_that_of_the_se_model(tmp_path):
+    (tmp_path / "conf" / "train_enh.yaml").write_text("separator_conf: {ref_channel: 3}\n")
+    message = "--ref_channel 0: but conf/train_enh.yaml has ref_channel 3: give both the channel"
+    with pytest.raises(UserError, match=message):
+        parse(SETS)
+    assert parse([*SETS, "--ref_channel", "3"]).ref_channel == 3
+    assert parse([*SETS, "--enh_model", "somewhere"]).ref_channel == 0
+    with pytest.raises(UserError, match="--ref_channel -1: must be at least 0"):
+        parse([*SETS, "--ref_channel", "-1"])
+
+
 def test_seeds_are_one_or_several():
     assert parse(SETS).train_seeds == (None,)
     assert parse([*SETS, "--train_seed", "3"]).train_seeds == (3,)
