@@ -266,7 +266,8 @@ def _check(options: RecipeOptions) -> None:
         raise UserError(
             "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
         )
-    _check_reference(options)
+    if options.ref_channel < 0:
+        raise UserError(f"--ref_channel {options.ref_channel}: must be at least 0")
     _check_enhancement(options)
     check_normalizer(options.text_normalizer)
     if options.results and not options.results.endswith(".md"):
@@ -275,20 +276,6 @@ def _check(options: RecipeOptions) -> None:
         )
     if options.use_lm:
         _check_language_model(options)
-
-
-def _check_reference(options: RecipeOptions) -> None:
-    if options.ref_channel < 0:
-        raise UserError(f"--ref_channel {options.ref_channel}: must be at least 0")
-    if options.enh_model:
-        return
-    conf = read_yaml(options.enh_config).get("separator_conf") or {}
-    of_model = conf.get("ref_channel", options.ref_channel)
-    if of_model != options.ref_channel:
-        raise UserError(
-            f"--ref_channel {options.ref_channel}: but {options.enh_config} has ref_channel "
-            f"{of_model}: give both the channel that the clean references are of"
-        )
 
 
 def _check_enhancement(options: RecipeOptions) -> None:

@@ -31,17 +31,6 @@ def test_flags_stand_alone_or_with_a_value(words, expected):
     assert parse([*SETS, "--dry_run", *words]).dry_run is expected
 
 
-def test_the_reference_channel_is_that_of_the_se_model(tmp_path):
-    (tmp_path / "conf" / "train_enh.yaml").write_text("separator_conf: {ref_channel: 3}\n")
-    message = "--ref_channel 0: but conf/train_enh.yaml has ref_channel 3: give both the channel"
-    with pytest.raises(UserError, match=message):
-        parse(SETS)
-    assert parse([*SETS, "--ref_channel", "3"]).ref_channel == 3
-    assert parse([*SETS, "--enh_model", "somewhere"]).ref_channel == 0
-    with pytest.raises(UserError, match="--ref_channel -1: must be at least 0"):
-        parse([*SETS, "--ref_channel", "-1"])
-
-
 def test_seeds_are_one_or_several():
     assert parse(SETS).train_seeds == (None,)
     assert parse([*SETS, "--train_seed", "3"]).train_seeds == (3,)
@@ -60,6 +49,7 @@ def test_seeds_are_one_or_several():
         (["--stage", "0"], "--stage 0: no such stage"),
         (["--nj", "many"], "--nj many: must be a number"),
         (["--nj", "0"], "--nj 0: must be at least 1"),
+        (["--ref_channel", "-1"], "--ref_channel -1: must be at least 0"),
         (["--use_lm", "maybe"], "--use_lm maybe: must be true or false"),
         (["--use_lm", "true"], "--use_lm true needs --lm_config"),
         (["--use_transcripts", "false"], "--use_transcripts false needs --asr_model"),
