@@ -111,3 +111,9 @@ def one_channel(speech: torch.Tensor, channel: int) -> torch.Tensor:
     if speech.dim() == 2:
         return speech
     return speech[..., channel if speech.shape[2] > 1 else 0]
+
+
+def gives_masks_in_training(enh_model: torch.nn.Module) -> bool:
+    """Return whether an SE model gives no speech while it is trained."""
+    loss_type = getattr(enh_model.separator, "loss_type", None)
+    return isinstance(loss_type, str) and loss_type.startswith("mask")
