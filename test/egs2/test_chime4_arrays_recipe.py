@@ -60,6 +60,12 @@ def test_two_channels_are_formatted(recipe, corpus):
     assert not (recipe / "data").exists() and not (recipe / "exp").exists()
 
 
+def test_a_track_that_is_none(recipe):
+    done = run(recipe, "--track", "5ch")
+    assert done.returncode == 1
+    assert done.stdout.strip() == "error: --track 5ch: must be 1ch, 2ch or 6ch"
+
+
 @pytest.fixture(scope="module")
 def trained(recipe, corpus):
     more = ["--stop_stage", "report", "--nj", "1", "--baseline_configs", "", *FEW_STEPS]
