@@ -75,7 +75,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         rows = measure(Path(folder), args)
-    print(f"{machine()}; {args.nj} processes; recordings of {args.seconds:g} s")
+    print(f"{machine("cpu")}; {args.nj} processes; recordings of {args.seconds:g} s")
     print(table(["track", "stage", "seconds", "processor seconds", "largest process, MiB"], rows))
 
 
