@@ -59,7 +59,8 @@ class InputChannels:
         if self.count not in (None, count):
             raise UserError(
                 f"speech of {_channels(count)}, but the SE model ({self.model}) takes "
-                f"{_channels(self.count)}: choose as many (--channels), or another model"
+                f"{_channels(self.count)}: give it as many (transcribe: --channels), or take "
+                "another model"
             )
         if learns and count == 1 and self.passes_one:
             raise UserError(
@@ -111,3 +112,9 @@ def one_channel(speech: torch.Tensor, channel: int) -> torch.Tensor:
     if speech.dim() == 2:
         return speech
     return speech[..., channel if speech.shape[2] > 1 else 0]
+
+
+def gives_masks_in_training(enh_model: torch.nn.Module) -> bool:
+    """Return whether an SE model gives no speech while it is trained."""
+    loss_type = getattr(enh_model.separator, "loss_type", None)
+    return isinstance(loss_type, str) and loss_type.startswith("mask")

@@ -11,8 +11,11 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
-from espnet_cbpc.compat.input_channels import input_channels, one_channel
-from espnet_cbpc.compat.mask_beamformer import gives_masks_in_training
+from espnet_cbpc.compat.input_channels import (
+    gives_masks_in_training,
+    input_channels,
+    one_channel,
+)
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.model.category import CATEGORIES, SIMU
 from espnet_cbpc.model.criterion import Criterion

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Mapping, Optional
 
-from espnet_cbpc.compat.mask_beamformer import beamforming_in_training
+from espnet_cbpc.compat.array_options import beamforming_in_training
 from espnet_cbpc.compat.option_names import (
     ASR_PREFIXED,
     ASR_SHARED,

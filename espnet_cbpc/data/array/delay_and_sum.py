@@ -13,6 +13,7 @@ from typing import Optional, Tuple
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
+from espnet_cbpc.data.array.failing_channels import channel_correlations
 from espnet_cbpc.utils.cli import UserError
 
 STEPS = 4  # delays that are told apart within a sample
@@ -60,7 +61,7 @@ class DelayAndSum:
             raise UserError(f"no reference channel {reference} among {samples.shape[1]}, from 0 on")
         spectra = self._spectra(samples)  # (T, C, K)
         if reference is None:
-            reference = self._most_central(spectra)
+            reference = int(np.argmax(channel_correlations(samples, self.fs).sum(axis=0)))
         aligned = self._aligned(spectra, reference)
         levels = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=0))
         gains = levels[reference] / np.maximum(levels, 1e-12) * (levels > 0)
@@ -127,11 +128,6 @@ class DelayAndSum:
             (1 - abs(shift - far) / (far + 1)) * padded[shift : shift + len(values)]
             for shift in range(2 * far + 1)
         )
-
-    def _most_central(self, spectra: np.ndarray) -> int:
-        channels = range(spectra.shape[1])
-        peaks = [self._correlations(spectra, c)[0].max(axis=-1).mean(axis=0) for c in channels]
-        return int(np.argmax(np.sum(peaks, axis=0)))
 
     def _aligned(self, spectra: np.ndarray, reference: int) -> np.ndarray:
         """Return the spectra (T, C, K) of the channels, each moved to where the reference is."""

@@ -1,8 +1,6 @@
-"""ESPnet's mask-based beamformer, which in training may give masks and no speech."""
+"""What options of ESPnet's SE models say of arrays."""
 
-from typing import Any, Dict, Mapping
-
-import torch
+from typing import Any, Dict, Mapping, Optional
 
 PROVEN_ON = ("202511", "202611")
 
@@ -23,7 +21,9 @@ def beamforming_in_training(config: Mapping[str, Any]) -> Dict[str, Any]:
     return {**config, "enh_separator_conf": {**conf, "loss_type": SPEECH}}
 
 
-def gives_masks_in_training(enh_model: torch.nn.Module) -> bool:
-    """Return whether an SE model gives no speech while it is trained."""
-    loss_type = getattr(enh_model.separator, "loss_type", None)
-    return isinstance(loss_type, str) and loss_type.startswith("mask")
+def stated_reference(config: Mapping[str, Any]) -> Optional[int]:
+    """Return the reference channel of an SE configuration; None: none, or one that it chooses."""
+    if config.get("separator") == "fasnet":
+        return 0
+    stated = (config.get("separator_conf") or {}).get("ref_channel")
+    return stated if stated is not None and stated >= 0 else None
