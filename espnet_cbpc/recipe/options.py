@@ -266,6 +266,8 @@ def _check(options: RecipeOptions) -> None:
         raise UserError(
             "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
         )
+    if options.ref_channel < 0:
+        raise UserError(f"--ref_channel {options.ref_channel}: must be at least 0")
     _check_enhancement(options)
     check_normalizer(options.text_normalizer)
     if options.results and not options.results.endswith(".md"):

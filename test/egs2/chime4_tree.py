@@ -1,6 +1,6 @@
 """Trees of the true shape of CHiME-4, made for tests: true names, annotation fields and lists.
 
-``full_tree`` has the organisers' counts, and one short file linked under every name. ``tiny_tree``
+``full_tree`` has the organisers' counts, and three files linked under all names. ``tiny_tree``
 has a few utterances whose audio is made by a known simulation, after the organisers' script, with
 its own slow filter estimate, so that the clean references are known.
 """
@@ -94,28 +94,31 @@ class Tree:
             (folder / f"{name}_track.list").write_text("\n".join(lines) + "\n")
 
 
-def full_tree(root: Path, counts=FULL, channels=(5,)) -> Tree:
-    """Make a tree of ``counts`` with one file of 64 ms under all names; no booth, no embedded.
+def full_tree(root: Path, counts=FULL, channels=(5,), seconds: float = 0.064) -> Tree:
+    """Make a tree of ``counts``: one clean file, one of noise, and of both; no booth, no embedded.
 
     The tracks of several channels are there with several ``channels``.
     """
     tree = Tree(root)
-    root.mkdir(parents=True, exist_ok=True)
-    soundfile.write(root / "short.wav", make_noise("white", 1024, FS, _rng(0)) / 8, FS)
-
+    clean, noise = (
+        write(root / f"{name}.wav", make_noise("white", round(seconds * FS), FS, _rng(i)) / 16)
+        for i, name in enumerate(("clean", "noise"))
+    )
+    write(root / "noisy.wav", clean + noise)
     made = set()
 
-    def link(folder: str, *names: str) -> None:
+    def link(folder: str, *names: str, to: str = "noisy") -> None:
         (tree.audio / folder).mkdir(parents=True, exist_ok=True)
         for target in {f"{tree.audio}/{folder}/{name}" for name in names} - made:
-            os.symlink(root / "short.wav", target)
+            os.symlink(root / f"{to}.wav", target)
             made.add(target)
 
     for part in counts:
         for speaker, prompt, env in prompts(part, counts[part]):
-            name, piece = f"{speaker}_{prompt}_{env}", {"start": 0.0, "end": 0.064}
+            name, piece = f"{speaker}_{prompt}_{env}", {"start": 0.0, "end": seconds}
             entry = {"speaker": speaker, "wsj_name": prompt, "environment": env, **piece}
-            noise = {"noise_wavfile": f"BGD_150203_010_{env}", "noise_start": 0, "noise_end": 0.064}
+            session = f"BGD_150203_010_{env}"
+            noise = {"noise_wavfile": session, "noise_start": 0, "noise_end": seconds}
             kinds = (part[5:],) if part.startswith("tr05") else ("real", "simu")
             for kind in kinds:
                 set_name = f"{part[:4]}_{kind}"
@@ -135,8 +138,8 @@ def full_tree(root: Path, counts=FULL, channels=(5,)) -> Tree:
                         line = " ".join(f"{folder}/{file}" for file in pair)
                         tree.lists.setdefault(f"{set_name}_2ch", []).append(line)
             if part == "tr05_simu":
-                link("isolated/tr05_org", f"{speaker}_{prompt}_ORG.wav")
-                link("backgrounds", *(f"BGD_150203_010_{env}.CH{c}.wav" for c in channels))
+                link("isolated/tr05_org", f"{speaker}_{prompt}_ORG.wav", to="clean")
+                link("backgrounds", *(f"{session}.CH{c}.wav" for c in channels), to="noise")
     tree.write_texts()
     return tree
 

@@ -27,7 +27,7 @@ LEAST_DROP = 10 ** (-30 / 20)  # in a frame, against what the other channels let
 DROPPED_SECONDS = 0.1  # in all; less is not seen in the statistics of an utterance
 CLIPPED_SHARE, LEAST_CLIPPED = 0.002, 20  # samples at the very highest or lowest value
 LEAST_PEAK = 64 * PCM_16_STEP  # below which many samples have the highest value by chance
-LEAST_SHARE = 0.4  # of the median of the channels' correlations
+LEAST_SHARE = 0.3  # of the median channel's correlation
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def failing_channels(samples: np.ndarray, fs: int, where: str) -> List[FailingCh
     """
     if len(samples) < round(FRAME_SECONDS * fs):
         return []
+    samples = np.asfortranarray(samples)  # each channel in one piece: twice as fast
     correlations = channel_correlations(samples, fs)  # (C, C)
     reasons = _reasons(samples, fs, correlations)
     good = [channel for channel in range(samples.shape[1]) if channel not in reasons]
@@ -98,14 +99,22 @@ def _reasons(samples: np.ndarray, fs: int, correlations: np.ndarray) -> Dict[int
     quiet = (overall < LEAST_LEVEL) | (overall < FAINT * np.median(overall))
     reasons = {int(channel): SILENT for channel in np.flatnonzero(quiet)}
     dropped = _dropped_frames(levels, overall) * FRAME_SECONDS >= DROPPED_SECONDS
-    best = correlations.max(axis=1)
-    heard = ~quiet
-    usual = np.median(best[heard]) if heard.any() else 0.0
-    unlike = (best < LEAST_SHARE * usual) & (heard.sum() > 2)
+    unlike = _unlike(correlations, np.flatnonzero(~quiet))
     for found, reason in ((dropped, DROPS_OUT), (unlike, UNLIKE), (_clips(samples), CLIPS)):
         for channel in np.flatnonzero(found):
             reasons.setdefault(int(channel), reason)
     return reasons
+
+
+def _unlike(correlations: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Return which of the channels that are heard have little in common with most of the others."""
+    unlike = np.zeros(len(correlations), bool)
+    if len(heard) > 2:
+        among = correlations[np.ix_(heard, heard)]
+        others = among[~np.eye(len(heard), dtype=bool)].reshape(len(heard), -1)
+        usual = np.median(others, axis=1)
+        unlike[heard] = usual < LEAST_SHARE * np.median(usual)
+    return unlike
 
 
 def channel_correlations(samples: np.ndarray, fs: int) -> np.ndarray:

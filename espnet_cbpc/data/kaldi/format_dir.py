@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from espnet_cbpc.utils.cli import listed
 from espnet_cbpc.utils.files import PathLike
 
 FAILING = "utt2failing_channels"
+Failing = Mapping[str, Sequence[FailingChannel]]  # by utterance
 
 
 def format_data_dir(
@@ -55,8 +56,9 @@ def format_data_dir(
 
     Of recordings of several channels, those that fail are replaced by a good one (see
     :mod:`espnet_cbpc.data.array.failing_channels`), and ``utt2failing_channels`` has
-    ``<channel>:<reason>:<correlation>:<replaced by>`` for each; ``noisy.scp`` has the reference
-    channel alone, as have ``spk1.scp`` and ``clean.scp``.
+    ``<channel>:<reason>:<correlation>:<replaced by>`` for each; a SIMU utterance whose reference
+    channel fails becomes REAL, since its clean reference is of that channel. ``noisy.scp`` has the
+    reference channel alone, as have ``spk1.scp`` and ``clean.scp``.
 
     Args:
         in_dir: the data directory.
@@ -79,8 +81,11 @@ def format_data_dir(
             partial(_format_utterance, form=form), data, nj, f"format {data.path.name}"
         )
         common_channels(data, {key: one.channels for key, one in formatted.items()})
-        _tell_failing(data, formatted)
-        write_tables(temporary, _formatted_tables(data, formatted))
+        failing = {key: one.failing for key, one in formatted.items() if one.failing}
+        if failing:
+            _tell_failing(data, failing)
+        categories = _categories(data, failing, ref_channel)
+        write_tables(temporary, _formatted_tables(data, formatted, failing, categories))
 
 
 @dataclass(frozen=True)
@@ -159,27 +164,39 @@ def _is_stored(path: str, channels: int, form: _Form) -> bool:
         return is_alike and source.is_stored_as(form.folder.suffix)
 
 
-def _tell_failing(data: DataDir, formatted: Dict[str, _Formatted]) -> None:
-    found = {key: one.failing for key, one in formatted.items() if one.failing}
-    if found:
-        reasons = Counter(channel.reason for channels in found.values() for channel in channels)
-        shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+def _tell_failing(data: DataDir, failing: Failing) -> None:
+    reasons = Counter(channel.reason for channels in failing.values() for channel in channels)
+    shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    logging.warning(
+        "%s: %d of %d recordings have channels that fail (%s; %s): good ones replace them, see %s",
+        *(data.path, len(failing), len(data.ids), shown, listed(failing), FAILING),
+    )
+
+
+def _categories(data: DataDir, failing: Failing, ref_channel: int) -> Table:
+    """Return the category of each utterance, REAL where the microphone of the reference fails."""
+    simulated = [key for key in failing if data.categories[key] == "SIMU"]
+    lost = [key for key in simulated if ref_channel in (one.channel for one in failing[key])]
+    if lost:
         logging.warning(
-            "%s: %d of %d recordings have channels that fail (%s; %s): good ones replace them, "
-            "see %s",
-            *(data.path, len(found), len(formatted), shown, listed(found), FAILING),
+            "%s: %d simulated recordings become REAL, as the microphone of their clean reference "
+            "fails (%s)",
+            *(data.path, len(lost), listed(lost)),
         )
+    return {**data.categories, **dict.fromkeys(lost, "REAL")}
 
 
-def _formatted_tables(data: DataDir, formatted: Dict[str, _Formatted]) -> Dict[str, Table]:
-    tables = {name: t for name, t in data.tables.items() if name not in (*AUDIO_TABLES, FAILING)}
-    tables["utt2category"] = data.categories
+def _formatted_tables(
+    data: DataDir, formatted: Dict[str, _Formatted], failing: Failing, categories: Table
+) -> Dict[str, Table]:
+    tables = {name: table for name, table in data.tables.items() if name not in AUDIO_TABLES}
+    tables["utt2category"] = categories
     tables["utt2num_samples"] = {key: str(one.samples) for key, one in formatted.items()}
-    failing = {key: one.failing for key, one in formatted.items() if one.failing}
     if failing:
-        tables[FAILING] = {key: " ".join(map(str, found)) for key, found in failing.items()}
+        told = {key: " ".join(map(str, found)) for key, found in failing.items()}
+        tables[FAILING] = {**tables.get(FAILING, {}), **told}
     entries = {key: one.entries for key, one in formatted.items()}
-    return {**tables, **_audio_tables(entries, data.categories)}
+    return {**tables, **_audio_tables(entries, categories)}
 
 
 def _audio_tables(entries: Dict[str, Dict[str, str]], categories: Table) -> Dict[str, Table]:

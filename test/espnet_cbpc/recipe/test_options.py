@@ -49,6 +49,7 @@ def test_seeds_are_one_or_several():
         (["--stage", "0"], "--stage 0: no such stage"),
         (["--nj", "many"], "--nj many: must be a number"),
         (["--nj", "0"], "--nj 0: must be at least 1"),
+        (["--ref_channel", "-1"], "--ref_channel -1: must be at least 0"),
         (["--use_lm", "maybe"], "--use_lm maybe: must be true or false"),
         (["--use_lm", "true"], "--use_lm true needs --lm_config"),
         (["--use_transcripts", "false"], "--use_transcripts false needs --asr_model"),

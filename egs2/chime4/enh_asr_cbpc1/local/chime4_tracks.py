@@ -59,9 +59,10 @@ def utterances(
     """
     annotations = corpus.annotations(set_name)
     is_training = set_name in TRAIN_SETS
+    if track == "1ch" and is_training:
+        return _each_channel(corpus, set_name, annotations, channels)
     if track == "1ch":
-        alone = _each_channel if is_training else _one_channel
-        return alone(corpus, set_name, annotations, channels)
+        return _one_channel(corpus, set_name, annotations)
     if track == "6ch":
         heard = dict.fromkeys((a.name for a in annotations), tuple(channels))
     elif is_training:
@@ -101,7 +102,7 @@ def check_lengths(found: Sequence[Utterance], lengths: Mapping[Path, int], name:
     if other:
         raise UserError(
             f"{name}.json: {len(other)} of {len(found)} annotations are of other takes than the "
-            f"recordings ({listed(other)}): {OBTAIN}"
+            f"recordings ({listed(other)}): {OBTAIN}; or take these entries out of it"
         )
 
 
@@ -123,7 +124,7 @@ def _each_channel(
 
 
 def _one_channel(
-    corpus: Corpus, set_name: str, annotations: Sequence[Annotation], channels: Sequence[int]
+    corpus: Corpus, set_name: str, annotations: Sequence[Annotation]
 ) -> List[Utterance]:
     lists, found = track_channels(corpus, set_name, "1ch"), []
     for annotation in annotations:

@@ -3,7 +3,6 @@
 
 import argparse
 import logging
-from itertools import permutations
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence
 
@@ -62,12 +61,13 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     wsj0 = Wsj0(corpus, args.wsj0)
 
     # 1. What there is: all of it is checked before anything is written
-    if args.track != "1ch" and corpus.audio.as_posix().split() != [corpus.audio.as_posix()]:
-        raise UserError(f"CHIME4={args.chime4}: lists of several files allow no blanks: link it")
     sets = {name: utterances(corpus, name, args.track, channels) for name in COUNTS}
     clean = wsj0.clean_speech([u.annotation for u in sets["tr05_simu"]])
-    sessions = {u.annotation.noise.recording for u in sets["tr05_simu"] if u.annotation.noise}
-    noises = background_files(corpus, sessions, channels)
+    if args.track != "1ch":
+        _check_blanks([corpus.audio, *clean.values()])
+    # An array's noise has all channels, as its room responses: mixing chooses among them.
+    heard = channels if args.track == "1ch" else CHANNELS
+    noises = noise_files(corpus, sets["tr05_simu"], heard)
     texts = {name: _texts(corpus, wsj0, name, found) for name, found in sets.items()}
     for name, found in sets.items():
         lengths = check_files([path for u in found for path in u.paths], name, args.nj)
@@ -91,7 +91,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     for name, parts in MULTI.items():
         more = ["tr05_org"] if name == "tr05_multi" and args.clean == "true" else []
         tables[name] = merged([tables[part] for part in parts + more])
-    write_table(data / "noise_tr05.scp", noise_list(noises, args.track, channels))
+    write_table(data / "noise_tr05.scp", noise_list(noises, args.track))
     for name, content in tables.items():
         write_data_dir(data / name, content)
         logging.info("%s: %d utterances", data / name, len(content["wav.scp"]))
@@ -115,28 +115,31 @@ def _check_channels(track: str, channels: Sequence[int]) -> None:
         raise UserError(f"--channels {channels}: the {track} track needs two or more")
 
 
-def background_files(
-    corpus: Corpus, sessions: Iterable[str], channels: Sequence[int]
+def _check_blanks(paths: Iterable[Path]) -> None:
+    odd = [path for path in paths if str(path).split() != [str(path)]]
+    if odd:
+        raise UserError(
+            f"{odd[0]}: the files of an array are listed side by side, so that no path may hold "
+            f"blanks ({len(odd)} do): link the folder from a place without"
+        )
+
+
+def noise_files(
+    corpus: Corpus, found: Sequence[Utterance], channels: Sequence[int]
 ) -> Dict[str, List[Path]]:
     """Return the background recordings behind tr05_simu: of each session a file a microphone."""
+    sessions = {u.annotation.noise.recording for u in found if u.annotation.noise}
     return {
         session: [corpus.channel("backgrounds", session, channel) for channel in channels]
         for session in sorted(sessions)
     }
 
 
-def noise_list(
-    noises: Dict[str, List[Path]], track: str, channels: Sequence[int]
-) -> Dict[str, str]:
-    """Return the table of noises: each session with the microphones that an utterance may have."""
-    heard = {"1ch": [(c,) for c in channels], "2ch": permutations(channels, 2), "6ch": [channels]}
-    return {
-        f"{session}.{''.join(f'CH{channel}' for channel in some)}": " ".join(
-            str(paths[channels.index(channel)]) for channel in some
-        )
-        for some in heard[track]
-        for session, paths in noises.items()
-    }
+def noise_list(noises: Dict[str, List[Path]], track: str) -> Dict[str, str]:
+    """Return the table of noises: of arrays the files of a session together, else each alone."""
+    if track == "1ch":
+        return {path.stem: str(path) for paths in noises.values() for path in paths}
+    return {session: " ".join(map(str, paths)) for session, paths in noises.items()}
 
 
 def set_tables(

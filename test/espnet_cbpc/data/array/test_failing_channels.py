@@ -107,6 +107,13 @@ def test_several_fail_each_for_its_own_reason():
     assert found(samples) == {0: SILENT, 2: CLIPS, 5: UNLIKE}
 
 
+def test_two_with_the_same_hum_do_not_vouch_for_one_another():
+    samples, rng = array(5), np.random.default_rng(1)
+    humming(samples, rng)
+    samples[:, 4] = 0.5 * samples[:, 2]
+    assert found(samples) == {2: UNLIKE, 4: UNLIKE}
+
+
 def test_what_replaces_is_good_and_has_most_in_common():
     samples, rng = array(delay=0), np.random.default_rng(1)
     hiss = 0.02 * rng.standard_normal(samples.shape)

@@ -150,6 +150,28 @@ def test_a_dead_channel_is_replaced_in_whatever_reads_it(tmp_path, signals, kind
     assert "real-u" in DataDir.read(tmp_path / "short").tables["utt2failing_channels"]
 
 
+def test_without_the_microphone_of_its_reference_an_utterance_is_real(
+    tmp_path, signals, kind, caplog
+):
+    signals["simu"][:, 2] = 0
+    write(tmp_path, signals, kind)
+    assert formatted(tmp_path / "in").categories["simu-u"] == "SIMU"
+    assert "become REAL" not in caplog.text
+    data = formatted(tmp_path / "in", "--ref_channel", "2")
+    assert data.categories["simu-u"] == "REAL" and set(data.tables["clean.scp"]) == {"clean-u"}
+    assert "1 simulated recordings become REAL, as the microphone of their clean" in caplog.text
+
+
+def test_formatting_again_keeps_what_was_found(tmp_path, signals, kind):
+    signals["real"][:, 0] = 0
+    write(tmp_path, signals, kind)
+    once = formatted(tmp_path / "in")
+    command.main([str(once.path), str(tmp_path / "twice"), "--fs", "8k", "--nj", "1"])
+    again = DataDir.read(tmp_path / "twice")
+    assert again.tables["wav.scp"] == once.tables["wav.scp"]
+    assert again.tables["utt2failing_channels"] == once.tables["utt2failing_channels"]
+
+
 def test_speed_perturbation_keeps_the_channels(array, signals):
     perturb_data_dir(array, array.parent / "sp", [0.5, 1])
     data = DataDir.read(array.parent / "sp")
