@@ -320,13 +320,16 @@ class EnhSpeech2Text:
         return speech.new_ones(len(speech), 1)
 
     def _tell_of_one_channel(self, speech: torch.Tensor) -> None:
-        """Log, once, that there is nothing to beamform."""
-        if speech.dim() == 2 and self.channels.passes_one and not self._has_told_of_one_channel:
-            self._has_told_of_one_channel = True
-            logging.warning(
-                "speech of 1 channel: the beamformer of the SE model lets it through as it is; give "
-                "all channels of the array"
-            )
+        """Log, once, that an SE model of several channels has one."""
+        several = speech.dim() == 3 and speech.shape[2] > 1
+        if several or not self.channels.takes_several or self._has_told_of_one_channel:
+            return
+        self._has_told_of_one_channel = True
+        does = "lets it through as it is" if self.channels.passes_one else "works on it alone"
+        logging.warning(
+            "speech of 1 channel: the SE model (%s) %s; give all channels of the array",
+            *(self.channels.model, does),
+        )
 
     def reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return (B, N) what is heard without an SE model, on the device.

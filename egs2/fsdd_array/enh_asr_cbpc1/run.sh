@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Digits before a tablet: real recordings (FSDD) and noises (Hu's) in simulated rooms, heard by the six
-# microphones of CHiME-4's tablet; TRACK=2ch and TRACK=1ch take two of them, and one.
+# Digits before a tablet: real recordings (FSDD) and noises (Hu's) in simulated rooms, as the six
+# microphones of CHiME-4's tablet hear them. Two of them, or one with a SE model of one channel:
 #   TRACK=2ch ./run.sh
+#   TRACK=1ch ./run.sh --enh_config conf/train_enh.yaml
 # FSDD and NONSPEECH name local copies; without them both are downloaded.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -15,9 +16,10 @@ exec ./enh_asr_cbpc.sh \
     --token_type word \
     --train_nj 2 \
     --expdir "exp_${track}" \
-    --enh_config "conf/train_enh_${track}.yaml" \
+    --enh_config conf/train_enh_mvdr.yaml \
     --dynamic_mixing_conf "conf/dynamic_mixing_${track}.yaml" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
     --block text \
+    --quality_sets "test_seen_${track}" \
     --data_note "FSDD digits before an array in simulated rooms, ${track}, 8 kHz" \
     "$@"

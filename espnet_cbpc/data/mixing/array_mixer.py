@@ -7,7 +7,7 @@ import numpy as np
 
 from espnet_cbpc.data.audio.columns import columns
 from espnet_cbpc.data.audio.recording import Header, read_recording_header
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.data.kaldi.table import Table, read_table
 from espnet_cbpc.data.mixing.array_mixing_config import ArrayMixingConfig
 from espnet_cbpc.data.mixing.array_mixture import ArrayMixture, ArrayNoise, render
 from espnet_cbpc.data.mixing.dynamic_mixer import TRIES, Mixed
@@ -32,15 +32,11 @@ class ArrayMixer:
     def __init__(self, config: ArrayMixingConfig):
         self.config = config
         self.num_channels = len(config.channels)
-        noises = read_table(config.noise_scp)
-        rirs = read_table(config.rir_scp) if config.rir_scp else {}
-        noise_rirs = read_table(config.noise_rir_scp) if config.noise_rir_scp else {}
-        self.noise_headers = _headers("noise_scp", config.noise_scp, noises)
-        responses: Headers = {}
-        for name, table in (("rir_scp", rirs), ("noise_rir_scp", noise_rirs)):
-            if getattr(config, name):
-                responses.update(_headers(name, getattr(config, name), table))
-        self._check(responses)
+        noises, self.noise_headers = _listed("noise_scp", config.noise_scp)
+        rirs, rir_headers = _listed("rir_scp", config.rir_scp)
+        noise_rirs, noise_rir_headers = _listed("noise_rir_scp", config.noise_rir_scp)
+        self._check_single_noises()
+        self._check_array({**rir_headers, **noise_rir_headers})
         self.noises, self.rirs = list(noises.values()), list(rirs.values())
         self.room_of = {recording: _room(key) for key, recording in rirs.items()}
         self.places: Dict[str, List[str]] = defaultdict(list)
@@ -112,15 +108,19 @@ class ArrayMixer:
             found.append(ArrayNoise(recording, begin, place if header.channels == 1 else None))
         return tuple(found)
 
-    def _check(self, responses: Headers) -> None:
+    def _check_single_noises(self) -> None:
         c, noises = self.config, self.noise_headers
         single = [recording for recording, header in noises.items() if header.channels == 1]
-        if self.num_channels > 1 and single and not c.noise_rir_scp:
+        if single and not c.noise_rir_scp and c.channels != (0,):
             fail(
                 f"noise_scp {c.noise_scp}: {len(single)} of {len(noises)} recording(s) have one "
                 f"channel ({listed(single)}): give noise_rir_scp, or noise recorded by the array"
             )
-        array = {**responses, **{k: v for k, v in noises.items() if v.channels > 1}}
+
+    def _check_array(self, responses: Headers) -> None:
+        """Check that all recordings of the array fit each other, the rate and the channels."""
+        c = self.config
+        array = {**responses, **{k: v for k, v in self.noise_headers.items() if v.channels > 1}}
         rates = [recording for recording, header in array.items() if header.rate != c.fs]
         if rates:
             fail(
@@ -156,7 +156,11 @@ def _room(key: str) -> str:
     return key.rpartition("-")[0] or key
 
 
-def _headers(name: str, path: str, table: Dict[str, str]) -> Headers:
+def _listed(name: str, path: Optional[str]) -> Tuple[Table, Headers]:
+    """Return the recordings of the list that an option names, by id, and their headers."""
+    if path is None:
+        return {}, {}
+    table = read_table(path)
     check_found(name, path, [file for recording in table.values() for file in columns(recording)])
     recordings = {recording: recording for recording in table.values()}
-    return gathered(read_recording_header, recordings, f"recordings of {name} {path}")
+    return table, gathered(read_recording_header, recordings, f"recordings of {name} {path}")

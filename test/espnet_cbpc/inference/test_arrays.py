@@ -13,6 +13,7 @@ from tiny_models import ENH, FS, GREEDY, files, joint_options, save_model, speec
 from espnet_cbpc.bin import enh_asr_inference, transcribe
 from espnet_cbpc.data.kaldi.format_dir import format_data_dir
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_data_dir
+from espnet_cbpc.html_report.frame_embeddings import FrameEncoder
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 from espnet_cbpc.inference.long_form import Cutter
 from espnet_cbpc.inference.transcriber import Transcriber
@@ -98,7 +99,7 @@ def test_one_channel_of_a_beamformer_passes_with_one_warning(arrays, caplog):
     np.testing.assert_allclose(enhanced, [alone, alone], atol=1e-5)
     told = [r.message for r in caplog.records if "channel" in r.message]
     assert told == [
-        "speech of 1 channel: the beamformer of the SE model lets it through as it is; give all "
+        "speech of 1 channel: the SE model (NeuralBeamformer) lets it through as it is; give all "
         "channels of the array"
     ]
 
@@ -107,7 +108,7 @@ def test_one_channel_of_a_beamformer_passes_with_one_warning(arrays, caplog):
     "name, channels, message",
     [
         ("mvdr", 2, r"speech of 2 channels, but the reference .*\(NeuralBeamformer\) is channel 2"),
-        ("tfgridnet", 1, r"speech of 1 channel, but .*\(TFGridNetV2\) takes 6 channels: choose as"),
+        ("tfgridnet", 1, r"speech of 1 channel, but .*\(TFGridNetV2\) takes 6 channels: give it"),
         ("tfgridnet", 5, "speech of 5 channels, but .* takes 6 channels"),
     ],
 )
@@ -160,13 +161,18 @@ def test_a_dead_microphone_is_replaced(arrays, tmp_path, caplog, channel):
     heard[:, channel] = 0
     soundfile.write(tmp_path / "dead.wav", heard, FS, subtype="FLOAT")
     seen = []
-    Transcriber(mvdr, Cutter(FS))(tmp_path / "dead.wav", seen.append)
+    transcribes = Transcriber(mvdr, Cutter(FS), channels=range(6))
+    transcribes(tmp_path / "dead.wav", seen.append)
     differences = []
     for other in set(range(6)) - {channel}:
         chosen = [other if c == channel else c for c in range(6)]
         differences.append(np.abs(mvdr(heard[:, chosen])[1] - np.concatenate(seen)).max())
     assert min(differences) < 1e-5
     assert f"dead.wav: channels that fail, replaced by others: {channel} (silent)" in caplog.text
+    transcribes.channels = [1, 3, 2, 4, 5]
+    caplog.clear()
+    transcribes(tmp_path / "dead.wav")
+    assert f"replaced by others: {channel} (silent)" in caplog.text  # as the file numbers it
 
 
 @pytest.fixture(scope="module")
@@ -263,3 +269,13 @@ def test_the_command_takes_channels_once(arrays, tmp_path):
         run(arrays, "mvdr", "--channel", "1", "--channels", "1,2", tmp_path / "a.wav")
     with pytest.raises(SystemExit):
         run(arrays, "mvdr", "--channels", "first", tmp_path / "a.wav")
+
+
+def test_frames_for_the_map_of_embeddings_are_of_the_beamformed_speech(arrays):
+    heard = array(9000)
+    encoder = FrameEncoder(None, FS, "cpu", **files(arrays, "enh_asr", "mvdr"))
+    assert encoder.system.takes_several_channels
+    (frames,) = encoder.frames([heard])
+    enhanced = torch.from_numpy(model(arrays, "mvdr")(heard)[1])[None]
+    expected = encoder.system.s2t_model.encode(enhanced, torch.tensor([9000]))[0][0]
+    np.testing.assert_allclose(frames, expected.detach(), atol=1e-4)

@@ -61,23 +61,33 @@ def test_archives_compute_the_same_without_this_package(
 
 BEAMFORMER = {"num_spk": 1, "loss_type": "spectrum", "blayers": 1, "bunits": 8, "bprojs": 8}
 BEAMFORMER.update(wlayers=1, wunits=8, wprojs=8, taps=2, delay=2, ref_channel=2)
+IFASNET = {"fasnet_type": "ifasnet", "num_spk": 1, "enc_dim": 8, "feature_dim": 8, "hidden_dim": 8}
+IFASNET.update(layer=1, segment_size=8, win_len=16, context_len=16, sr=8000)
 ARRAYS = {
-    "MVDR": {"beamformer_type": "mvdr_souden"},
-    "WPD": {"beamformer_type": "wpd_souden"},
-    "WPE and MVDR": {"beamformer_type": "mvdr_souden", "use_wpe": True},
+    "MVDR": ("wpe_beamformer", {**BEAMFORMER, "beamformer_type": "mvdr_souden"}),
+    "WPD": ("wpe_beamformer", {**BEAMFORMER, "beamformer_type": "wpd_souden"}),
+    "WPE and MVDR": ("wpe_beamformer", {**BEAMFORMER, "use_wpe": True}),
+    "iFaSNet": ("fasnet", IFASNET),
 }
 
 
 @pytest.mark.parametrize("front_end", ARRAYS)
 def test_archives_of_six_channels_do_so_too(tmp_path, stock_python, front_end, joint_experiment):
-    conf = {**BEAMFORMER, **ARRAYS[front_end]}
-    joint_experiment(tmp_path / "exp", enh_separator="wpe_beamformer", enh_separator_conf=conf)
+    separator, conf = ARRAYS[front_end]
+    waveform = {"enh_encoder": "same", "enh_encoder_conf": {}, "enh_decoder": "same"}
+    joint_experiment(
+        tmp_path / "exp",
+        enh_separator=separator,
+        enh_separator_conf=conf,
+        **({**waveform, "enh_decoder_conf": {}} if separator == "fasnet" else {}),
+    )
     rng = np.random.default_rng(0)
     source, noise = rng.standard_normal(8005), rng.standard_normal((8000, 6))
     speech = np.stack([source[5 - c : 8005 - c] for c in range(6)], axis=1) + 0.3 * noise
     decoding, speech = DECODINGS["search"], (0.1 * speech).astype(np.float32)
     card = compare_with_stock(tmp_path, stock_python, decoding, speech)
-    assert "for the SE model of any number of channels, the reference channel 2 (from 0" in card
+    reference = conf.get("ref_channel", 0)
+    assert f"SE model of any number of channels, the reference channel {reference} (from 0" in card
 
 
 def compare_with_stock(tmp_path, stock_python, decoding, speech):

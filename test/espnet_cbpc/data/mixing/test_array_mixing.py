@@ -282,6 +282,7 @@ def test_silent_parts_are_drawn_again(tmp_path, mixer):
         ({"ref_channel": 1.0}, "ref_channel is 1.0"),
         ({"noise_rir_scp": 3}, "noise_rir_scp is 3: must be the name of a file"),
         ({"noise_rir_scp": None}, r"2 of 2 recording\(s\) have one channel .* give noise_rir_scp"),
+        ({"noise_rir_scp": None, "channels": [2]}, r"2 of 2 recording\(s\) have one channel"),
         ({"num_noises": [1, 3]}, "1 of 1 room.* fewer places than num_noises asks for, 3"),
         ({"fs": 16000}, r"3 of 3 response\(s\) .*not at fs, 16000 Hz .*the first: 8000 Hz"),
         ({"rooms": 3}, "unknown option.* rooms: use .*noise_rir_scp"),
