@@ -126,7 +126,8 @@ class Transcriber:
             failing = failing_channels(samples, self.cutter.fs, "window")
         except AudioError:  # all fail: a pause in which nothing is heard, say
             return samples
-        replaced.update({one.channel: one.reason for one in failing})
+        numbers = range(samples.shape[1]) if self.channels is None else self.channels
+        replaced.update({numbers[one.channel]: one.reason for one in failing})
         return samples[:, kept_channels(samples.shape[1], failing)] if failing else samples
 
     def _recognise(self, piece: Piece) -> Tuple[Segment, float]:
