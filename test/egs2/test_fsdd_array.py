@@ -174,7 +174,6 @@ def test_tiny_run(tree, shared_data, needs_rooms, track):
     folder = tree / "egs2" / "fsdd_array" / "enh_asr_cbpc1"
     tokenizer = folder / "conf" / "tokenizer_kmeans.yaml"
     tokenizer.write_text(tokenizer.read_text().replace("n_clusters: 50", "n_clusters: 10"))
-    enh = ("--enh_config", "conf/train_enh.yaml") if track == "1ch" else ()
     options = [
         *(
             "--local_data_opts",
@@ -186,7 +185,7 @@ def test_tiny_run(tree, shared_data, needs_rooms, track):
             "--ngpu",
             "0",
         ),
-        *("--comparison", "conf/comparison.yaml", "--stop_stage", "report", *enh, *FEW_STEPS),
+        *("--comparison", "conf/comparison.yaml", "--stop_stage", "report", *FEW_STEPS),
     ]
     corpora = {name: str(shared_data / name.lower()) for name in CORPORA}
     done = run(folder, *options, TRACK=track, **corpora)

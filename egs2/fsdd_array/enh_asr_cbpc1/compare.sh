@@ -2,7 +2,6 @@
 # Compare systems over several training seeds, as in other recipes; here without a multi-condition ASR
 # model, since the training speech is mixed within the training of SE and joint models.
 #   TRACK=2ch ./compare.sh
-#   TRACK=1ch ./compare.sh --enh_config conf/train_enh.yaml
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

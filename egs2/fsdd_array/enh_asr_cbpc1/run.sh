@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Digits before a tablet: real recordings (FSDD) and noises (Hu's) in simulated rooms, as the six
-# microphones of CHiME-4's tablet hear them. Two of them, or one with a SE model of one channel:
-#   TRACK=2ch ./run.sh
-#   TRACK=1ch ./run.sh --enh_config conf/train_enh.yaml
+# microphones of CHiME-4's tablet hear them; two of them, or one: TRACK=2ch ./run.sh, TRACK=1ch ./run.sh
 # FSDD and NONSPEECH name local copies; without them both are downloaded.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -18,7 +16,7 @@ exec ./enh_asr_cbpc.sh \
     --datadir "data_${TRACK}" \
     --dumpdir "dump_${TRACK}" \
     --expdir "exp_${TRACK}" \
-    --enh_config conf/train_enh_mvdr.yaml \
+    --enh_config "conf/train_enh_${TRACK}.yaml" \
     --dynamic_mixing_conf "conf/dynamic_mixing_${TRACK}.yaml" \
     --baseline_configs conf/train_enh_asr_joint.yaml \
     --block text \
