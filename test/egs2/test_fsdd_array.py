@@ -23,7 +23,7 @@ from espnet_cbpc.utils.files import read_yaml  # noqa: E402
 CORPORA = ("FSDD", "NONSPEECH")
 SMALL = "--train_minutes 0.5 --num_dev 3 --num_test 2 --num_seen_rooms 2 --num_unseen_rooms 1"
 SETS = ("dev", "test_clean", "test_seen", "test_unseen")
-TRACKS = {"1ch": 1, "2ch": 2, "6ch": 6}
+TRACKS = {"1ch": 1, "2ch": 2, "6ch": 6}  # channels
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,23 @@ def needs_rooms():
 
 
 @pytest.fixture(scope="module")
-def data(shared_data, needs_rooms, tmp_path_factory):
-    """The folder that a small run has written."""
-    folder = tmp_path_factory.mktemp("prepared") / "data"
-    corpora = [
-        word for name in ("fsdd", "nonspeech") for word in (f"--{name}", f"{shared_data}/{name}")
-    ]
-    prepare_fsdd_array.main([*corpora, "--data", str(folder), "--nj", "1", *SMALL.split()])
-    return folder
+def prepare(shared_data, needs_rooms, tmp_path_factory):
+    """Function: prepare little data of a track; gives the folder."""
+    root = tmp_path_factory.mktemp("prepared")
+    corpora = [f"--{name.lower()}={shared_data / name.lower()}" for name in CORPORA]
+
+    def run(track):
+        options = [*corpora, "--track", track, "--data", f"{root}/data_{track}", "--nj", "1"]
+        prepare_fsdd_array.main([*options, *SMALL.split()])
+        return root / f"data_{track}"
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def data(prepare):
+    """The folder of a small run."""
+    return prepare("6ch")
 
 
 def utterances(data, name):
@@ -50,22 +59,33 @@ def utterances(data, name):
     return [ArrayUtterance.parse(line) for line in lines]
 
 
-def test_every_set_is_there_in_every_track(data):
+def test_every_set_is_there(data):
     snrs = {"dev": 1, "test_clean": 1, "test_seen": 4, "test_unseen": 4}
     for name in SETS:
-        for track, channels in TRACKS.items():
-            made = DataDir.read(data / f"{name}_{track}")
-            assert len(made.ids) == (3 if name == "dev" else 2) * snrs[name]
-            assert set(made.categories.values()) == {"SIMU"}
-            for key, entry in made.tables["wav.scp"].items():
-                files = entry.split()
-                assert len(files) == channels and files[0].endswith(f"{key}.CH5.wav")
-                lengths = {soundfile.info(f).frames for f in (*files, made.tables["spk1.scp"][key])}
-                assert len(lengths) == 1
+        made = DataDir.read(data / name)
+        assert len(made.ids) == (3 if name == "dev" else 2) * snrs[name]
+        assert set(made.categories.values()) == {"SIMU"}
+        for key, entry in made.tables["wav.scp"].items():
+            files = entry.split()
+            assert len(files) == 6 and files[0].endswith(f"{key}.CH5.wav")
+            lengths = {soundfile.info(f).frames for f in (*files, made.tables["spk1.scp"][key])}
+            assert len(lengths) == 1
     train = DataDir.read(data / "train")
     assert set(train.categories.values()) == {"CLEAN"}
     for table in ("noise_train", "rir_train", "noise_rir_train"):
         assert read_table(data / f"{table}.scp")
+
+
+def test_tracks_have_the_same_mixtures(data, prepare):
+    two = prepare("2ch")
+    for name in SETS:
+        tables = [DataDir.read(folder / name).tables["wav.scp"] for folder in (data, two)]
+        assert tables[0].keys() == tables[1].keys()
+        for key in tables[0]:
+            six, pair = (table[key].split() for table in tables)
+            assert [Path(file).name[-7:-4] for file in pair] == ["CH5", "CH1"]
+            for one, other in zip(six, pair):
+                assert Path(one).read_bytes() == Path(other).read_bytes()
 
 
 def test_rooms_and_noises_are_seen_or_not(data):
@@ -124,8 +144,8 @@ def test_an_utterance_has_one_room_and_noise_at_all_ratios(data):
 
 def test_mixing_in_training_is_that_of_the_sets_on_disk(data):
     """The configurations say again what the protocol says."""
-    drawn = prepare_fsdd_array._mixing(Path("data"), "train", 8000)
     for track, channels in array_protocol.TRACKS.items():
+        drawn = prepare_fsdd_array._mixing(Path(f"data_{track}"), "train", 8000)
         conf = read_yaml(RECIPE / "conf" / f"dynamic_mixing_{track}.yaml")
         assert conf["channels"] == list(channels)
         for name in (
@@ -150,11 +170,10 @@ def test_options_out_of_range_are_refused(option):
 @pytest.mark.slow
 @pytest.mark.parametrize("track", TRACKS)
 def test_tiny_run(tree, shared_data, needs_rooms, track):
-    """All stages but the last two; delay and sum as a further system of two and six channels."""
+    """All stages but the last two."""
     folder = tree / "egs2" / "fsdd_array" / "enh_asr_cbpc1"
     tokenizer = folder / "conf" / "tokenizer_kmeans.yaml"
     tokenizer.write_text(tokenizer.read_text().replace("n_clusters: 50", "n_clusters: 10"))
-    enh = ("--enh_config", "conf/train_enh.yaml") if track == "1ch" else ()
     options = [
         *(
             "--local_data_opts",
@@ -166,7 +185,7 @@ def test_tiny_run(tree, shared_data, needs_rooms, track):
             "--ngpu",
             "0",
         ),
-        *("--comparison", "conf/comparison.yaml", "--stop_stage", "report", *enh, *FEW_STEPS),
+        *("--comparison", "conf/comparison.yaml", "--stop_stage", "report", *FEW_STEPS),
     ]
     corpora = {name: str(shared_data / name.lower()) for name in CORPORA}
     done = run(folder, *options, TRACK=track, **corpora)
@@ -176,7 +195,7 @@ def test_tiny_run(tree, shared_data, needs_rooms, track):
         means = dict(re.findall(r"(\w+)=([-\d.e+]+)", re.search(r"\[train\](.*)\[valid\]", log)[1]))
         assert float(means["num_simu"]) > 1 and float(means["num_clean"]) == 0
         assert np.isfinite(float(means["loss_enh"]))
-        enhanced = folder / f"exp_{track}" / f"enh_asr_{name}" / "decode" / f"test_unseen_{track}"
+        enhanced = folder / f"exp_{track}" / f"enh_asr_{name}" / "decode" / "test_unseen"
         for path in read_table(enhanced / "enhanced" / "spk1.scp").values():
             assert soundfile.info(folder / path).channels == 1
     report = (folder / f"exp_{track}" / "comparison" / "RESULTS.md").read_text()

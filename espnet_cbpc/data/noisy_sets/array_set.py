@@ -1,6 +1,6 @@
 """Sets of array mixtures on disk, drawn as dynamic mixing draws them, with their manifests.
 
-The audio of each microphone is a file, so that data directories with some of them share it.
+The audio of each microphone is a file of its own.
 """
 
 import json
@@ -112,28 +112,24 @@ def _with_snr(mixture: ArrayMixture, snr: Optional[float]) -> ArrayMixture:
     return replace(mixture, snr_db=float(snr))
 
 
-def write_array_set(
-    made: ArraySet, data: PathLike, tracks: Mapping[str, Sequence[int]], nj: int = 1
-) -> None:
-    """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and a data directory for each track.
+def write_array_set(made: ArraySet, data: PathLike, channels: Sequence[int], nj: int = 1) -> None:
+    """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and the data directory ``<set>``.
 
     Args:
         made: the set.
         data: folder to write to.
-        tracks: channels of the array, of those that the mixtures have, by the name of the data
-            directory; the reference channel should be among them, since the clean reference of all
-            is at it.
+        channels: those of the mixtures that are written, as numbers of the array, in this order;
+            the reference channel should be the first or at its place among them.
         nj: processes.
 
     Raises:
         UserError: a recording, room or noise that cannot be used.
     """
     data = Path(data)
-    for track in tracks:
-        (data / track / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
+    (data / made.name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
     audio = data / "audio" / made.name
     with whole_directory(audio, is_data_directory=False) as temporary:
-        work = partial(_write, made=made, folder=temporary)
+        work = partial(_write, made=made, channels=channels, folder=temporary)
         keys = made.clean.ids
         drawn = map_audio(
             work, ((key, key) for key in keys), len(keys), nj, f"mix {made.name}", audio
@@ -142,19 +138,19 @@ def write_array_set(
     with atomic_write(data / "manifests" / f"{made.name}.jsonl") as f:
         f.writelines(utterance.line + "\n" for utterance in utterances)
     of = {u.id: key for key in keys for u in drawn[key]}
-    for track, channels in tracks.items():
-        write_data_dir(data / track, _tables(made, utterances, of, audio, channels))
-        logging.info("%s: %d utterances of %d channel(s)", data / track, len(of), len(channels))
+    write_data_dir(data / made.name, _tables(made, utterances, of, audio, channels))
+    logging.info("%s: %d utterances of %d channel(s)", data / made.name, len(of), len(channels))
 
 
-def _write(key: str, made: ArraySet, folder: Path) -> List[ArrayUtterance]:
+def _write(key: str, made: ArraySet, channels: Sequence[int], folder: Path) -> List[ArrayUtterance]:
     """Write the audio of the mixtures of an utterance, and return them."""
     utterances = made.draw(key)
     for utterance in utterances:
         mixed = utterance.render()
-        for channel, signal in zip(utterance.mixture.channels, np.atleast_2d(mixed.noisy.T)):
+        signals = dict(zip(utterance.mixture.channels, np.atleast_2d(mixed.noisy.T)))
+        for channel in channels:
             path = folder / f"{utterance.id}.CH{channel + 1}.wav"
-            write_audio(path, signal, utterance.mixture.fs)
+            write_audio(path, signals[channel], utterance.mixture.fs)
         write_audio(folder / f"{utterance.id}.ref.wav", mixed.reference, utterance.mixture.fs)
     return utterances
 

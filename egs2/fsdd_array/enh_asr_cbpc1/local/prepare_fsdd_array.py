@@ -41,7 +41,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fsdd_url", default=FSDD.url, help="zip of FSDD")
     parser.add_argument("--nonspeech_url", default=NONSPEECH.url, help="zip of the noises")
     parser.add_argument("--downloads", default="downloads", help="folder for what is downloaded")
-    parser.add_argument("--data", default="data", help="folder to write to")
+    parser.add_argument("--track", choices=list(TRACKS), default="6ch", help="microphones")
+    parser.add_argument("--data", default="data_6ch", help="folder to write to")
     parser.add_argument("--train_minutes", type=float, default=60, help="speech to train on")
     parser.add_argument("--num_dev", type=int, default=100, help="utterances in dev")
     parser.add_argument("--num_test", type=int, default=100, help="different utterances in a test")
@@ -93,7 +94,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         clean = DataDir.read(data / plan.clean)
         mixer = ArrayMixer(parse_mixing_config(_mixing(data, plan.condition, args.fs)))
         made = ArraySet(name, clean, mixer, plan.snrs, args.seed)
-        write_array_set(made, data, {f"{name}_{k}": v for k, v in TRACKS.items()}, args.nj)
+        write_array_set(made, data, TRACKS[args.track], args.nj)
 
 
 def _check(args: argparse.Namespace) -> None:
