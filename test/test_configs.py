@@ -11,6 +11,7 @@ from espnet_cbpc.data.mixing.array_mixing_config import parse_mixing_config
 from espnet_cbpc.model.joint_config import asr_config, joint_config
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.recipe.options import RecipeOptions
+from espnet_cbpc.recipe.options import parse as parse_options
 from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.files import read_yaml
@@ -28,6 +29,7 @@ def configs(*patterns):
 JOINT = configs("train_enh_asr*.yaml", "train_enh_for_frozen_asr.yaml")
 COMPARISONS = configs("comparison*.yaml", "tuning/*.yaml")
 ASR = configs("train_asr.yaml", "train_asr_*branchformer.yaml", "train_asr_wavlm.yaml")
+TRACKS = configs("track_*.yaml")
 FURTHER_ASR = configs("train_asr_multicondition.yaml")
 ARRAY_ENH = configs(
     *("train_enh_mvdr.yaml", "train_enh_wpd.yaml", "train_enh_wpe_mvdr.yaml"),
@@ -47,7 +49,16 @@ def parse(task, path, **changes):
 def test_every_configuration_is_tested():
     found = {p.relative_to(ROOT).as_posix() for f in FOLDERS for p in f.rglob("*.yaml")}
     others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml", "dynamic_mixing*.yaml")
-    assert found == {*JOINT, *COMPARISONS, *ASR, *FURTHER_ASR, *ENH, *others}
+    assert found == {*JOINT, *COMPARISONS, *ASR, *FURTHER_ASR, *ENH, *TRACKS, *others}
+
+
+@pytest.mark.parametrize("path", TRACKS)
+def test_options_of_a_track(path, monkeypatch):
+    monkeypatch.chdir((ROOT / path).parents[1])
+    track = Path(path).stem.removeprefix("track_")
+    sets = ["--train_set", "a", "--valid_set", "b", "--test_sets", "c"]
+    options = parse_options([*sets, "--track", track])
+    assert track in options.expdir or options.expdir == "exp"
 
 
 @pytest.mark.parametrize("path", ASR)

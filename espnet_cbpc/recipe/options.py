@@ -64,6 +64,9 @@ class RecipeOptions:
     valid_set: str = _data("", "likewise, for validation")
     test_sets: Tuple[str, ...] = _data((), "likewise, for tests")
     datadir: str = _data("data", "data directories")
+    track: str = _data(
+        "", "of a recipe with several: options in conf/track_<track>.yaml, unless given otherwise"
+    )
     fs: str = _data("16k", "sampling rate")
     ref_channel: int = _data(0, "of recordings with several channels the reference, from 0")
     audio_format: str = _data("wav", "of files that must be converted: wav or flac")
@@ -203,9 +206,25 @@ def parse(words: Sequence[str]) -> RecipeOptions:
         if equals:
             left.insert(0, value)
         given[name] = _value(name, left)
-    options = RecipeOptions(**given)
+    options = RecipeOptions(**{**_of_track(given.get("track", "")), **given})
     _check(options)
     return options
+
+
+def _of_track(track: str) -> Dict[str, Any]:
+    """Return the options that a track of the recipe has."""
+    if not track:
+        return {}
+    path = Path("conf", f"track_{track}.yaml")
+    if not path.is_file():
+        tracks = sorted(p.stem[len("track_") :] for p in path.parent.glob("track_*.yaml"))
+        raise UserError(f"--track {track}: no {path}: choose from {', '.join(tracks) or 'none'}")
+    found = read_yaml(path)
+    unknown = [name for name in found if name not in FIELDS]
+    if unknown:
+        raise UserError(f"{path}: unknown option {unknown[0]}{_nearest(unknown[0], FIELDS)}")
+    words = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in found.items()}
+    return {name: _value(name, [word]) for name, word in words.items()}
 
 
 def _nearest(name: str, known: Any) -> str:

@@ -63,7 +63,9 @@ def test_two_channels_are_formatted(recipe, corpus):
 def test_a_track_that_is_none(recipe):
     done = run(recipe, "--track", "5ch")
     assert done.returncode == 1
-    assert done.stdout.strip() == "error: --track 5ch: must be 1ch, 2ch or 6ch"
+    assert done.stdout.strip() == (
+        "error: --track 5ch: no conf/track_5ch.yaml: choose from 1ch, 2ch, 6ch"
+    )
 
 
 @pytest.fixture(scope="module")

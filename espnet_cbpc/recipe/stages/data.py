@@ -26,6 +26,8 @@ def data(recipe: Recipe) -> List[Step]:
     sets = tuple(folder / name for name in dict.fromkeys((o.train_set, o.valid_set, *o.test_sets)))
     words = shlex.split(o.local_data_opts)
     where = [] if o.datadir == "data" else ["--data", o.datadir]
+    track = {"track": o.track} if o.track else {}
+    where += ["--track", o.track] if o.track else []
 
     def run(jobs, steps):
         # with the lock, so that what outlives a kill of this process keeps others off the step
@@ -39,7 +41,7 @@ def data(recipe: Recipe) -> List[Step]:
                 raise UserError(f"{SCRIPT} has not made {made}")
             print(summarise(DataDir.read(made, o.use_transcripts)))
 
-    inputs = {SCRIPT: Scripts(SCRIPT), "local_data_opts": words, "fs": o.fs_hz}
+    inputs = {SCRIPT: Scripts(SCRIPT), "local_data_opts": words, "fs": o.fs_hz, **track}
     return [Step("data", inputs, sets, run, moves=(folder,))]
 
 
