@@ -35,7 +35,7 @@ ARRAY_ENH = configs(
     *("train_enh_mvdr.yaml", "train_enh_wpd.yaml", "train_enh_wpe_mvdr.yaml"),
     "train_enh_tasnet_multichannel.yaml",
 )
-ENH = [*configs("train_enh.yaml", "train_enh_?ch.yaml"), *ARRAY_ENH]
+ENH = [*configs("train_enh.yaml"), *ARRAY_ENH]
 
 
 def parse(task, path, **changes):

@@ -188,7 +188,7 @@ def test_tiny_run(tree, shared_data, needs_rooms, track):
         *("--comparison", "conf/comparison.yaml", "--stop_stage", "report", *FEW_STEPS),
     ]
     corpora = {name: str(shared_data / name.lower()) for name in CORPORA}
-    done = run(folder, *options, TRACK=track, **corpora)
+    done = run(folder, "--track", track, *options, **corpora)
     assert done.returncode == 0, done.stdout[-3000:]
     for name in ("joint", "joint_cbpc_infonce"):
         log = (folder / f"exp_{track}" / f"enh_asr_{name}" / "train.log").read_text()

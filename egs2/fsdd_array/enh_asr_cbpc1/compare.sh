@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compare systems over several training seeds, as in other recipes; here without a multi-condition ASR
 # model, since the training speech is mixed within the training of SE and joint models.
-#   TRACK=2ch ./compare.sh
+#   ./compare.sh --track 2ch
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
