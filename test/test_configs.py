@@ -4,12 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig
+from espnet_cbpc.data.mixing.array_mixing_config import parse_mixing_config
 from espnet_cbpc.model.joint_config import asr_config, joint_config
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.recipe.options import RecipeOptions
+from espnet_cbpc.recipe.options import parse as parse_options
 from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.files import read_yaml
@@ -27,8 +29,13 @@ def configs(*patterns):
 JOINT = configs("train_enh_asr*.yaml", "train_enh_for_frozen_asr.yaml")
 COMPARISONS = configs("comparison*.yaml", "tuning/*.yaml")
 ASR = configs("train_asr.yaml", "train_asr_*branchformer.yaml", "train_asr_wavlm.yaml")
+TRACKS = configs("track_*.yaml")
 FURTHER_ASR = configs("train_asr_multicondition.yaml")
-ENH = configs("train_enh.yaml")
+ARRAY_ENH = configs(
+    *("train_enh_mvdr.yaml", "train_enh_wpd.yaml", "train_enh_wpe_mvdr.yaml"),
+    "train_enh_tasnet_multichannel.yaml",
+)
+ENH = [*configs("train_enh.yaml"), *ARRAY_ENH]
 
 
 def parse(task, path, **changes):
@@ -42,7 +49,16 @@ def parse(task, path, **changes):
 def test_every_configuration_is_tested():
     found = {p.relative_to(ROOT).as_posix() for f in FOLDERS for p in f.rglob("*.yaml")}
     others = configs("decode*.yaml", "tokenizer*.yaml", "train_lm*.yaml", "dynamic_mixing*.yaml")
-    assert found == {*JOINT, *COMPARISONS, *ASR, *FURTHER_ASR, *ENH, *others}
+    assert found == {*JOINT, *COMPARISONS, *ASR, *FURTHER_ASR, *ENH, *TRACKS, *others}
+
+
+@pytest.mark.parametrize("path", TRACKS)
+def test_options_of_a_track(path, monkeypatch):
+    monkeypatch.chdir((ROOT / path).parents[1])
+    track = Path(path).stem.removeprefix("track_")
+    sets = ["--train_set", "a", "--valid_set", "b", "--test_sets", "c"]
+    options = parse_options([*sets, "--track", track])
+    assert track in options.expdir or options.expdir == "exp"
 
 
 @pytest.mark.parametrize("path", ASR)
@@ -64,6 +80,25 @@ def test_enh(path):
     assert EnhancementTask.build_model(parse(EnhancementTask, ROOT / path)).num_spk == 1
 
 
+@pytest.mark.parametrize("path", ARRAY_ENH)
+def test_enh_of_several_channels(path):
+    """It takes arrays of any number of channels, learns from all of them, and gives one."""
+    from espnet_cbpc.tasks.enh import EnhTask
+
+    args = parse(EnhTask, ROOT / path)
+    for size in ("blayers", "wlayers", "layer"):  # small enough for a step in no time
+        if size in args.separator_conf:
+            args.separator_conf[size] = 1
+    model = EnhTask.build_model(args).train()
+    speech = 0.1 * torch.randn(1, 8000, 6, generator=torch.Generator().manual_seed(0))
+    speech.requires_grad_()
+    loss, _, _ = model(speech, torch.tensor([8000]), speech_ref1=0.1 * speech[..., 0].detach())
+    loss.sum().backward()
+    assert model.ref_channel == 0 and torch.isfinite(speech.grad).all()
+    assert (speech.grad.abs().sum(dim=(0, 1)) > 0).all()
+    assert model.eval().forward_enhance(speech[..., :2], torch.tensor([8000]))[0][0].dim() == 2
+
+
 @pytest.mark.parametrize("path", FURTHER_ASR)
 def test_further_training_of_an_asr_model(path):
     from espnet2.tasks.asr import ASRTask
@@ -75,11 +110,11 @@ def test_further_training_of_an_asr_model(path):
     assert config["encoder_conf"] == asr["encoder_conf"]
 
 
-def build_joint(task, folder, user, joint):
+def build_joint(task, folder, user, joint, enh="train_enh.yaml"):
     """The joint model that a training configuration makes of the models of its folder, but small."""
     asr = folder / "train_asr.yaml"  # not where the ASR model is brought
     asr = asr if asr.exists() else ROOT / "conf" / "train_asr.yaml"
-    parts = [read_yaml(path) for path in (asr, folder / "train_enh.yaml")]
+    parts = [read_yaml(path) for path in (asr, folder / enh)]
     parts[0].update(token_list=TOKENS, token_type="word", frontend="default")
     for part in parts:  # small enough to build in no time; the keys are what is tested
         for conf in ("encoder_conf", "decoder_conf"):
@@ -95,7 +130,9 @@ def build_joint(task, folder, user, joint):
 @pytest.mark.parametrize("path", JOINT)
 def test_joint(task, path, tmp_path):
     user = read_yaml(ROOT / path)
-    model = build_joint(task, (ROOT / path).parent, user, tmp_path / "joint.yaml")
+    front_end = path.rpartition("_")[2]  # mvdr.yaml, wpd.yaml
+    enh = f"train_enh_{front_end}" if front_end in ("mvdr.yaml", "wpd.yaml") else "train_enh.yaml"
+    model = build_joint(task, (ROOT / path).parent, user, tmp_path / "joint.yaml", enh)
     assert len(model.criterions) == len(user["contrastive_criterions"])
     assert user["title"]
 
@@ -129,8 +166,9 @@ def test_decoding(path):
 @pytest.mark.parametrize("path", configs("dynamic_mixing*.yaml"))
 def test_dynamic_mixing(path):
     options = read_yaml(ROOT / path)
-    assert DynamicMixingConfig.parse({"fs": 16000, **options}).noise_scp
-    assert {"fs", *options} == {f.name for f in dataclasses.fields(DynamicMixingConfig)}
+    config = parse_mixing_config({"fs": 16000, **options})
+    assert config.noise_scp
+    assert {"fs", *options} == {f.name for f in dataclasses.fields(config)}
 
 
 @pytest.mark.parametrize("path", configs("train_lm*.yaml"))

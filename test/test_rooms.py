@@ -31,7 +31,7 @@ ALLOWED = {
     "espnet3": REPORT,
     "bin": REPORT | {"html_report", "recipe", "versions"},
 }
-IN_DATA = ("audio", "kaldi", "mixing", "noisy_sets")  # each may import those before it
+IN_DATA = ("audio", "array", "kaldi", "mixing", "noisy_sets")  # each may import those before it
 
 
 def imports(path):

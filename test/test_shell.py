@@ -14,7 +14,7 @@ MADE = {".git", "build", "data", "dump", "exp", "downloads"}
 
 def is_made(part):
     """Return whether a folder of this name is made by the tools or the recipes, not by us."""
-    return part in MADE or part.startswith("venv")
+    return part in MADE or part.startswith(("venv", "data_", "dump_", "exp_"))
 
 
 def scripts():

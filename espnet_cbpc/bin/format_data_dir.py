@@ -22,7 +22,10 @@ def get_parser() -> argparse.ArgumentParser:
         "--audio_format", choices=["wav", "flac"], default="wav", help="audio format"
     )
     parser.add_argument(
-        "--channel", type=int, help="channel to take of every file, from 0; none: mono files only"
+        "--channel", type=int, help="only channel to take of every recording, from 0; none: all"
+    )
+    parser.add_argument(
+        "--ref_channel", type=int, default=0, help="reference channel of several, from 0"
     )
     parser.add_argument(
         "--require_text", choices=["true", "false"], default="true", help="text must be there"

@@ -12,8 +12,9 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from espnet_cbpc.data.audio.audio_file import read_audio, sampling_rate
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.data.audio.audio_file import sampling_rate
+from espnet_cbpc.data.audio.recording import read_recording
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table
 from espnet_cbpc.html_report.embedding_map import map_frames
 from espnet_cbpc.scoring.report.scoring_options import named_folders
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
@@ -64,7 +65,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     for name, files in joint.items():
         if len(files) != 2:
             raise UserError(f"--joint '{name}': write it as NAME=CONFIG,CHECKPOINT")
-    pairs = _pairs(Path(args.data_dir), args.num_utterances, args.seed)
+    entries = _entries(Path(args.data_dir), args.num_utterances, args.seed)
     from espnet_cbpc.html_report.frame_embeddings import FrameEncoder  # slow to import
 
     device = "cuda" if args.ngpu else "cpu"
@@ -72,11 +73,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     enh = {"enh_train_config": args.enh_train_config, "enh_model_file": args.enh_model_file}
     clean = FrameEncoder(layer, args.fs, device, **asr)
     fs = clean.fs
-    waves = [tuple(read_audio(path, fs)[0] for path in paths) for paths in pairs.values()]
-    of_each = {
-        CLEAN: clean.frames([reference for _, reference in waves]),
-        NOISY: clean.frames([noisy for noisy, _ in waves]),
-    }
+    read = [[read_recording(entry, fs)[0] for entry in of_one] for of_one in entries.values()]
+    noisy, heard, reference = zip(*read)
+    of_each = {CLEAN: clean.frames(reference), NOISY: clean.frames(heard)}
     systems = {ENHANCED: {**asr, **enh}} if any(enh.values()) else {}
     systems.update(
         {
@@ -86,7 +85,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     )
     for name, files in progress(systems.items(), "encode"):
         encoder = FrameEncoder(layer, args.fs, device, **files)
-        of_each[name] = encoder.frames([noisy for noisy, _ in waves])
+        of_each[name] = encoder.frames(noisy if encoder.system.takes_several_channels else heard)
     labels = np.concatenate([tokenizer.label(h) for h in of_each[CLEAN]])
     frames = {
         name: np.concatenate([tokenizer.seen(torch.from_numpy(h)).numpy() for h in found])
@@ -94,7 +93,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     }
     where = "the encoder's output" if layer is None else f"encoder block {layer}"
     source = (
-        f"{len(labels)} frames of {len(pairs)} utterances of {Path(args.data_dir).name}, {where}"
+        f"{len(labels)} frames of {len(entries)} utterances of {Path(args.data_dir).name}, {where}"
     )
     found = map_frames(
         frames, labels, tokenizer.centroids.numpy(), source, args.max_frames, args.seed
@@ -104,9 +103,10 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         print(f"{name}: {100 * kept:.1f} % of frames nearest to the centroid of their clean frame")
 
 
-def _pairs(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str]]:
-    """Return noisy and clean file of some utterances."""
-    noisy, clean = (read_table(data_dir / name) for name in ("wav.scp", "spk1.scp"))
+def _entries(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str, str]]:
+    """Return noisy recording, its reference channel and clean file of some utterances."""
+    paths = (data_dir / "wav.scp", heard_table(data_dir), data_dir / "spk1.scp")
+    noisy, heard, clean = map(read_table, paths)
     categories = read_table(data_dir / "utt2category")
     simulated = [u for u in noisy if categories.get(u) == "SIMU" and u in clean]
     if not simulated or count < 1:
@@ -116,7 +116,7 @@ def _pairs(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str]]:
         )
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(simulated), min(count, len(simulated)), replace=False)
-    return {u: (noisy[u], clean[u]) for u in sorted(simulated[i] for i in chosen)}
+    return {u: (noisy[u], heard[u], clean[u]) for u in sorted(simulated[i] for i in chosen)}
 
 
 if __name__ == "__main__":

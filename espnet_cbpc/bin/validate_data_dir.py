@@ -3,7 +3,7 @@
 import argparse
 from typing import Optional, Sequence
 
-from espnet_cbpc.data.kaldi.dir_summary import summarise, total_hours
+from espnet_cbpc.data.kaldi.dir_summary import audio_summary, summarise
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.data.kaldi.repair import repair_data_dir
 from espnet_cbpc.utils.cli import UserError, run
@@ -46,15 +46,15 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         for line in repair_data_dir(args.dir, args.fix_drop, require_text):
             print(line)
     data, faults = DataDir.examine(args.dir, require_text)
-    hours = ""
+    audio = ""
     if data is not None and args.audio:
         try:
-            hours = f", {total_hours(data, args.nj):.2f} hours"
+            audio = f", {audio_summary(data, args.nj)}"
         except UserError as e:
             faults.append(str(e))
     if data is None or faults:
         raise UserError("\n".join(faults))
-    print(summarise(data) + hours)
+    print(summarise(data) + audio)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from espnet_cbpc.compat.releases import espnet_release, has_ctc_window
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.compat.weights import load_weights, read_weights, select_weights
 from espnet_cbpc.compat.whisper import support_whisper
+from espnet_cbpc.compat.wpe import support_doubled_channels
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike
 
@@ -49,6 +50,7 @@ def build_speech2text(
     support_transducers()
     support_whisper()
     support_owsm()
+    support_doubled_channels()
     with _naming(model, lm):
         speech2text = Speech2Text(
             *map(str, model),

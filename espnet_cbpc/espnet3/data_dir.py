@@ -7,7 +7,8 @@ import numpy as np
 from espnet3.components.data.base_dataset import BaseDataset
 from espnet3.contract import Field
 
-from espnet_cbpc.data.audio.audio_file import read_audio
+from espnet_cbpc.data.audio.columns import columns
+from espnet_cbpc.data.audio.recording import read_recording
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -29,7 +30,7 @@ class Dataset(BaseDataset):
     """
 
     fields = (
-        Field("speech", "audio"),  # (samples,) float32, as the reference
+        Field("speech", "audio"),  # (samples,) float32, of several channels (samples, channels)
         Field("speech_ref1", "audio", optional=True),
         Field("text_spk1", "text", optional=True),
         Field("utt2category", "text"),
@@ -58,5 +59,9 @@ class Dataset(BaseDataset):
         return self.audio["speech"].keys()
 
     def __getitem__(self, utterance: str) -> Dict[str, Union[np.ndarray, str]]:
-        signals = {n: read_audio(self.root / t[utterance])[0] for n, t in self.audio.items()}
+        entries = {name: table[utterance] for name, table in self.audio.items()}
+        signals = {name: read_recording(self._rooted(e))[0] for name, e in entries.items()}
         return {**signals, **{name: table[utterance] for name, table in self.words.items()}}
+
+    def _rooted(self, entry: str) -> str:
+        return " ".join(str(self.root / file) for file in columns(entry))

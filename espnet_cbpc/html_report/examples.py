@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from espnet_cbpc.data.audio.audio_file import read_audio, read_header
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table
 from espnet_cbpc.html_report.alignment_html import aligned
 from espnet_cbpc.html_report.clips import audio_uri, spectrogram_pictures, without_clipping
 from espnet_cbpc.html_report.figures import Picture
@@ -141,7 +141,7 @@ def _utterance_row(
 def _files(place: Place, systems: Mapping[str, Sequence[Path]]) -> Tuple[Dict[str, str], str]:
     """Return the audio file of each clip, and a sentence on what there is none of."""
     decoded, utterance = place
-    files = {NOISY: read_table(decoded.directory / "wav.scp")[utterance]}
+    files = {NOISY: read_table(heard_table(decoded.directory))[utterance]}
     for system, folders in systems.items():
         path = _entry(folders[0] / decoded.name / "enhanced" / "spk1.scp", utterance)
         if path is not None:

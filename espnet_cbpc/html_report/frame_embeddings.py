@@ -37,7 +37,7 @@ class FrameEncoder:
         """Enhance and encode utterances, one at a time: padding would alter the frames.
 
         Args:
-            waves: (N,) float32 samples of each.
+            waves: (N,) float32 samples of each, or (N, C) of several channels.
 
         Returns:
             (T, D) float32, the frames of each.

@@ -16,13 +16,17 @@ from typing import (
     Tuple,
 )
 
+import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
+from espnet_cbpc.data.audio.audio_file import write_audio
+from espnet_cbpc.data.audio.recording import read_recording
 from espnet_cbpc.data.kaldi.enhanced_speech import read_enhanced
+from espnet_cbpc.data.kaldi.signals import channel_count
 from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
 from espnet_cbpc.inference.set_decoder import Batch, SetDecoder
-from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.parallel import parallel_map
 
 if TYPE_CHECKING:  # slow to import, and not needed to see that nothing is left to do
@@ -101,8 +105,8 @@ def decode_sets(
         The speed at which the utterances that were left have been decoded.
 
     Raises:
-        UserError: audio that is missing, unreadable, of another sampling rate, with several
-            channels, of another length than listed, or not finite.
+        UserError: audio that is missing, unreadable, of another sampling rate or length than
+            listed, not finite, or of a number of channels that the models do not take.
     """
     start, samples = time.monotonic(), 0.0
     todo = [batch for i, d in enumerate(decoders) for batch in d.begin(i, overwrite)]
@@ -124,7 +128,7 @@ class Loaded(NamedTuple):
     """The speech of a batch.
 
     Attributes:
-        noisy: (B, N) samples.
+        noisy: (B, N) samples, or (B, N, C) of several channels.
         enhanced: (B, N) what another tool made of them; None: an SE model does.
         lengths: of each utterance in samples.
     """
@@ -142,14 +146,16 @@ class Loaded(NamedTuple):
 
 def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Results]:
     """Decode a batch, write its enhanced speech, and return the set's number and the results."""
-    speech = _load(batch)
+    speech = _load(batch, speech2text.takes_several_channels)
     recognised = _recognised(speech2text, batch, speech)
     enhances = speech2text.enh_model is not None or speech.enhanced is not None
     results = {}
-    for (utterance, _, _), noisy, result in zip(batch.utterances, speech.noisy, recognised):
+    for (utterance, _, length), noisy, result in zip(batch.utterances, speech.noisy, recognised):
         too_short = result is None
         if result is None:
-            result = DecodedUtterance([NOTHING], enhanced=noisy.numpy() if enhances else None)
+            noisy = noisy[:length]
+            heard = speech2text.reference_channel(noisy[None], torch.tensor([length]))[0]
+            result = DecodedUtterance([NOTHING], enhanced=heard.cpu().numpy() if enhances else None)
         if result.enhanced is not None:
             write_audio(batch.wav(utterance), result.enhanced, batch.fs, subtype="FLOAT")
         silent = float(noisy.abs().max()) < SILENCE
@@ -164,6 +170,8 @@ def _recognised(
     lengths = speech.lengths
     try:
         return list(speech2text.batch(speech.noisy, lengths, speech.enhanced))
+    except UserError:  # such as a number of channels that the models do not take
+        raise
     except Exception as e:  # ESPnet raises many kinds for utterances that are too short
         if len(lengths) == 1 and lengths[0] < SHORT * batch.fs:
             return [None]
@@ -179,23 +187,42 @@ def _recognised(
     return results
 
 
-def _load(batch: Batch) -> Loaded:
+def _load(batch: Batch, all_channels: bool) -> Loaded:
+    """Read a batch; of recordings of several channels all, or the reference channel alone."""
     lengths = [length for _, _, length in batch.utterances]
-    noisy = torch.zeros(len(lengths), max(lengths))
-    enhanced = torch.zeros_like(noisy) if batch.given else None
-    for row, (utterance, path, length) in enumerate(batch.utterances):
-        samples, rate = read_audio(path)
-        if rate != batch.fs:
-            raise UserError(
-                f"{utterance}: {path}: {rate} Hz where --fs is {batch.fs}: format the data first"
-            )
-        if len(samples) != length:
-            raise UserError(
-                f"{utterance}: {path}: {len(samples)} samples where utt2num_samples says "
-                f"{length}: format the data again"
-            )
-        noisy[row, :length] = torch.from_numpy(samples)
-        if enhanced is not None:
-            given = read_enhanced(batch.given[row], length, batch.fs)
-            enhanced[row, :length] = torch.from_numpy(given)
-    return Loaded(noisy, enhanced, lengths)
+    entries = [entry for _, entry, _ in batch.utterances]
+    if batch.heard and not all_channels:
+        entries = list(batch.heard)
+    signals = [
+        _read(utterance, entry, length, batch.fs)
+        for (utterance, _, length), entry in zip(batch.utterances, entries)
+    ]
+    counts = sorted({channel_count(signal) for signal in signals})
+    if len(counts) > 1:
+        raise UserError(
+            f"{batch.wavs.parents[1]}: recordings of {listed(counts)} channels in one set: decode "
+            "them as sets of their own"
+        )
+    enhanced = None
+    if batch.given:
+        enhanced = [read_enhanced(path, n, batch.fs) for path, n in zip(batch.given, lengths)]
+    return Loaded(_padded(signals), enhanced and _padded(enhanced), lengths)
+
+
+def _read(utterance: str, entry: str, length: int, fs: int) -> np.ndarray:
+    """Return (N,) or (N, C) samples."""
+    samples, rate = read_recording(entry)
+    if rate != fs:
+        raise UserError(
+            f"{utterance}: {entry}: {rate} Hz where --fs is {fs}: format the data first"
+        )
+    if len(samples) != length:
+        raise UserError(
+            f"{utterance}: {entry}: {len(samples)} samples where utt2num_samples says {length}: "
+            "format the data again"
+        )
+    return samples
+
+
+def _padded(signals: Sequence[np.ndarray]) -> torch.Tensor:
+    return pad_sequence([torch.from_numpy(s) for s in signals], batch_first=True)

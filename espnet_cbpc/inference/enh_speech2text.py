@@ -1,5 +1,6 @@
 """Noisy speech to text and to enhanced speech, in one pass through the models."""
 
+import logging
 from dataclasses import asdict
 from itertools import groupby
 from typing import Dict, List, Optional, Tuple, Union
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
+from espnet_cbpc.compat.input_channels import input_channels, one_channel
 from espnet_cbpc.compat.owsm import is_owsm, is_owsm_ctc, special_tokens
 from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
 from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
@@ -45,6 +47,10 @@ class EnhSpeech2Text:
     (:meth:`.DecodingConfig.fitted`). Whisper is searched as openai-whisper does
     (:class:`.WhisperSearch`), OWSM as ESPnet's S2T task does; what is longer than their window of
     30 s is cut where it is quiet, and only the best hypothesis is kept.
+
+    Speech may have several channels. An SE model of several channels takes them all; where there is
+    none, the reference channel is heard (the first), which is also what observation adding adds. A
+    mask-based beamformer lets speech of one channel through as it is, with a warning.
 
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
@@ -130,8 +136,10 @@ class EnhSpeech2Text:
                 "ctc_greedy needs a model with CTC, and uses no language model: leave it out"
             )
         # the joint model is trained without this step of the SE training
-        self._normalize = bool(enh) and getattr(self.enh_model, "normalize_variance", False)
-        self.ref_channel = getattr(self.enh_model, "ref_channel", None) or 0
+        self._normalizes = bool(enh)
+        self.channels = None if self.enh_model is None else input_channels(self.enh_model)
+        self.ref_channel = 0 if self.channels is None else self.channels.reference
+        self._has_told_of_one_channel = False
         if not enhance:
             self.enh_model = None
         if batched_search is None:
@@ -178,6 +186,11 @@ class EnhSpeech2Text:
         """
         return cls(**inference_files(model_tag, asr_model, enh_model, cachedir), **options)
 
+    @property
+    def takes_several_channels(self) -> bool:
+        """Return whether an SE model makes use of more than one channel."""
+        return self.enh_model is not None and self.channels.takes_several
+
     def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
         """Decode one utterance.
 
@@ -218,12 +231,13 @@ class EnhSpeech2Text:
         """
         lengths, order = torch.as_tensor(lengths, dtype=torch.long).sort(descending=True)
         speech = torch.as_tensor(speech, dtype=torch.float32)[order, : lengths[0]]
-        noisy = self._reference_channel(speech, lengths)
+        noisy = self.reference_channel(speech, lengths)
         if enhanced is None:
             heard = self.enhance(speech, lengths)
         else:
             given = torch.as_tensor(enhanced, dtype=torch.float32)[order, : lengths[0]]
-            heard = torch.lerp(self._reference_channel(given, lengths), noisy, self.share)
+            given = _silence_padding(given.to(self.device), lengths.to(self.device))
+            heard = torch.lerp(given, noisy, self.share)
         is_enhanced = self.enh_model is not None or enhanced is not None
         results: Dict[int, DecodedUtterance] = {}
         chosen = self.choose(heard, noisy if is_enhanced else None, lengths)
@@ -282,23 +296,58 @@ class EnhSpeech2Text:
 
         Returns:
             (B, N) on the device; without an SE model the reference channel as it is.
+
+        Raises:
+            UserError: a number of channels that the SE model does not take.
         """
-        noisy = self._reference_channel(speech, lengths)
+        noisy = self.reference_channel(speech, lengths)
         if self.enh_model is None:
             return noisy
         lengths = lengths.to(self.device)
-        speech = _silence_padding(speech.to(self.device), lengths)
-        gain = torch.ones(len(speech), 1, device=self.device)
-        if self._normalize:
-            gain[:, 0] = torch.stack([row[:n].std() for row, n in zip(speech, lengths)])
-        scaled = speech / gain.view(-1, *[1] * (speech.dim() - 1))
-        enhanced = gain * self.enh_model.forward_enhance(scaled, lengths)[0][0]
+        if self.channels.takes_several:
+            speech = _silence_padding(speech.to(self.device), lengths)
+        else:
+            speech = noisy
+        speech = self.channels.fitted(speech)
+        self._tell_of_one_channel(speech)
+        levels = self._levels(speech, lengths)
+        scaled = speech / (levels if speech.dim() == 2 else levels[:, None])
+        enhanced = self.enh_model.forward_enhance(scaled, lengths)[0][0]
+        level = levels[:, self.ref_channel if levels.shape[1] > 1 else 0]
+        enhanced = level[:, None] * one_channel(enhanced, self.ref_channel)
         enhanced = _silence_padding(enhanced, lengths)
         return torch.lerp(enhanced, noisy, self.share)
 
-    def _reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return (B, N) what is heard without an SE model, on the device."""
-        noisy = speech if speech.dim() == 2 else speech[..., self.ref_channel]
+    def _levels(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return what an SE model wants speech to be divided by: (B, 1), or (B, C) of channels."""
+        rows = [row[:n] for row, n in zip(speech, lengths)]
+        if self._normalizes and getattr(self.enh_model, "normalize_variance_per_ch", False):
+            return torch.stack([row.std(dim=0).view(-1) for row in rows])
+        if self._normalizes and getattr(self.enh_model, "normalize_variance", False):
+            return torch.stack([row.std() for row in rows])[:, None]
+        return speech.new_ones(len(speech), 1)
+
+    def _tell_of_one_channel(self, speech: torch.Tensor) -> None:
+        """Log, once, that an SE model of several channels has one."""
+        several = speech.dim() == 3 and speech.shape[2] > 1
+        if several or not self.channels.takes_several or self._has_told_of_one_channel:
+            return
+        self._has_told_of_one_channel = True
+        does = "lets it through as it is" if self.channels.passes_one else "works on it alone"
+        logging.warning(
+            "speech of 1 channel: the SE model (%s) %s; give all channels of the array",
+            *(self.channels.model, does),
+        )
+
+    def reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return (B, N) what is heard without an SE model, on the device.
+
+        Raises:
+            UserError: a number of channels that the SE model does not take.
+        """
+        if self.channels is not None and self.channels.takes_several:
+            self.channels.check(speech)
+        noisy = one_channel(speech, self.ref_channel)
         return _silence_padding(noisy.to(self.device), lengths.to(self.device))
 
     @torch.no_grad()

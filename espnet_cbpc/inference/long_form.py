@@ -60,13 +60,15 @@ class Cutter:
             )
 
     def pieces(
-        self, blocks: Iterable[np.ndarray], enhance: Callable[[np.ndarray], np.ndarray]
+        self,
+        blocks: Iterable[np.ndarray],
+        enhance: Callable[[np.ndarray], Tuple[np.ndarray, np.ndarray]],
     ) -> Iterator[Piece]:
         """Cut a recording.
 
         Args:
-            blocks: its samples, (n,) float32 each, in order.
-            enhance: turns (n,) samples into as many enhanced ones.
+            blocks: its samples, (n,) float32 each, or (n, C) of several channels, in order.
+            enhance: turns those of a window into (n,) enhanced and (n,) noisy ones.
 
         Yields:
             The pieces, in order; none of a recording without samples.
@@ -80,7 +82,7 @@ class Cutter:
             left, is_last = _fill(left, source, size)
             if not len(left):
                 return
-            enhanced = enhance(left[:size])
+            enhanced, noisy = enhance(left[:size])
             cut = until = len(enhanced)
             if not is_last:
                 cut = self._quietest(enhanced)
@@ -89,7 +91,7 @@ class Cutter:
             head = before + ramp[:shared] * (enhanced[:shared] - before)
             body = enhanced[shared:until]
             written = np.concatenate((head, body))
-            yield Piece(start + shared, enhanced[shared:cut], written, left[:cut])
+            yield Piece(start + shared, enhanced[shared:cut], written, noisy[:cut])
             start, left, before = start + until, left[until:], enhanced[until:cut]
 
     def _quietest(self, enhanced: np.ndarray) -> int:
@@ -103,17 +105,17 @@ class Cutter:
 
 def cut_to_windows(samples: np.ndarray, fs: int, window: float) -> List[np.ndarray]:
     """Return the pieces (n,) of (N,) enhanced samples, of up to ``window`` seconds each."""
-    pieces = Cutter(fs, window).pieces([samples], lambda enhanced: enhanced)
+    pieces = Cutter(fs, window).pieces([samples], lambda enhanced: (enhanced, enhanced))
     return [piece.heard for piece in pieces]
 
 
 def _fill(left: np.ndarray, source: Iterator[np.ndarray], size: int) -> Tuple[np.ndarray, bool]:
     """Return more than ``size`` samples, or all that there are, and whether those are the last."""
-    parts, count = [left], len(left)
+    parts, count = [left] if len(left) else [], len(left)
     while count <= size:
         block = next(source, None)
         if block is None:
-            return np.concatenate(parts), True
+            return np.concatenate(parts or [left]), True
         parts.append(block)
         count += len(block)
     return np.concatenate(parts), False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from espnet_cbpc.data.audio.audio_file import read_header
+from espnet_cbpc.data.audio.recording import read_recording_header
 from espnet_cbpc.data.kaldi.enhanced_speech import enhanced_files
 from espnet_cbpc.data.kaldi.filter_dir import num_samples
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table, write_table, write_tables
@@ -21,10 +21,12 @@ class Batch:
 
     Attributes:
         number: of their set.
-        utterances: id, audio file, and number of samples of each.
+        utterances: id, recording, and number of samples of each.
         fs: sampling rate of the models in Hz.
         wavs: folder for the enhanced speech.
         given: file of each utterance's speech that another tool enhanced; none: an SE model does.
+        heard: of recordings of several channels the reference channel of each, for models that take
+            one; none: the recordings have one.
     """
 
     number: int
@@ -32,6 +34,7 @@ class Batch:
     fs: int
     wavs: Path
     given: Tuple[Path, ...] = ()
+    heard: Tuple[str, ...] = ()
 
     def wav(self, utterance: str) -> Path:
         """Return the file for the enhanced speech of an utterance."""
@@ -74,7 +77,8 @@ class SetDecoder:
     settings is discarded along with its results.
 
     Args:
-        data_dir: with ``wav.scp`` and ``utt2spk``; ``utt2num_samples`` spares reading headers.
+        data_dir: with ``wav.scp`` and ``utt2spk``; ``utt2num_samples`` spares reading headers. Of
+            recordings of several channels, models of one hear ``noisy.scp`` (else the first).
         output_dir: where this set's results go.
         settings: everything about models and search that decides the result, as JSON has it.
         fs: sampling rate of the models in Hz.
@@ -105,6 +109,9 @@ class SetDecoder:
             raise UserError(f"{self.output_dir}: is a file: give another --output_dir")
         wavs = self.data.tables["wav.scp"]
         inputs = {utterance: [wavs[utterance], count] for utterance, count in self.lengths.items()}
+        self.heard = self.data.tables.get("noisy.scp", {})
+        if self.heard:
+            inputs = {u: [*known, self.heard[u]] for u, known in inputs.items()}
         self.given: Dict[str, Path] = {}
         if enhanced is not None:
             self.given = enhanced_files(enhanced, self.data)
@@ -144,7 +151,8 @@ class SetDecoder:
         paths = self.data.tables["wav.scp"]
         utterances = tuple((u, paths[u], self.lengths[u]) for u in ids)
         given = tuple(self.given[u] for u in ids if self.given)
-        return Batch(number, utterances, self.fs, self._wavs, given)
+        heard = tuple(self.heard[u] for u in ids if self.heard)
+        return Batch(number, utterances, self.fs, self._wavs, given, heard)
 
     def finish(self) -> None:
         """Write the tables of a set whose utterances are all in the record; ``text`` comes last."""
@@ -210,4 +218,6 @@ def _wav(folder: Path, utterance: str) -> Path:
 def _lengths(data: DataDir) -> Dict[str, int]:
     if "utt2num_samples" in data.tables:
         return num_samples(data)
-    return {key: read_header(path)[0] for key, path in data.tables["wav.scp"].items()}
+    return {
+        key: read_recording_header(entry).frames for key, entry in data.tables["wav.scp"].items()
+    }

@@ -12,6 +12,11 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_cbpc.compat.encoder_tap import EncoderOutput, tap_encoder
+from espnet_cbpc.compat.input_channels import (
+    gives_masks_in_training,
+    input_channels,
+    one_channel,
+)
 from espnet_cbpc.loss.ranks import Ranks
 from espnet_cbpc.model.category import CATEGORIES, SIMU
 from espnet_cbpc.model.criterion import Criterion
@@ -150,6 +155,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             )
         if (enh_fs is None) != (asr_fs is None):
             raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
+        self.channels = input_channels(enh_model)
         self.criterions = torch.nn.ModuleList(criterions)
         self.alpha = alpha
         self.layer = layer
@@ -192,8 +198,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         """Compute the loss of a batch.
 
         Args:
-            speech: (B, N) noisy samples, or (B, N, C) of several channels, of which all but the
-                reference channel of the SE model serve that model alone.
+            speech: (B, N) noisy samples, or (B, N, C) of several channels, as many as the SE model
+                takes. All but its reference channel serve that model alone.
             speech_lengths: (B,) in samples.
             kwargs: ``speech_ref1`` (B, N) or (B, N, C) clean samples (a REAL utterance's row is
                 never used); ``text_spk1`` (or ``text``) (B, L) tokens padded with -1 and
@@ -204,14 +210,16 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         Returns:
             The loss, statistics for logging (nan where a loss had no utterance), and B.
         """
-        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
+        learns = self.training and self.enh_model not in self.frozen_parts
+        self.channels.check(speech, learns)
+        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.channels.reference)
         encodes_clean = self.needs_clean_frames or (self.criterions and batch.labels is None)
         batch.check(self.needs_text, self.computes_enh_loss or encodes_clean)
 
         # 0. Before anything runs: batch normalisation moves the student in its forward pass
         self.prepare_teacher()
 
-        # 1. Enhance: (B, N) -> (B, N)
+        # 1. Enhance: (B, N), or (B, N, C) of several channels -> (B, N)
         enhanced = self.enhance(batch)
 
         # 2. SE loss of the simulated utterances
@@ -278,11 +286,12 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         learns = self.enh_model not in self.frozen_parts
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             speech, *details = self.enh_model.forward_enhance(
-                batch.speech, batch.lengths, {"num_spk": 1}
+                self.channels.fitted(batch.speech), batch.lengths, {"num_spk": 1}
             )
         times = torch.arange(batch.speech.shape[1], device=batch.speech.device)
         # Padding that the SE model filled would leak into its loss and into the ASR model.
-        silent = speech[0][:, : len(times)] * (times < batch.lengths[:, None])
+        enhanced = one_channel(speech[0], self.channels.reference)[:, : len(times)]
+        silent = enhanced * (times < batch.lengths[:, None])
         return Enhanced(silent, *details)
 
     def enhancement_loss(
@@ -475,7 +484,8 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
     ) -> Dict[str, torch.Tensor]:
         """Return the ASR features of unenhanced speech (B, T, F); no transcripts are needed."""
-        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.enh_model.ref_channel)
+        self.channels.check(speech)
+        batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.channels.reference)
         speech, lengths = self.at_asr_rate(batch.heard, batch.lengths)
         return self.s2t_model.collect_feats(speech, lengths, None, None)
 
@@ -560,6 +570,11 @@ def check_options(
     if enh_model.num_spk != 1:
         raise UserError(
             f"the SE model separates {enh_model.num_spk} speakers: set num_spk to 1 in its conf"
+        )
+    if update != "asr" and gives_masks_in_training(enh_model):
+        raise UserError(
+            "the SE model's beamformer gives masks in training, and no speech to recognise: set "
+            "loss_type to spectrum in enh_separator_conf"
         )
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"joint_conf.alpha must be in [0, 1], but is {alpha}")

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Mapping, Optional
 
+from espnet_cbpc.compat.array_options import beamforming_in_training
 from espnet_cbpc.compat.option_names import (
     ASR_PREFIXED,
     ASR_SHARED,
@@ -24,7 +25,7 @@ def joint_config(
     """Return the configuration of a joint training.
 
     Both models keep the architecture they were trained with, so that their weights fit; what
-    ``training`` says itself wins.
+    ``training`` says itself wins. A beamformer that was trained on masks is trained on speech here.
 
     Args:
         training: the user's training configuration: optimiser, batches, contrastive criterions; a
@@ -46,6 +47,7 @@ def joint_config(
     config.update({f"enh_{k}": enh[k] for k in ENH_PREFIXED if k in enh})
     config.update(use_preprocessor=True, text_name=["text_spk1"])
     config.update({key: value for key, value in training.items() if key != "title"})
+    config = beamforming_in_training(config)
     joint_conf = dict(config.get("joint_conf") or {})
     if layer is not None:
         joint_conf.setdefault("layer", layer)

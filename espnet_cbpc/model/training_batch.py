@@ -5,6 +5,7 @@ from typing import Any, Mapping, Optional, Tuple
 
 import torch
 
+from espnet_cbpc.compat.input_channels import one_channel
 from espnet_cbpc.model.category import CLEAN, REAL, SIMU, batch_categories
 from espnet_cbpc.utils.cli import UserError
 
@@ -56,11 +57,11 @@ class TrainingBatch:
         if lengths is None:
             lengths = torch.full((len(speech),), speech.shape[1], device=speech.device)
         speech = speech[:, : lengths.max()]
-        heard = _one_channel(speech, channel)
+        heard = one_channel(speech, channel)
         category = batch_categories(data.get("utt2category"), data.get("utt_id"), len(speech))
         reference = data.get("speech_ref1")
         if reference is not None:
-            reference = _one_channel(reference, channel)[:, : speech.shape[1]]
+            reference = one_channel(reference, channel)[:, : speech.shape[1]]
         clean = _clean_speech(heard, reference, category)
         dumped = data.get("labels"), data.get("labels_lengths")
         return cls(speech, heard, lengths, category, clean, _transcripts(data), *dumped)
@@ -80,10 +81,6 @@ class TrainingBatch:
             )
         if needs_clean and self.clean is None:
             raise UserError("the batch has simulated speech but no speech_ref1: add spk1.scp")
-
-
-def _one_channel(speech: torch.Tensor, channel: int) -> torch.Tensor:
-    return speech if speech.dim() == 2 else speech[..., channel]
 
 
 def _clean_speech(

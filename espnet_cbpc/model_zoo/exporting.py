@@ -67,9 +67,10 @@ def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> Lis
         if not any(key.startswith(part) for key in weights):
             raise UserError(f"{model_file}: holds no {part}*: it is not that of a joint model")
     joint = with_absolute_paths(joint, config)
-    weights = loaded(joint, weights, model_file)
+    model = built(joint, weights, model_file)
+    weights = named_for_all_releases(model)
     decoding = card.decoding.fitted(*decoder_and_vocabulary(weights, "s2t_model."))
-    card = replace(card, decoding=decoding)
+    card = replace(card, decoding=decoding, channels=str(model.channels))
     configs = {"enh_asr": stock_config(joint), **split_config(joint)}
     unfit, reason = left_out(joint)
     names = [name for name in ARCHIVES if name not in unfit]
@@ -94,15 +95,15 @@ def read_joint(config: Path) -> Dict[str, Any]:
     return read_yaml(config)
 
 
-def loaded(
+def built(
     joint: Mapping[str, Any], weights: Mapping[str, torch.Tensor], model_file: Path
-) -> Dict[str, torch.Tensor]:
-    """Return the weights as the joint model has them, under names that every release reads."""
+) -> torch.nn.Module:
+    """Return the joint model with its weights."""
     from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask  # slow to import
 
     model = EnhASRCBPCTask.build_model(argparse.Namespace(**copy.deepcopy(dict(joint))))
     load_weights(model, weights, model_file)
-    return named_for_all_releases(model)
+    return model
 
 
 def left_out(joint: Mapping[str, Any]) -> Tuple[Tuple[str, ...], str]:

@@ -47,6 +47,9 @@ def load_enh(
     """Return an SE model, in evaluation mode, and its training options; see :func:`load_asr`."""
     from espnet2.tasks.enh import EnhancementTask  # slow to import
 
+    from espnet_cbpc.compat.wpe import support_doubled_channels
+
+    support_doubled_channels()
     return _build(EnhancementTask, find(model, "enh", cachedir, checkpoint))
 
 

@@ -83,6 +83,7 @@ class ModelCard:
         data: what the model was trained on.
         licence: identifier as Hugging Face has it (``apache-2.0``, ``cc-by-4.0``, ...); empty: none
             is stated.
+        channels: those that the SE model takes, in words; empty: one.
         scores: a Markdown table, see :func:`espnet_cbpc.scoring.report.markdown.read_scores`.
     """
 
@@ -91,6 +92,7 @@ class ModelCard:
     data: str = ""
     licence: str = ""
     scores: str = ""
+    channels: str = ""
 
     def page(self, names: Sequence[str]) -> str:
         """Return the page on the archives ``names``, of :data:`.export.ARCHIVES`; the first one is
@@ -102,7 +104,7 @@ class ModelCard:
             f"Trained with espnet-cbpc on: {self.data or 'data that were not stated'}. "
             f"Licence of the models: {self.licence or 'not stated by their makers'}.",
             "## Use with stock ESPnet",
-            "`speech` is an array of samples, `fs` their rate"
+            f"`speech` is an array of samples{self._shape()}, `fs` their rate"
             f"{self._rate()}; with these options ESPnet gives the scores below.",
             *(f"{TITLES[name]}:\n\n```python\n{self._code(name)}\n```" for name in names),
             "## Scores",
@@ -122,6 +124,11 @@ class ModelCard:
             tags.append("automatic-speech-recognition")
         meta = {"tags": tags, "library_name": "espnet", "pipeline_tag": PIPELINE_TAGS[name]}
         return {**meta, "license": self.licence} if self.licence else meta
+
+    def _shape(self) -> str:
+        if not self.channels:
+            return ""
+        return f" (samples, channels), for the SE model of {self.channels}"
 
     def _rate(self) -> str:
         stated = (self.joint.get("joint_conf") or {}).get("enh_fs") or asr_sampling_rate(self.joint)

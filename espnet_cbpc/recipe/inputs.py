@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
+from espnet_cbpc.data.audio.columns import columns
 from espnet_cbpc.data.kaldi.table import read_table
 from espnet_cbpc.model_zoo.whisper_name import WhisperName
 from espnet_cbpc.utils.cli import UserError
@@ -82,7 +83,7 @@ class Digests:
 
     def _recordings(self, scp: Union[str, Path]) -> str:
         total, here = hashlib.blake2b(), os.path.join(os.getcwd(), "")
-        for path in read_table(scp).values():
+        for path in (path for entry in read_table(scp).values() for path in columns(entry)):
             try:
                 if os.path.isabs(path) and not path.startswith(here):
                     seen = os.stat(path)

@@ -43,7 +43,7 @@ class Layout:
     def __init__(self, options: RecipeOptions):
         self.options = options
         self.expdir = Path(options.expdir)
-        self.raw = Path(options.dumpdir) / "raw"
+        self.data, self.raw = Path(options.datadir), Path(options.dumpdir) / "raw"
         self.data_train = options.train_set + ("_sp" if options.speed_perturb_factors else "")
         self.train, self.valid = self.raw / self.data_train, self.raw / options.valid_set
         size = options.nbpe if options.token_type == "bpe" else ""

@@ -63,7 +63,12 @@ class RecipeOptions:
     train_set: str = _data("", "name of the directory in data/ for training")
     valid_set: str = _data("", "likewise, for validation")
     test_sets: Tuple[str, ...] = _data((), "likewise, for tests")
+    datadir: str = _data("data", "data directories")
+    track: str = _data(
+        "", "of a recipe with several: options in conf/track_<track>.yaml, unless given otherwise"
+    )
     fs: str = _data("16k", "sampling rate")
+    ref_channel: int = _data(0, "of recordings with several channels the reference, from 0")
     audio_format: str = _data("wav", "of files that must be converted: wav or flac")
     speed_perturb_factors: Tuple[str, ...] = _data((), 'for example "0.9 1.0 1.1"')
     min_wav_duration: float = _data(0.1, "shortest training utterance, in seconds")
@@ -201,9 +206,25 @@ def parse(words: Sequence[str]) -> RecipeOptions:
         if equals:
             left.insert(0, value)
         given[name] = _value(name, left)
-    options = RecipeOptions(**given)
+    options = RecipeOptions(**{**_of_track(given.get("track", "")), **given})
     _check(options)
     return options
+
+
+def _of_track(track: str) -> Dict[str, Any]:
+    """Return the options that a track of the recipe has."""
+    if not track:
+        return {}
+    path = Path("conf", f"track_{track}.yaml")
+    if not path.is_file():
+        tracks = sorted(p.stem[len("track_") :] for p in path.parent.glob("track_*.yaml"))
+        raise UserError(f"--track {track}: no {path}: choose from {', '.join(tracks) or 'none'}")
+    found = read_yaml(path)
+    unknown = [name for name in found if name not in FIELDS]
+    if unknown:
+        raise UserError(f"{path}: unknown option {unknown[0]}{_nearest(unknown[0], FIELDS)}")
+    words = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in found.items()}
+    return {name: _value(name, [word]) for name, word in words.items()}
 
 
 def _nearest(name: str, known: Any) -> str:
@@ -264,6 +285,8 @@ def _check(options: RecipeOptions) -> None:
         raise UserError(
             "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
         )
+    if options.ref_channel < 0:
+        raise UserError(f"--ref_channel {options.ref_channel}: must be at least 0")
     _check_enhancement(options)
     check_normalizer(options.text_normalizer)
     if options.results and not options.results.endswith(".md"):

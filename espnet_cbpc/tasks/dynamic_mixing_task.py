@@ -10,13 +10,15 @@ distributed processes, and from one epoch to the next.)
 
 import argparse
 import copy
-from typing import Any, Callable, Dict, Iterable, Optional
+from typing import Any, Callable, Dict, Iterable, Optional, Union
 
 import numpy as np
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.utils.nested_dict_action import NestedDictAction
 
+from espnet_cbpc.data.mixing.array_mixer import ArrayMixer
+from espnet_cbpc.data.mixing.array_mixing_config import ArrayMixingConfig, parse_mixing_config
 from espnet_cbpc.data.mixing.dynamic_mixer import DynamicMixer, Mixed
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig
 from espnet_cbpc.model.category import REAL, category_index, category_of_id
@@ -24,6 +26,11 @@ from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
 
 REFERENCE = "speech_ref1"
+
+
+def mixing_rng(seed: int, epoch: int, uid: str) -> np.random.Generator:
+    """Return where the draws of an utterance come from, by the training's seed and the epoch."""
+    return np.random.default_rng([seed, epoch, *uid.encode()])
 
 
 class Epoch:
@@ -50,7 +57,8 @@ class DynamicMixingTask(AbsTask):
             action=_NestedDictOrFileAction,
             default={},
             help="Mix the clean references of training with noise anew in each epoch: options of "
-            "espnet_cbpc.data.mixing.dynamic_mixing_config, or a YAML file of them; {}: off",
+            "espnet_cbpc.data.mixing.dynamic_mixing_config (.array_mixing_config), or a YAML file "
+            "of them; {}: off",
         )
 
     @classmethod
@@ -65,10 +73,11 @@ class DynamicMixingTask(AbsTask):
         conf = getattr(args, "dynamic_mixing_conf", None)
         if not train or not conf:
             return preprocess
-        config = DynamicMixingConfig.parse(conf)
+        config = parse_mixing_config(conf)
         _check_data(args, config)
+        mixes_array = isinstance(config, ArrayMixingConfig)
         return MixingPreprocessor(
-            DynamicMixer(config),
+            ArrayMixer(config) if mixes_array else DynamicMixer(config),
             args.seed,
             args.mixing_epoch,
             preprocess,
@@ -107,7 +116,7 @@ class MixingPreprocessor:
 
     def __init__(
         self,
-        mixer: DynamicMixer,
+        mixer: Union[DynamicMixer, ArrayMixer],
         seed: int,
         epoch: Epoch,
         preprocess: Optional[Callable],
@@ -129,14 +138,24 @@ class MixingPreprocessor:
         if "utt2category" in data:
             category = int(data["utt2category"][0])
         if category != REAL or not self.has_category:
-            rng = np.random.default_rng([self.seed, self.epoch.number, *uid.encode()])
+            rng = mixing_rng(self.seed, self.epoch.number, uid)
             mixed = self._mix(uid, data[REFERENCE], rng)
             if mixed is not None:
                 data[self.speech_name], data[REFERENCE] = mixed.noisy, mixed.reference
                 category = category_index(mixed.category, uid)
+        self._check_channels(uid, data[self.speech_name])
         if self.has_category:
             data["utt2category"] = np.array([category])
         return data
+
+    def _check_channels(self, uid: str, speech: np.ndarray) -> None:
+        """Refuse recordings that no batch could hold beside the mixtures."""
+        found, made = speech[0].size, self.mixer.num_channels
+        if found != made:
+            raise UserError(
+                f"utterance {uid} has {found} channel(s) and is taken as it is given, but dynamic "
+                f"mixing makes {made}: bring recordings of {made}, or mix all (given_prob: 0)"
+            )
 
     def _mix(self, uid: str, clean: np.ndarray, rng: np.random.Generator) -> Optional[Mixed]:
         try:

@@ -1,12 +1,14 @@
 """Task of SE training: ESPnet's, with dynamic mixing and a faster normalisation."""
 
 import argparse
-from typing import Callable, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks.enh import EnhancementTask
 
 from espnet_cbpc.compat.fused_norm import fuse_norms
+from espnet_cbpc.compat.input_channels import input_channels
+from espnet_cbpc.compat.wpe import support_doubled_channels
 from espnet_cbpc.tasks.dynamic_mixing_task import DynamicMixingTask
 from espnet_cbpc.tasks.training_run import TrainingRun
 
@@ -27,5 +29,14 @@ class EnhTask(TrainingRun, DynamicMixingTask, EnhancementTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetEnhancementModel:
-        """Build the stock model, its gLN in one kernel."""
-        return fuse_norms(super().build_model(args))
+        """Build the stock model, its gLN in one kernel; it checks the channels that it is given."""
+        support_doubled_channels()
+        model = fuse_norms(super().build_model(args))
+        model.register_forward_pre_hook(_check_channels, with_kwargs=True)
+        return model
+
+
+def _check_channels(model: ESPnetEnhancementModel, args: Tuple, kwargs: Dict[str, Any]) -> None:
+    """Raise ``UserError`` before a forward pass that the channels do not fit."""
+    speech = args[0] if args else kwargs["speech_mix"]
+    input_channels(model).check(speech, model.training)

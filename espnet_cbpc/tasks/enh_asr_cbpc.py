@@ -18,6 +18,7 @@ from espnet_cbpc.compat.owsm import support_owsm
 from espnet_cbpc.compat.releases import check_frame_counting
 from espnet_cbpc.compat.transducer import support_transducers
 from espnet_cbpc.compat.whisper import set_prompt, support_whisper
+from espnet_cbpc.compat.wpe import support_doubled_channels
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss
 from espnet_cbpc.loss.cbpc import CBPCLoss
 from espnet_cbpc.loss.feature_matching import FeatureMatchingLoss
@@ -159,6 +160,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         support_transducers()
         support_whisper()
         support_owsm()
+        support_doubled_channels()
         stock = fuse_norms(super().build_model(args))
         listed = getattr(args, "contrastive_criterions", None) or []
         tokenizer = cls.build_tokenizer(args, stock.s2t_model) if listed else None

@@ -1,6 +1,6 @@
 """Trees of the true shape of CHiME-4, made for tests: true names, annotation fields and lists.
 
-``full_tree`` has the organisers' counts, and one short file linked under every name. ``tiny_tree``
+``full_tree`` has the organisers' counts, and three files linked under all names. ``tiny_tree``
 has a few utterances whose audio is made by a known simulation, after the organisers' script, with
 its own slow filter estimate, so that the clean references are known.
 """
@@ -19,6 +19,7 @@ from generated_noise import make_noise
 FS = 16000
 ENVIRONMENTS = ("BUS", "CAF", "PED", "STR")
 NOISES = dict(zip(ENVIRONMENTS, ("hum", "white", "wind", "pink")))
+PAIRS = [(1, 5), (6, 3), (4, 1), (5, 6), (3, 4)]  # of the 2ch track
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SPEAKERS = {
     "tr05_simu": [f"{number:03d}" for number in range(11, 94)],
@@ -54,7 +55,10 @@ def prompts(set_name: str, counts: Dict[str, int]) -> Iterator[Tuple[str, str, s
 
 @dataclass
 class Tree:
-    """A tree in the making: annotations, transcripts and lists by set; true references by id."""
+    """A tree in the making: annotations, transcripts and lists by set; true references by id.
+
+    Lists are by set and track, as ``dt05_simu_1ch``. In arrays, references are by channel, too.
+    """
 
     root: Path
     annotations: Dict[str, List[dict]] = field(default_factory=dict)
@@ -86,29 +90,35 @@ class Tree:
         for name, lines in self.dots.items():
             (data / "transcriptions" / f"{name}.dot_all").write_text("\n".join(lines) + "\n")
         for name, lines in self.lists.items():
-            folder = diff if name == "et05_simu" else data / "annotations"
-            (folder / f"{name}_1ch_track.list").write_text("\n".join(lines) + "\n")
+            folder = diff if name.startswith("et05_simu") else data / "annotations"
+            (folder / f"{name}_track.list").write_text("\n".join(lines) + "\n")
 
 
-def full_tree(root: Path, counts=FULL, channels=(5,)) -> Tree:
-    """Make a tree of ``counts`` with one file of 64 ms under all names; no booth, no embedded."""
+def full_tree(root: Path, counts=FULL, channels=(5,), seconds: float = 0.064) -> Tree:
+    """Make a tree of ``counts``: one clean file, one of noise, and of both; no booth, no embedded.
+
+    The tracks of several channels are there with several ``channels``.
+    """
     tree = Tree(root)
-    root.mkdir(parents=True, exist_ok=True)
-    soundfile.write(root / "short.wav", make_noise("white", 1024, FS, _rng(0)) / 8, FS)
-
+    clean, noise = (
+        write(root / f"{name}.wav", make_noise("white", round(seconds * FS), FS, _rng(i)) / 16)
+        for i, name in enumerate(("clean", "noise"))
+    )
+    write(root / "noisy.wav", clean + noise)
     made = set()
 
-    def link(folder: str, *names: str) -> None:
+    def link(folder: str, *names: str, to: str = "noisy") -> None:
         (tree.audio / folder).mkdir(parents=True, exist_ok=True)
         for target in {f"{tree.audio}/{folder}/{name}" for name in names} - made:
-            os.symlink(root / "short.wav", target)
+            os.symlink(root / f"{to}.wav", target)
             made.add(target)
 
     for part in counts:
         for speaker, prompt, env in prompts(part, counts[part]):
-            name, piece = f"{speaker}_{prompt}_{env}", {"start": 0.0, "end": 0.064}
+            name, piece = f"{speaker}_{prompt}_{env}", {"start": 0.0, "end": seconds}
             entry = {"speaker": speaker, "wsj_name": prompt, "environment": env, **piece}
-            noise = {"noise_wavfile": f"BGD_150203_010_{env}", "noise_start": 0, "noise_end": 0.064}
+            session = f"BGD_150203_010_{env}"
+            noise = {"noise_wavfile": session, "noise_start": 0, "noise_end": seconds}
             kinds = (part[5:],) if part.startswith("tr05") else ("real", "simu")
             for kind in kinds:
                 set_name = f"{part[:4]}_{kind}"
@@ -119,17 +129,30 @@ def full_tree(root: Path, counts=FULL, channels=(5,)) -> Tree:
                     link(f"isolated/{folder}", *(f"{name}.CH{c}.wav" for c in channels))
                 else:
                     link(f"isolated_1ch_track/{folder}", f"{name}.wav")
-                    tree.lists.setdefault(set_name, []).append(f"{folder}/{name}.CH5.wav")
+                    tree.lists.setdefault(f"{set_name}_1ch", []).append(f"{folder}/{name}.CH5.wav")
+                    files = [f"{name}.CH{c}.wav" for c in channels]
+                    if len(files) > 1:
+                        pair = [files[len(made) % 2], files[2]]
+                        link(f"isolated_2ch_track/{folder}", *pair)
+                        link(f"isolated_6ch_track/{folder}", *files)
+                        line = " ".join(f"{folder}/{file}" for file in pair)
+                        tree.lists.setdefault(f"{set_name}_2ch", []).append(line)
             if part == "tr05_simu":
-                link("isolated/tr05_org", f"{speaker}_{prompt}_ORG.wav")
-                link("backgrounds", *(f"BGD_150203_010_{env}.CH{c}.wav" for c in channels))
+                link("isolated/tr05_org", f"{speaker}_{prompt}_ORG.wav", to="clean")
+                link("backgrounds", *(f"{session}.CH{c}.wav" for c in channels), to="noise")
     tree.write_texts()
     return tree
 
 
-def tiny_tree(root: Path, train_per_environment: int = 3) -> Tree:
-    """Make a tree of a few utterances with audio by the simulation that this file describes."""
-    tree, maker = Tree(root), _Maker()
+def tiny_tree(root: Path, train_per_environment: int = 3, arrays: bool = False) -> Tree:
+    """Make a tree of a few utterances with audio by the simulation that this file describes.
+
+    Args:
+        root: where to.
+        train_per_environment: utterances of tr05_simu.
+        arrays: with the tracks of two and six channels.
+    """
+    tree, maker = Tree(root), _Maker(arrays)
     counts = dict.fromkeys(ENVIRONMENTS, train_per_environment)
     for environment in ENVIRONMENTS:
         maker.background(tree, environment)
@@ -154,7 +177,9 @@ def write(path: Path, samples: np.ndarray) -> np.ndarray:
 class _Maker:
     """Makes the audio of a tree, and notes it in the tree."""
 
-    def __init__(self):
+    def __init__(self, arrays: bool):
+        self.arrays = arrays
+        self.noises: Dict[str, np.ndarray] = {}  # (samples, 6) of each session
         self.synthesizer = EspeakSynthesizer(FS)
         self.backgrounds: Dict[str, np.ndarray] = {}  # (samples, 6)
         self.booth: Dict[Tuple[str, str], Tuple[str, np.ndarray]] = {}
@@ -204,8 +229,9 @@ class _Maker:
         close = np.concatenate([gap, close, gap])
         room = [np.exp(-np.arange(400) / 80) * _rng(c).standard_normal(400) / 4 for c in range(6)]
         far = np.stack([np.convolve(close, taps)[: len(close)] for taps in room], 1)
-        far += self.noise(env, len(close))
         name, session = f"{speaker}_{prompt}_{env}", f"{speaker}_150204_{self.count:03d}_{env}"
+        self.noises[session] = self.noise(env, len(close))
+        far += self.noises[session]
         begin, end = len(gap), len(close) - len(gap)
         channels = {0: close, **{c + 1: far[:, c] for c in range(6)}}
         folder = f"{part}_{env.lower()}_real"
@@ -214,10 +240,24 @@ class _Maker:
             write(tree.audio / "isolated" / folder / f"{name}.CH{c}.wav", samples[begin:end])
         if part != "tr05":
             write(tree.audio / "isolated_1ch_track" / folder / f"{name}.wav", far[begin:end, 4])
-            tree.lists.setdefault(f"{part}_real", []).append(f"{folder}/{name}.CH5.wav")
+            tree.lists.setdefault(f"{part}_real_1ch", []).append(f"{folder}/{name}.CH5.wav")
+            self.tracks(tree, folder, name)
         entry = {"speaker": speaker, "wsj_name": prompt, "environment": env, "wavfile": session}
         entry.update(start=begin / FS, end=end / FS)
         tree.annotate(f"{part}_real", "[<tap] " + words.capitalize(), name, entry)
+
+    def tracks(self, tree: Tree, folder: str, name: str) -> None:
+        """Give an utterance to the tracks of two and six channels."""
+        if not self.arrays:
+            return
+        pair = PAIRS[self.count % 5]
+        for track, channels in (("2ch", pair), ("6ch", range(1, 7))):
+            for c in channels:
+                path = tree.audio / f"isolated_{track}_track" / folder / f"{name}.CH{c}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.link(tree.audio / "isolated" / folder / path.name, path)
+        line = " ".join(f"{folder}/{name}.CH{c}.wav" for c in pair)
+        tree.lists.setdefault(f"{folder[:4]}_{folder[-4:]}_2ch", []).append(line)
 
     def simulated_test(self, tree: Tree, part: str, speaker: str, prompt: str, env: str) -> None:
         recording = tree.annotations[f"{part}_real"][-1]
@@ -236,8 +276,19 @@ class _Maker:
         name, folder = f"{speaker}_{prompt}_{env}", f"{part}_{env.lower()}_simu"
         write(tree.audio / "isolated" / folder / f"{name}.CH{channel}.wav", image + noise)
         write(tree.audio / "isolated_1ch_track" / folder / f"{name}.wav", image + noise)
-        tree.lists.setdefault(f"{part}_simu", []).append(f"{folder}/{name}.CH{channel}.wav")
+        tree.lists.setdefault(f"{part}_simu_1ch", []).append(f"{folder}/{name}.CH{channel}.wav")
         tree.truth[f"{name}_SIMU"] = image
+        if self.arrays:
+            pair = PAIRS[self.count % 5]
+            for c in range(1, 7):
+                image = 0.3 * np.concatenate([np.zeros(c), booth[:-c]])
+                noise = self.noises[recording["wavfile"]][begin:end, c - 1]
+                if c in (5, pair[0]):  # references
+                    far = soundfile.read(f"{embedded}.CH{c}.wav")[0][begin:end]
+                    noise = far - slow_filter_image(close, far)
+                    tree.truth[f"{name}.CH{c}_SIMU"] = image
+                write(tree.audio / "isolated" / folder / f"{name}.CH{c}.wav", image + noise)
+            self.tracks(tree, folder, name)
         entry = {"speaker": speaker, "wsj_name": prompt, "environment": env}
         entry.update(noise_wavfile=recording["wavfile"], noise_start=begin / FS, noise_end=end / FS)
         tree.annotate(f"{part}_simu", words, name, entry)

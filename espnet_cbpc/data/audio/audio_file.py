@@ -1,7 +1,7 @@
 """Audio files: read with every check, write whole."""
 
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 import soundfile
@@ -71,18 +71,40 @@ def audio_blocks(
     Raises:
         AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
     """
+    for block in channel_blocks(path, fs, None if channel is None else [channel], seconds):
+        yield block.mean(axis=1)
+
+
+def channel_blocks(
+    path: PathLike, fs: int, channels: Optional[Sequence[int]] = None, seconds: float = 10.0
+) -> Iterator[np.ndarray]:
+    """Read some channels of an audio file of any length, resampled where need be.
+
+    Args:
+        path: any format of libsndfile.
+        fs: sampling rate in Hz to resample to.
+        channels: from 0, in the order that is wanted; None: all.
+        seconds: length of a block, about.
+
+    Yields:
+        (samples, channels) float32.
+
+    Raises:
+        AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
+    """
     with opened(path) as source:
-        if channel is not None:
+        chosen = list(range(source.channels) if channels is None else channels)
+        for channel in chosen:
             check_channel(source, channel)
-        resampler = soxr.ResampleStream(source.rate, fs, 1, dtype="float32")
+        resampler = soxr.ResampleStream(source.rate, fs, len(chosen), dtype="float32")
         count = 0
         for block in source.blocks(size=max(1, round(seconds * source.rate))):
-            mono = block.mean(axis=1) if channel is None else block[:, channel]
-            count += len(mono)
-            _check_finite(source, mono)
-            yield resampler.resample_chunk(np.ascontiguousarray(mono))
+            block = np.ascontiguousarray(block[:, chosen])
+            count += len(block)
+            _check_finite(source, block)
+            yield resampler.resample_chunk(block)
         _check_length(source, count, fs)
-        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield resampler.resample_chunk(np.zeros((0, len(chosen)), np.float32), last=True)
 
 
 def read_header(path: PathLike, mono: bool = False) -> Tuple[int, int]:
@@ -116,7 +138,11 @@ def check_sounding(path: PathLike) -> Tuple[int, int]:
 
 
 def resampled(source: Source, samples: np.ndarray, fs: Optional[int]) -> Tuple[np.ndarray, int]:
-    """Check (samples,) of a file; return them at ``fs`` Hz (None: as they are) and their rate."""
+    """Check (samples,) or (samples, channels) of a file.
+
+    Returns:
+        Them at ``fs`` Hz (None: as they are), and their rate.
+    """
     _check_length(source, len(samples), fs)
     _check_finite(source, samples)
     if fs is None or fs == source.rate:
@@ -145,11 +171,11 @@ def check_channel(source: Source, channel: Optional[int]) -> None:
 
 
 def write_audio(path: PathLike, samples: np.ndarray, fs: int, subtype: str = "PCM_16") -> None:
-    """Write a mono audio file, whole or not at all; the suffix gives the format.
+    """Write an audio file, whole or not at all; the suffix gives the format.
 
     Args:
         path: ``*.wav``, ``*.flac`` or another format of libsndfile.
-        samples: (samples,) float.
+        samples: (samples,) float, or (samples, channels).
         fs: sampling rate in Hz.
         subtype: libsndfile's name of the sample format.
 

@@ -1,9 +1,15 @@
 """What is in a data directory, in one line."""
 
 from collections import Counter
+from typing import Tuple
 
 from espnet_cbpc.data.kaldi.kaldi_dir import CATEGORIES, DataDir
-from espnet_cbpc.data.kaldi.signals import Utterance, map_utterances
+from espnet_cbpc.data.kaldi.signals import (
+    Utterance,
+    channel_count,
+    common_channels,
+    map_utterances,
+)
 
 
 def summarise(data: DataDir) -> str:
@@ -14,19 +20,23 @@ def summarise(data: DataDir) -> str:
     return f"{data.path}: {len(data.ids)} utterances ({categories}), {speakers} speakers"
 
 
-def total_hours(data: DataDir, nj: int = 1) -> float:
-    """Read and check all audio, and return the hours of ``wav.scp``.
+def audio_summary(data: DataDir, nj: int = 1) -> str:
+    """Read and check all audio, and return the hours of ``wav.scp``, and how many channels it has.
 
     Args:
         data: the directory.
         nj: number of processes.
 
     Raises:
-        UserError: audio is faulty (see :func:`espnet_cbpc.data.kaldi.signals.map_utterances`).
+        UserError: audio is faulty (see :func:`espnet_cbpc.data.kaldi.signals.map_utterances`), or
+            recordings differ in their number of channels.
     """
-    return sum(map_utterances(_seconds, data, nj, f"check {data.path.name}").values()) / 3600
+    found = map_utterances(_seconds_and_channels, data, nj, f"check {data.path.name}")
+    channels = common_channels(data, {key: count for key, (_, count) in found.items()})
+    hours = sum(seconds for seconds, _ in found.values()) / 3600
+    return f"{hours:.2f} hours" + (f" of {channels} channels" if channels > 1 else "")
 
 
-def _seconds(utterance: Utterance) -> float:
+def _seconds_and_channels(utterance: Utterance) -> Tuple[float, int]:
     signals, fs = utterance.read()
-    return len(signals["wav.scp"]) / fs
+    return len(signals["wav.scp"]) / fs, channel_count(signals["wav.scp"])

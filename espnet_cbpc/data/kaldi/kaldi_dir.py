@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from espnet_cbpc.data.audio.columns import SOUND, columns, sound_type
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.table import Table, read_table, scan_table, write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike
 
-AUDIO_TABLES = ("wav.scp", "spk1.scp", "noise1.scp", "clean.scp")
+AUDIO_TABLES = ("wav.scp", "spk1.scp", "noise1.scp", "clean.scp", "noisy.scp")
 CATEGORIES = ("SIMU", "REAL", "CLEAN")
 TABLE_NAME = re.compile("|".join(map(re.escape, (*AUDIO_TABLES, "text"))) + r"|utt2\w+")
 
@@ -130,6 +131,7 @@ class DataDir:
         for name in AUDIO_TABLES:
             pipes = (k for k, path in self.tables.get(name, {}).items() if path.endswith("|"))
             yield self._fault(name, pipes, "given as a shell pipe", "write audio files instead")
+        yield self._column_fault()
         unfit = (key for key in ids if not names_a_file(key))
         yield self._fault("wav.scp", unfit, "whose id cannot name a file", "rename them")
         empty = (key for key, value in self.tables.get("text", {}).items() if not value)
@@ -145,6 +147,15 @@ class DataDir:
         remedy = "add their clean reference or call them REAL"
         yield self._fault("spk1.scp", bare, "of category SIMU missing", remedy)
         yield self._speaker_fault()
+
+    def _column_fault(self) -> str:
+        """Tell of paths with blanks, which ESPnet takes for columns where others have several."""
+        entries = self.tables["wav.scp"]
+        if sound_type(entries) == SOUND:
+            return ""
+        spaced = (k for k, e in entries.items() if columns(e) == [e] and e.split() != [e])
+        what = "whose path holds blanks, beside others of several columns"
+        return self._fault("wav.scp", spaced, what, "rename the files")
 
     def _speaker_fault(self) -> str:
         if not (self.path / "spk2utt").exists() or "utt2spk" not in self.tables:
@@ -181,6 +192,12 @@ def table_names(directory: Path, require_text: bool = True) -> List[str]:
     names = {"wav.scp", "utt2spk"} | ({"text"} if require_text else set())
     there = {file.name for file in directory.iterdir()}
     return sorted(names | {name for name in there if TABLE_NAME.fullmatch(name)})
+
+
+def heard_table(directory: PathLike) -> Path:
+    """Return the table of noisy speech in one channel: ``noisy.scp`` where ``wav.scp`` has more."""
+    path = Path(directory) / "noisy.scp"
+    return path if path.is_file() else path.with_name("wav.scp")
 
 
 def _categories(tables: Mapping[str, Table]) -> Table:

@@ -1,14 +1,17 @@
 """The signals of an utterance (noisy, clean, noise), and work on those of a whole directory."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from espnet_cbpc.data.audio.audio_file import SILENT, AudioError, read_audio, write_audio
+from espnet_cbpc.data.audio.audio_file import SILENT, AudioError, write_audio
 from espnet_cbpc.data.audio.map_audio import map_audio
+from espnet_cbpc.data.audio.recording import read_recording
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
+from espnet_cbpc.utils.cli import UserError, listed
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Utterance:
 
     Attributes:
         id: its id.
-        paths: its audio files by table name (``wav.scp`` first).
+        paths: its audio by table name (``wav.scp`` first): a file, or one for each channel.
         reference: the table whose file is clean speech; None: there is none.
     """
 
@@ -26,23 +29,29 @@ class Utterance:
     reference: Optional[str] = None
 
     def read(
-        self, fs: Optional[int] = None, channel: Optional[int] = None
+        self, fs: Optional[int] = None, channel: Optional[int] = None, ref_channel: int = 0
     ) -> Tuple[Dict[str, np.ndarray], int]:
         """Read the signals at one sampling rate.
 
         Args:
             fs: the rate in Hz; None takes that of the ``wav.scp`` file.
-            channel: see :func:`espnet_cbpc.data.audio.audio_file.read_audio`.
+            channel: the only channel to take of each recording, from 0; None: all.
+            ref_channel: the channel of the clean reference, where that has several.
 
         Returns:
-            Table name to (samples,) float32, all of one length, and the rate in Hz.
+            Table name to (samples,) float32, of several channels (samples, channels), all of one
+            length; and the rate in Hz.
 
         Raises:
             AudioError: a file is faulty, clean speech is silent, or the lengths differ.
         """
         signals = {}
-        for name, path in self.paths.items():
-            signals[name], fs = read_audio(path, fs, channel)
+        for name, entry in self.paths.items():
+            signals[name], fs = read_recording(entry, fs, channel)
+        if "spk1.scp" in signals:
+            signals["spk1.scp"] = one_channel(
+                signals["spk1.scp"], ref_channel, self.paths["spk1.scp"]
+            )
         if self.reference is not None and not signals[self.reference].any():
             raise AudioError(SILENT, self.paths[self.reference])
         lengths = {name: len(signal) for name, signal in signals.items()}
@@ -53,6 +62,44 @@ class Utterance:
                 f"{self.paths['wav.scp']} (samples: {shown})",
             )
         return signals, fs
+
+
+def one_channel(samples: np.ndarray, channel: int, where: str) -> np.ndarray:
+    """Return a channel of (samples, channels), or the only one there is.
+
+    Raises:
+        AudioError: there is no such channel.
+    """
+    if samples.ndim == 1:
+        return samples
+    if not 0 <= channel < samples.shape[1]:
+        problem = f"recording has no reference channel {channel} but {samples.shape[1]} from 0 on"
+        raise AudioError(f"{problem}: correct --ref_channel", where)
+    return samples[:, channel]
+
+
+def channel_count(samples: np.ndarray) -> int:
+    """Return the channels of (samples,) or (samples, channels)."""
+    return 1 if samples.ndim == 1 else samples.shape[1]
+
+
+def common_channels(data: DataDir, counts: Mapping[str, int]) -> int:
+    """Return the one number of channels of all recordings of a directory.
+
+    Raises:
+        UserError: they differ, which no batch can.
+    """
+    if not counts:
+        return 1
+    most = Counter(counts.values()).most_common(1)[0][0]
+    others = [f"{key} {count}" for key, count in counts.items() if count != most]
+    if others:
+        raise UserError(
+            f"{data.path}/wav.scp: {len(others)} of {len(counts)} recordings have another number "
+            f"of channels than {most} ({listed(others)}): give all of them the same microphones, "
+            "clean speech its file once for each, or take one (format_data_dir --channel)"
+        )
+    return most
 
 
 def utterances(data: DataDir) -> Iterator[Utterance]:
@@ -87,7 +134,20 @@ class AudioFolder:
     suffix: str
 
     def write(self, table: str, key: str, samples: np.ndarray, fs: int) -> str:
-        """Write ``data/<table's stem>/<key>.<suffix>`` and return its final path."""
+        """Write ``data/<table's stem>/<key>.<suffix>``, of several channels a file for each.
+
+        Returns:
+            The entry of the table, with final paths.
+        """
+        if samples.ndim == 2:
+            written: List[str] = []
+            for number, one in enumerate(samples.T):
+                alike = (i for i in range(number) if np.array_equal(samples[:, i], one))
+                same = next(alike, None)  # as of a channel that replaces another
+                new = same is None
+                path = self.write(table, f"{key}.CH{number + 1}", one, fs) if new else written[same]
+                written.append(path)
+            return " ".join(written)
         relative = Path("data", Path(table).stem, f"{key}.{self.suffix}")
         write_audio(self.temporary / relative, samples, fs)
         return str(self.final / relative)

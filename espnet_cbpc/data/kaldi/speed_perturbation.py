@@ -15,7 +15,8 @@ from espnet_cbpc.data.kaldi.signals import AudioFolder, Utterance, common_gain, 
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike
 
-STALE = ("utt2num_samples", "utt2dur", "clean.scp")  # formatting derives them anew
+# what formatting derives anew
+STALE = ("utt2num_samples", "utt2dur", "clean.scp", "noisy.scp")
 
 
 def perturb_data_dir(

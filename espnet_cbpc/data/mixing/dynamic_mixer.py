@@ -19,7 +19,10 @@ TRIES = 10  # recordings of noise may pause
 
 
 class Mixed(NamedTuple):
-    """What training sees: (samples,) float32 each, and the category, SIMU or CLEAN."""
+    """What training sees, (samples,) float32 each, and the category, SIMU or CLEAN.
+
+    Noisy speech of several channels is (samples, channels).
+    """
 
     noisy: np.ndarray
     reference: np.ndarray
@@ -35,6 +38,8 @@ class DynamicMixer:
     Raises:
         UserError: a list of recordings is missing or empty, or names files that are not there.
     """
+
+    num_channels = 1
 
     def __init__(self, config: DynamicMixingConfig):
         self.config = config

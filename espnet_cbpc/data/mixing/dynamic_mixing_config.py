@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Mapping, NoReturn, Optional, Sequence, Tuple
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.utils.cli import UserError, listed
@@ -16,6 +16,7 @@ NUMBERS = {
     "rir_prob": (0, 1),
     "early_ms": (0, 1000),
 }
+FILES = ("noise_scp", "rir_scp", "noise_rir_scp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,51 +56,53 @@ class DynamicMixingConfig:
             UserError: an unknown or missing option, or a value of the wrong kind or out of range.
         """
         if not isinstance(options, Mapping):
-            _fail(f"is {options!r}: must hold option: value")
+            fail(f"is {options!r}: must hold option: value")
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(map(str, options.keys() - set(known)))
         if unknown:
-            _fail(f"unknown option(s) {', '.join(unknown)}: use {', '.join(known)}")
+            fail(f"unknown option(s) {', '.join(unknown)}: use {', '.join(known)}")
         for name in ("noise_scp", "fs"):
             if options.get(name) is None:
-                _fail(f"{name} is not given: set it")
+                fail(f"{name} is not given: set it")
         for name, value in options.items():
             if name in RANGES:
                 _check_range(name, value, whole=name == "num_noises")
             elif name in NUMBERS:
                 _check_number(name, value, *NUMBERS[name], whole=name == "fs")
-            elif not isinstance(value, (str, type(None))):
-                _fail(f"{name} is {value!r}: must be the name of a file")
-        config = cls(**{k: tuple(v) if k in RANGES else v for k, v in options.items()})
+            elif name in FILES and not isinstance(value, (str, type(None))):
+                fail(f"{name} is {value!r}: must be the name of a file")
+        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
         if config.clean_prob + config.given_prob > 1 + 1e-9:
-            _fail("clean_prob and given_prob add up to more than 1: lower one of them")
+            fail("clean_prob and given_prob add up to more than 1: lower one of them")
         return config
 
 
-def _fail(problem: str) -> NoReturn:
+def fail(problem: str) -> NoReturn:
+    """Raise a :class:`UserError` of these options."""
     raise UserError(f"dynamic_mixing_conf: {problem}")
 
 
-def _is_number(value: object, low: float, high: float, whole: bool) -> bool:
+def is_number(value: object, low: float, high: float, whole: bool) -> bool:
+    """Return whether a value is a number within bounds, a whole one where asked for."""
     kinds = int if whole else (int, float)
     return isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
 
 
 def _check_number(name: str, value: object, low: float, high: float, whole: bool) -> None:
-    if not _is_number(value, low, high, whole):
+    if not is_number(value, low, high, whole):
         kind = "a whole number" if whole else "a number"
-        _fail(f"{name} is {value!r}: must be {kind} from {low} to {high}")
+        fail(f"{name} is {value!r}: must be {kind} from {low} to {high}")
 
 
 def _check_range(name: str, value: object, whole: bool) -> None:
     low, high = RANGES[name]
     if not isinstance(value, (list, tuple)) or len(value) != 2:
-        _fail(f"{name} is {value!r}: must be a range [low, high]")
-    if not all(_is_number(v, low, high, whole) and abs(v) < INF for v in value):
+        fail(f"{name} is {value!r}: must be a range [low, high]")
+    if not all(is_number(v, low, high, whole) and abs(v) < INF for v in value):
         kind = f"whole numbers, {low} at least" if whole else "finite numbers"
-        _fail(f"{name} is {value!r}: must hold {kind}")
+        fail(f"{name} is {value!r}: must hold {kind}")
     if value[0] > value[1]:
-        _fail(f"{name} is {value!r}: its low end is above its high end")
+        fail(f"{name} is {value!r}: its low end is above its high end")
 
 
 def read_recordings(name: str, path: str) -> Tuple[str, ...]:
@@ -109,12 +112,17 @@ def read_recordings(name: str, path: str) -> Tuple[str, ...]:
         UserError: the list is missing, malformed or empty, or files that it names are missing.
     """
     paths = tuple(read_table(path).values())
-    if not paths:
-        _fail(f"{name} {path} lists no recordings: add some, or choose another list")
-    missing = [p for p in paths if not Path(p).is_file()]
+    check_found(name, path, paths)
+    return paths
+
+
+def check_found(name: str, path: str, files: Sequence[str]) -> None:
+    """Raise a :class:`UserError` where the list of an option is empty, or files are gone."""
+    if not files:
+        fail(f"{name} {path} lists no recordings: add some, or choose another list")
+    missing = [file for file in files if not Path(file).is_file()]
     if missing:
-        _fail(
-            f"{name} {path}: {len(missing)} of {len(paths)} recording(s) not found "
+        fail(
+            f"{name} {path}: {len(missing)} of {len(files)} recording(s) not found "
             f"({listed(missing)}): correct the paths"
         )
-    return paths

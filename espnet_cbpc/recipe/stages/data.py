@@ -17,29 +17,32 @@ from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.utils.cli import UserError
 
-DATA, SCRIPT = Path("data"), "local/data.sh"
+SCRIPT = "local/data.sh"
 
 
 def data(recipe: Recipe) -> List[Step]:
     """Return the step that makes the data directories."""
-    o = recipe.options
-    sets = tuple(DATA / name for name in dict.fromkeys((o.train_set, o.valid_set, *o.test_sets)))
+    o, folder = recipe.options, recipe.layout.data
+    sets = tuple(folder / name for name in dict.fromkeys((o.train_set, o.valid_set, *o.test_sets)))
     words = shlex.split(o.local_data_opts)
+    where = [] if o.datadir == "data" else ["--data", o.datadir]
+    track = {"track": o.track} if o.track else {}
+    where += ["--track", o.track] if o.track else []
 
     def run(jobs, steps):
         # with the lock, so that what outlives a kill of this process keeps others off the step
         lock = () if jobs.lock is None else (jobs.lock,)
-        command = [SCRIPT, "--fs", str(o.fs_hz), "--nj", str(o.nj), *words]
+        command = [SCRIPT, "--fs", str(o.fs_hz), "--nj", str(o.nj), *where, *words]
         done = subprocess.run(command, pass_fds=lock)
         if done.returncode:
             raise UserError(f"{SCRIPT} failed (status {done.returncode}): its messages are above")
-        for folder in sets:
-            if not folder.is_dir():
-                raise UserError(f"{SCRIPT} has not made {folder}")
-            print(summarise(DataDir.read(folder, o.use_transcripts)))
+        for made in sets:
+            if not made.is_dir():
+                raise UserError(f"{SCRIPT} has not made {made}")
+            print(summarise(DataDir.read(made, o.use_transcripts)))
 
-    inputs = {SCRIPT: Scripts(SCRIPT), "local_data_opts": words, "fs": o.fs_hz}
-    return [Step("data", inputs, sets, run, moves=(DATA,))]
+    inputs = {SCRIPT: Scripts(SCRIPT), "local_data_opts": words, "fs": o.fs_hz, **track}
+    return [Step("data", inputs, sets, run, moves=(folder,))]
 
 
 def speed_perturbation(recipe: Recipe) -> List[Step]:
@@ -47,7 +50,8 @@ def speed_perturbation(recipe: Recipe) -> List[Step]:
     o = recipe.options
     if not o.speed_perturb_factors:
         return []
-    source, target = DATA / o.train_set, DATA / recipe.layout.data_train
+    folder = recipe.layout.data
+    source, target = folder / o.train_set, folder / recipe.layout.data_train
     factors = [float(factor) for factor in o.speed_perturb_factors]
 
     def run(jobs, steps):
@@ -63,14 +67,14 @@ def format_audio(recipe: Recipe) -> List[Step]:
     folders += [layout.raw / name for name in o.test_sets]
 
     def step(folder: Path) -> Step:
-        source = DATA / folder.name
+        source = layout.data / folder.name
+        more = {"ref_channel": o.ref_channel} if o.ref_channel else {}  # not in earlier records
 
         def run(jobs, steps):
-            format_data_dir(
-                source, folder, o.fs_hz, o.audio_format, o.nj, require_text=o.use_transcripts
-            )
+            form = {"require_text": o.use_transcripts, **more}
+            format_data_dir(source, folder, o.fs_hz, o.audio_format, o.nj, **form)
 
-        inputs = {"data": Data(source), "fs": o.fs_hz, "audio_format": o.audio_format}
+        inputs = {"data": Data(source), "fs": o.fs_hz, "audio_format": o.audio_format, **more}
         name = folder.relative_to(layout.raw).as_posix().replace("/", "_")
         return Step(f"format_{name}", inputs, (folder,), run)
 

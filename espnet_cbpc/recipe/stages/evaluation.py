@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table
 from espnet_cbpc.recipe.inputs import Data, File, Files, Model
 from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Decoded, Experiment
@@ -77,7 +78,7 @@ def scoring(recipe: Recipe) -> List[Step]:
     layout, steps = recipe.layout, []
     for name in recipe.quality_sets():
         noisy = {"noisy": Data(layout.raw / name)}
-        scp, out = layout.raw / name / "wav.scp", layout.noisy_scores / name
+        scp, out = heard_table(layout.raw / name), layout.noisy_scores / name
         steps.append(_quality(recipe, name, scp, out, noisy))
     for folder, (_, system) in decoded(recipe).items():
         steps += [_errors(recipe, name, folder / name) for name in recipe.sets_with_text()]

@@ -8,7 +8,7 @@ from typing import Any, Dict, List
 from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
 from espnet_cbpc.data.kaldi.deal import deal_table
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table, write_table, write_tables
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table, write_table, write_tables
 from espnet_cbpc.model.joint_config import joint_config
 from espnet_cbpc.recipe.inputs import File
 from espnet_cbpc.recipe.jobs import Job, Jobs
@@ -50,7 +50,7 @@ def _tokenizer(recipe: Recipe, experiment: Experiment, system: JointSystem) -> S
         features = fit.dump_features(jobs, "train", layout.train)
         words = [*fit.options, "--feature_dirs", *features, "--output_dir", exp]
         words += ["--valid_clean_scp", layout.valid / "clean.scp"]
-        words += ["--valid_noisy_scp", layout.valid / "wav.scp"]
+        words += ["--valid_noisy_scp", heard_table(layout.valid)]
         words += ["--alignment", o.alignment] if o.alignment else []
         jobs.run(recipe.on_gpu("fit_tokenizer", words, exp / "fit_tokenizer.log"))
         print((exp / "fit_tokenizer.log").read_text(encoding="utf-8").splitlines()[-1])

@@ -5,12 +5,14 @@ import shlex
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping
 
+from espnet_cbpc.compat.array_options import stated_reference
 from espnet_cbpc.model.joint_config import asr_config, check_use
 from espnet_cbpc.recipe.inputs import Data, File, Model, local_model
 from espnet_cbpc.recipe.jobs import Job
 from espnet_cbpc.recipe.layout import Experiment
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stages.training import (
+    HEARD,
     Source,
     TrainingCommand,
     collect_stats,
@@ -19,6 +21,7 @@ from espnet_cbpc.recipe.stages.training import (
 )
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.recipe.systems import multicondition_config
+from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml, write_yaml
 
 ASR_TRAIN, ENH_TRAIN = "espnet_cbpc.bin.asr_train", "espnet_cbpc.bin.enh_train"
@@ -90,6 +93,8 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
         if kind == "asr":
             o = recipe.options
             check_use(read_yaml(target.exp / "config.yaml"), o.asr_update, o.use_transcripts)
+        else:
+            check_reference(target.exp / "config.yaml", recipe.options.ref_channel)
 
     inputs = {"model": model, "checkpoint": checkpoint}
     inputs.update({str(path): File(path) for path in local_model(model)})
@@ -135,7 +140,7 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     o, exp, init = recipe.options, experiment.multicondition.exp, experiment.asr
     stats = experiment.stats(f"asr_stats_{exp.name[len('asr_') :]}")
     config, extra = multicondition_config(o), shlex.split(o.asr_args)
-    sources = (Source("wav.scp", "speech", "sound"), TEXT)
+    sources = (Source(HEARD, "speech", "sound"), TEXT)
     written = stats.with_suffix(".yaml")
     command = TrainingCommand(
         ASR_TRAIN, sources, ("speech", "text"), (), ["--config", str(written), *extra]
@@ -184,7 +189,8 @@ def enh(recipe: Recipe) -> List[List[Step]]:
 def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
     o, exp = recipe.options, experiment.enh.exp
     stats = experiment.stats(f"enh_stats_{experiment.enh_tag}")
-    options = ["--config", o.enh_config, *mixing_options(recipe), *shlex.split(o.enh_args)]
+    options = ["--config", o.enh_config, *reference_options(o.enh_config, o.ref_channel)]
+    options += [*mixing_options(recipe), *shlex.split(o.enh_args)]
     sources = (Source("wav.scp", "speech_mix", "sound"), Source("spk1.scp", "speech_ref1", "sound"))
     shapes = tuple(source.name for source in sources)
     command = TrainingCommand(
@@ -200,6 +206,37 @@ def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
         stats_step(recipe, stats, command, inputs),
         training_step(exp, {**inputs, "seed": experiment.seed}, run),
     ]
+
+
+def reference_options(path: str, ref_channel: int) -> List[str]:
+    """Return the options by which an SE model has the reference channel of the data.
+
+    Args:
+        path: its configuration.
+        ref_channel: at which the clean references are.
+
+    Raises:
+        UserError: the model cannot have it.
+    """
+    config = read_yaml(path)
+    if stated_reference(config) in (None, ref_channel):
+        return []
+    if config["separator"] == "fasnet":
+        raise UserError(
+            f"{path}: the reference of fasnet is the first channel, but --ref_channel is "
+            f"{ref_channel}: have local/data.sh write that channel first"
+        )
+    return ["--separator_conf", f"ref_channel={ref_channel}"]
+
+
+def check_reference(path: Path, ref_channel: int) -> None:
+    """Raise ``UserError`` where the SE model of a configuration has another reference channel."""
+    stated = stated_reference(read_yaml(path))
+    if stated not in (None, ref_channel):
+        raise UserError(
+            f"{path}: the SE model's reference is channel {stated}, but --ref_channel is "
+            f"{ref_channel}: give that one"
+        )
 
 
 def lm_statistics(recipe: Recipe) -> List[Step]:

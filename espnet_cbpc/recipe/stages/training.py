@@ -5,23 +5,42 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, NamedTuple, Sequence
 
+from espnet_cbpc.data.audio.columns import SOUND, sound_type
 from espnet_cbpc.data.kaldi.deal import deal_table
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table
 from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.recipe import Recipe
+
+HEARD = "heard"  # noisy speech in one channel, whichever table has it
 
 
 class Source(NamedTuple):
     """A table that training reads.
 
     Attributes:
-        table: in the data directories; or a path with SPLIT in it, for train and valid.
+        table: in the data directories; or a path with SPLIT in it, for train and valid; or
+            ``HEARD``.
         name: what the model calls it.
-        kind: of ESPnet's ways to read it.
+        kind: of ESPnet's ways to read it; ``sound`` that has a file for each channel is read so.
     """
 
     table: str
     name: str
     kind: str
+
+    def path(self, split: str, folder: Path) -> Path:
+        """Return the table of a split, whose data directory is ``folder``."""
+        if self.table == HEARD:
+            return heard_table(folder)
+        if "SPLIT" in self.table:
+            return Path(self.table.replace("SPLIT", split))
+        return folder / self.table
+
+    def triple(self, split: str, folder: Path) -> str:
+        """Return ESPnet's path, name and type of a split."""
+        path = self.path(split, folder)
+        kind = sound_type(read_table(path)) if self.kind == SOUND else self.kind
+        return f"{path},{self.name},{kind}"
 
 
 class TrainingCommand(NamedTuple):
@@ -47,9 +66,8 @@ class TrainingCommand(NamedTuple):
         """Return the options that name what it reads."""
         words = []
         for split, folder in (("train", recipe.layout.train), ("valid", recipe.layout.valid)):
-            for table, name, kind in self.sources:
-                path = table.replace("SPLIT", split) if "SPLIT" in table else folder / table
-                words += [f"--{split}_data_path_and_name_and_type", f"{path},{name},{kind}"]
+            for source in self.sources:
+                words += [f"--{split}_data_path_and_name_and_type", source.triple(split, folder)]
         return words
 
 
@@ -63,7 +81,7 @@ def collect_stats(recipe: Recipe, jobs: Jobs, command: TrainingCommand, stats: P
         categories = list(command.categories)
         if categories == ["SIMU"] and split == "train" and command.mixes:
             categories.append("CLEAN")
-        table = folder / command.sources[0].table
+        table = command.sources[0].path(split, folder)
         deal_table(table, parts, folder / "utt2category", categories)
     words = ["--collect_stats", "true", "--ngpu", "0", "--output_dir", f"{logdir}/stats.JOB"]
     for split in ("train", "valid"):

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Iterable, List, Optional, Sequence
 
-from espnet_cbpc.data.kaldi.kaldi_dir import read_table
+from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table
 from espnet_cbpc.scoring.quality.set_quality import score_enh
 from espnet_cbpc.scoring.statistics.utterance_scores import PathLike
 from espnet_cbpc.scoring.wer.score_wer import normalizer_of, score_asr
@@ -58,7 +58,7 @@ def score_systems(
         if not _has_references(data):
             continue
         enhanced = [f / set_name for f in folders if (f / set_name / ENHANCED).exists()]
-        noisy = [(data / "wav.scp", Path(noisy_scores) / set_name)] if enhanced else []
+        noisy = [(heard_table(data), Path(noisy_scores) / set_name)] if enhanced else []
         for scp, folder in [*noisy, *((folder / ENHANCED, folder) for folder in enhanced)]:
             jobs.append(partial(_score_speech, data, scp, folder, measures, nj))
         enhanced_somewhere |= bool(enhanced)

@@ -50,6 +50,14 @@ def test_utterances_have_what_the_joint_task_asks_for(recipe, dataset):
             assert item[name].dtype == np.float32 and np.array_equal(item[name], samples)
 
 
+def test_a_file_for_each_channel_is_one_signal(recipe, dataset):
+    (recipe / "train" / "wav.scp").write_text("a a.wav a_clean.wav\nb b.wav b.wav\n")
+    speech = dataset(recipe / "train", root=recipe)["a"]["speech"]
+    for channel, name in enumerate(("a", "a_clean")):
+        samples, _ = soundfile.read(recipe / f"{name}.wav", dtype="float32")
+        assert speech.shape == (100, 2) and np.array_equal(speech[:, channel], samples)
+
+
 def test_references_and_transcripts_may_be_absent(recipe, dataset):
     for name in ("spk1.scp", "text"):
         (recipe / "train" / name).unlink()

@@ -145,6 +145,7 @@ class Dying:
     def __init__(self, model, batches):
         self.model, self.left, self.seen = model, batches, []
         self.enh_model = model.enh_model
+        self.takes_several_channels = False
 
     def batch(self, waves, lengths, enhanced=None):
         if not self.left:

@@ -21,7 +21,7 @@ def in_blocks(samples, size=333):
 
 
 def same(samples):
-    return samples
+    return samples, samples
 
 
 @pytest.mark.parametrize("samples", [1, 3999, 4000, 4001, 4200, 8000, 30000])
@@ -45,7 +45,7 @@ def test_windows_are_no_longer_than_asked():
 
     def enhance(samples):
         seen.append(len(samples))
-        return samples
+        return samples, samples
 
     pieces = list(CUTTER.pieces(in_blocks(noise(20000)), enhance))
     assert max(seen) == 4000 and len(seen) == len(pieces)
@@ -62,13 +62,27 @@ def test_cuts_fall_where_it_is_quiet():
         assert start + 90 <= cut <= end - 90  # with 0.1 s of quiet on both sides, nearly
 
 
+def test_of_several_channels_enhance_makes_one():
+    recording = np.stack([noise(9000), noise(9000, 1)], axis=1)
+
+    def enhance(samples):
+        return samples.mean(axis=1), samples[:, 1]
+
+    pieces = list(CUTTER.pieces(in_blocks(recording), enhance))
+    assert len(pieces) > 2
+    heard = np.concatenate([piece.heard for piece in pieces])
+    np.testing.assert_allclose(heard, recording.mean(axis=1), atol=1e-6)
+    noisy = np.concatenate([piece.noisy[-len(piece.heard) :] for piece in pieces])
+    np.testing.assert_array_equal(noisy, recording[:, 1])
+
+
 def test_cuts_follow_the_enhanced_speech():
     recording = noise(6000)
     quiet = np.ones(6000, np.float32)
     quiet[3000:3300] = 0
 
     def enhance(samples):
-        return samples * quiet[: len(samples)]
+        return samples * quiet[: len(samples)], samples
 
     cut = list(CUTTER.pieces(in_blocks(recording), enhance))[1].start
     assert 3100 <= cut <= 3200
@@ -81,7 +95,7 @@ def test_the_cross_fade_is_linear():
 
     def enhance(samples):
         level = next(levels)
-        return samples * 0 + (level if level else 1e-9 * samples)
+        return samples * 0 + (level if level else 1e-9 * samples), samples
 
     first, second = CUTTER.pieces(in_blocks(recording), enhance)
     fade = round(FADE * FS)

@@ -25,7 +25,7 @@ WORDS = {"a": 300, "b": 500, "c": 800, "d": 1200}  # Hz
 class Tones:
     """Stands for a model: hears words that are tones, each in its own burst."""
 
-    enh_model = object()
+    enh_model, takes_several_channels = object(), False
 
     def enhance(self, wave, lengths):
         return wave.clone()
@@ -46,7 +46,7 @@ class Tones:
 class Chooser:
     """Stands for a model whose SE leaves nothing, and that lets more through of every piece."""
 
-    enh_model = object()
+    enh_model, takes_several_channels = object(), False
 
     def __init__(self):
         self.shares = []
@@ -133,12 +133,12 @@ def test_channels(tmp_path, tones):
     path = tmp_path / "stereo.wav"
     soundfile.write(path, np.stack([left, right], 1), FS)
     for channel, text in ((0, "a a a"), (1, "d d d")):
-        tones.channel = channel
+        tones.channels = [channel]
         assert text_of(tones(path)) == text
-    tones.channel, seen = None, []
+    tones.channels, seen = None, []
     tones(path, seen.append)
     np.testing.assert_allclose(np.concatenate(seen), (left + right) / 2, atol=1e-4)
-    tones.channel = 2
+    tones.channels = [0, 2]
     with pytest.raises(UserError, match="stereo.wav: audio has no channel 2 but 2 from 0 on"):
         tones(path)
 

@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from espnet_cbpc.model.training_batch import TrainingBatch
-
 ATTENTION = {"attention_heads": 2, "linear_units": 16, "num_blocks": 2}
 SMALL = {"output_size": 16, **ATTENTION}
 ENCODERS = {
@@ -140,25 +138,3 @@ def test_rates_come_in_pairs(tiny_model):
 
     with pytest.raises(UserError, match="give both enh_fs and asr_fs, or none"):
         tiny_model(joint_conf={"enh_fs": 8000})
-
-
-def test_of_several_channels_the_reference_is_recognised_and_contrasted(tiny_model, tiny_batch):
-    beamformer = {
-        "enh_separator": "wpe_beamformer",
-        "enh_separator_conf": {
-            **{"num_spk": 1, "loss_type": "spectrum", "use_wpe": False, "use_beamformer": True},
-            **{"bnet_type": "blstmp", "blayers": 1, "bunits": 8, "bprojs": 8, "badim": 8},
-            **{"ref_channel": 1, "use_noise_mask": True, "beamformer_type": "mvdr_souden"},
-        },
-        "joint_conf": {"alpha": 0.5},
-    }
-    model = tiny_model(**beamformer)
-    batch = tiny_batch((0, 2))
-    other = torch.roll(batch["speech"], 3, dims=1)
-    batch["speech"] = torch.stack([other, batch["speech"]], dim=2)  # (B, N, 2)
-    assert model.enh_model.ref_channel == 1
-    heard = TrainingBatch.of(batch["speech"], None, {}, model.enh_model.ref_channel).heard
-    torch.testing.assert_close(heard, batch["speech"][..., 1])
-    reached, stats = step(model, batch)
-    assert reached == {"enh": True, "asr": True}
-    assert torch.isfinite(stats["loss_enh"]) and stats["infonce_anchors"] > 0

@@ -91,6 +91,22 @@ def test_whisper_is_trained_with_transcripts(joint, brought, batch):
     assert torch.isfinite(stats["loss_asr"]) and gradients(model)["asr"] > 0
 
 
+def test_an_array_in_front_of_whisper(task, whisper_args, brought, batch):
+    """One that its frozen frames teach, and one that is trained with it."""
+    conf = {"num_spk": 1, "ref_channel": 1, "blayers": 1, "bunits": 8, "bprojs": 8}
+    front_end = {"enh_separator": "wpe_beamformer", "enh_separator_conf": conf}
+    noise = 0.01 * torch.randn(*batch["speech"].shape, 3)
+    array = {**batch, "speech": batch["speech"][..., None] + noise}
+    for joint_conf in ({"update": "enh", "alpha": 1.0}, {"update": "joint", "alpha": 0.5}):
+        model = task.build_model(whisper_args(joint_conf=joint_conf, **front_end))
+        model.s2t_model.load_state_dict(torch.load(brought.checkpoint))
+        model.tokenizer.centroids.normal_()
+        loss, _, _ = model.train()(**array)
+        loss.backward()
+        found = gradients(model)
+        assert found["enh"] > 0 and (found["asr"] > 0) == (joint_conf["update"] == "joint")
+
+
 def test_asr_loss_is_whispers_own(joint, brought, batch):
     """The prompt, the tokens after it and the end are what Whisper was trained on."""
     import whisper

@@ -53,14 +53,51 @@ def test_archives_compute_the_same_without_this_package(
     tmp_path, stock_python, decoding, joint_experiment
 ):
     """The model card's code gives what the scores in it are made of."""
+    joint_experiment(tmp_path / "exp")
+    speech = 0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+    card = compare_with_stock(tmp_path, stock_python, DECODINGS[decoding], speech)
+    assert "`speech` is an array of samples, `fs` their rate" in card
+
+
+BEAMFORMER = {"num_spk": 1, "loss_type": "spectrum", "blayers": 1, "bunits": 8, "bprojs": 8}
+BEAMFORMER.update(wlayers=1, wunits=8, wprojs=8, taps=2, delay=2, ref_channel=2)
+IFASNET = {"fasnet_type": "ifasnet", "num_spk": 1, "enc_dim": 8, "feature_dim": 8, "hidden_dim": 8}
+IFASNET.update(layer=1, segment_size=8, win_len=16, context_len=16, sr=8000)
+ARRAYS = {
+    "MVDR": ("wpe_beamformer", {**BEAMFORMER, "beamformer_type": "mvdr_souden"}),
+    "WPD": ("wpe_beamformer", {**BEAMFORMER, "beamformer_type": "wpd_souden"}),
+    "WPE and MVDR": ("wpe_beamformer", {**BEAMFORMER, "use_wpe": True}),
+    "iFaSNet": ("fasnet", IFASNET),
+}
+
+
+@pytest.mark.parametrize("front_end", ARRAYS)
+def test_archives_of_six_channels_do_so_too(tmp_path, stock_python, front_end, joint_experiment):
+    separator, conf = ARRAYS[front_end]
+    waveform = {"enh_encoder": "same", "enh_encoder_conf": {}, "enh_decoder": "same"}
+    joint_experiment(
+        tmp_path / "exp",
+        enh_separator=separator,
+        enh_separator_conf=conf,
+        **({**waveform, "enh_decoder_conf": {}} if separator == "fasnet" else {}),
+    )
+    rng = np.random.default_rng(0)
+    source, noise = rng.standard_normal(8005), rng.standard_normal((8000, 6))
+    speech = np.stack([source[5 - c : 8005 - c] for c in range(6)], axis=1) + 0.3 * noise
+    decoding, speech = DECODINGS["search"], (0.1 * speech).astype(np.float32)
+    card = compare_with_stock(tmp_path, stock_python, decoding, speech)
+    reference = conf.get("ref_channel", 0)
+    assert f"SE model of any number of channels, the reference channel {reference} (from 0" in card
+
+
+def compare_with_stock(tmp_path, stock_python, decoding, speech):
+    """Export tmp_path/exp, compare its results with those of stock ESPnet, and return the card."""
     from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 
-    joint_experiment(tmp_path / "exp")
-    (tmp_path / "decode.yaml").write_text(DECODINGS[decoding])
+    (tmp_path / "decode.yaml").write_text(decoding)
     options = ["--expdir", str(tmp_path / "exp"), "--decode_config", str(tmp_path / "decode.yaml")]
     export_command.main([*options, "--outdir", str(tmp_path / "out")])
     out = tmp_path / "out"
-    speech = 0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     np.save(out / "speech.npy", speech)
     done = subprocess.run(
         [stock_python, "-c", STOCK],
@@ -74,6 +111,7 @@ def test_archives_compute_the_same_without_this_package(
     text, enhanced = EnhSpeech2Text.from_pretrained(packed, cachedir=tmp_path / "cache")(speech)
     assert json.loads((out / "texts.json").read_text()) == [text, text] and text
     np.testing.assert_allclose(np.load(out / "enhanced.npy"), enhanced, atol=1e-5)
+    return (out / "README.md").read_text(encoding="utf-8")
 
 
 def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(

@@ -31,6 +31,18 @@ def test_flags_stand_alone_or_with_a_value(words, expected):
     assert parse([*SETS, "--dry_run", *words]).dry_run is expected
 
 
+def test_options_of_a_track_yield_to_those_that_are_given(tmp_path):
+    (tmp_path / "conf" / "track_6ch.yaml").write_text("expdir: exp_6ch\nnj: 3\nuse_lm: false\n")
+    (tmp_path / "conf" / "track_1ch.yaml").write_text("")
+    options = parse([*SETS, "--track", "1ch", "--nj", "5", "--track", "6ch"])
+    assert (options.track, options.expdir, options.nj) == ("6ch", "exp_6ch", 5)
+    with pytest.raises(UserError, match="--track 2ch: no conf/.*: choose from 1ch, 6ch"):
+        parse([*SETS, "--track", "2ch"])
+    (tmp_path / "conf" / "track_6ch.yaml").write_text("expdri: exp_6ch\n")
+    with pytest.raises(UserError, match="unknown option expdri, did you mean --expdir"):
+        parse([*SETS, "--track", "6ch"])
+
+
 def test_seeds_are_one_or_several():
     assert parse(SETS).train_seeds == (None,)
     assert parse([*SETS, "--train_seed", "3"]).train_seeds == (3,)
@@ -49,6 +61,7 @@ def test_seeds_are_one_or_several():
         (["--stage", "0"], "--stage 0: no such stage"),
         (["--nj", "many"], "--nj many: must be a number"),
         (["--nj", "0"], "--nj 0: must be at least 1"),
+        (["--ref_channel", "-1"], "--ref_channel -1: must be at least 0"),
         (["--use_lm", "maybe"], "--use_lm maybe: must be true or false"),
         (["--use_lm", "true"], "--use_lm true needs --lm_config"),
         (["--use_transcripts", "false"], "--use_transcripts false needs --asr_model"),

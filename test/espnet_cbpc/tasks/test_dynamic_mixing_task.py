@@ -84,6 +84,16 @@ def epochs(task, tiny_args, data):
     return load
 
 
+def no_recordings(data):
+    """Changes of the arguments by which all utterances are mixed."""
+    names = ("speech", "speech_ref1", "text_spk1")
+    return {
+        "train_data_path_and_name_and_type": options(data, names)[
+            "train_data_path_and_name_and_type"
+        ]
+    }
+
+
 def same(a, b):
     return a.keys() == b.keys() and all(
         torch.equal(a[u][k], b[u][k]) for u in a for k in ("speech", "speech_ref1", "utt2category")
@@ -166,6 +176,55 @@ def test_without_utt2category_the_id_tells_what_is_real(epochs, data):
     assert {u: int(d["utt2category"]) for u, d in got.items()} == {
         f"utt{i}" + ("_REAL" if i == 1 else ""): int(i == 1) for i in range(8)
     }
+
+
+@pytest.fixture
+def array(data):
+    """Options of mixing for three microphones, with noise of one channel in the same room."""
+    rng = np.random.default_rng(3)
+    for name in ("rir", "place"):
+        rir = 0.1 * rng.standard_normal((800, 3))
+        rir[20, :] = 1.0
+        soundfile.write(data / f"array_{name}.wav", rir, FS, "FLOAT")
+        (data / f"array_{name}.scp").write_text(f"room1-{name} {data}/array_{name}.wav\n")
+    lists = {"rir_scp": "array_rir.scp", "noise_rir_scp": "array_place.scp"}
+    return {"channels": [2, 0, 1], **{name: str(data / file) for name, file in lists.items()}}
+
+
+def test_array_mixtures_follow_from_seed_epoch_and_utterance(epochs, array, data):
+    for i, category in enumerate(CATEGORIES):  # recordings that are not mixed have three channels
+        if category == "REAL":
+            soundfile.write(data / f"wav.scp.{i}.wav", np.full((SAMPLES, 3), 0.1), FS, "FLOAT")
+    first, second = epochs([1, 2], mixing=array)
+    for workers in (0, 2):
+        (again,) = epochs([2], mixing=array, num_workers=workers)
+        assert same(again, second)
+    assert not same(first, second)
+    for utterance in first.values():
+        assert utterance["speech"].shape == (SAMPLES, 3)
+        assert utterance["speech_ref1"].shape == (SAMPLES,)
+
+
+def test_an_array_mixture_of_training_is_rebuilt_from_its_line(epochs, array, data):
+    from espnet_cbpc.data.mixing.array_mixer import ArrayMixer
+    from espnet_cbpc.data.mixing.array_mixing_config import parse_mixing_config
+    from espnet_cbpc.data.mixing.array_mixture import ArrayMixture, render
+    from espnet_cbpc.tasks.dynamic_mixing_task import mixing_rng
+
+    (got,) = epochs([4], mixing={**array, "given_prob": 0.0}, seed=7, **no_recordings(data))
+    conf = options(data, **array)["dynamic_mixing_conf"]
+    mixer = ArrayMixer(parse_mixing_config(conf))
+    for uid, utterance in got.items():
+        line = mixer.draw(SAMPLES, mixing_rng(7, 4, uid)).line
+        clean, _ = soundfile.read(data / f"spk1.scp.{uid[3:]}.wav", dtype="float32")
+        mixed = render(ArrayMixture.parse(line), clean)
+        assert np.array_equal(mixed.noisy, utterance["speech"].numpy())
+        assert np.array_equal(mixed.reference, utterance["speech_ref1"].numpy())
+
+
+def test_recordings_of_other_channels_than_the_mixtures_are_refused(epochs, array):
+    with pytest.raises(UserError, match="utterance utt. has 1 channel.* mixing makes 3"):
+        epochs([1], mixing=array)  # REAL ones are not mixed
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 Layout and names are those of the organisers' distribution (LDC2017S24) and its simulation script:
 
-    data/annotations/{tr05,dt05,et05}_{real,simu}.json, {dt05,et05}_simu_1ch_track.list
+    data/annotations/{tr05,dt05,et05}_{real,simu}.json, {dt05,et05}_{real,simu}_{1,2}ch_track.list
     data/transcriptions/<set>.dot_all
     data/audio/16kHz/isolated/<set>_<environment>_<kind>/<speaker>_<prompt>_<ENVIRONMENT>.CH<n>.wav
                      isolated_1ch_track/ the same folders of dt05 and et05, without .CH<n>
+                     isolated_2ch_track/ the same, of each utterance the two channels in the list
+                     isolated_6ch_track/ the same, with all channels
                      isolated/tr05_org, isolated/{dt05,et05}_bth, backgrounds, embedded
 """
 
@@ -13,13 +15,13 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from chime4_files import FS, OBTAIN, names_in
 
-from espnet_cbpc.data.kaldi.text_rules import read_lines
 from espnet_cbpc.utils.cli import UserError, listed
 
+CHANNELS = (1, 2, 3, 4, 5, 6)
 FRONT_CHANNELS = (1, 3, 4, 5, 6)  # channel 2 is behind the tablet, and left out by convention
 ENVIRONMENTS = ("BUS", "CAF", "PED", "STR")
 # Utterances of the sets as the organisers' documentation gives them.
@@ -46,27 +48,19 @@ class Annotation:
         environment: one of ``ENVIRONMENTS``.
         noise: of simulated speech: where its noise was cut from, in ``backgrounds`` (tr05) or
             ``embedded`` (dt05, et05).
+        recording: of real speech: where it was cut from, in ``embedded``; None: not told.
     """
 
     speaker: str
     wsj_name: str
     environment: str
     noise: Optional[Piece]
+    recording: Optional[Piece] = None
 
     @property
     def name(self) -> str:
         """The name that files and transcripts of the utterance bear."""
         return f"{self.speaker}_{self.wsj_name}_{self.environment}"
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """A noisy recording of a data directory; ``channel`` is None where it is not known."""
-
-    id: str
-    annotation: Annotation
-    path: Path
-    channel: Optional[int]
 
 
 class Corpus:
@@ -121,42 +115,6 @@ class Corpus:
             )
         return annotations
 
-    def utterances(self, set_name: str, channels: Sequence[int]) -> List[Utterance]:
-        """Return the recordings of a set: of tr05 at each of ``channels``, else the 1ch track's."""
-        annotations = self.annotations(set_name)
-        if set_name in TRAIN_SETS:
-            return [self._isolated(set_name, a, c) for a in annotations for c in channels]
-        tracks = self.track_channels(set_name)
-        return [self._one_channel(set_name, a, tracks.get(a.name)) for a in annotations]
-
-    def _isolated(self, set_name: str, annotation: Annotation, channel: int) -> Utterance:
-        name = f"{annotation.name}.CH{channel}"
-        path = self.audio / "isolated" / _folder(set_name, annotation) / f"{name}.wav"
-        return Utterance(f"{name}_{_kind(set_name)}", annotation, path, channel)
-
-    def _one_channel(
-        self, set_name: str, annotation: Annotation, channel: Optional[int]
-    ) -> Utterance:
-        folder = self.audio / "isolated_1ch_track" / _folder(set_name, annotation)
-        utterance = f"{annotation.name}_{_kind(set_name)}"
-        return Utterance(utterance, annotation, folder / f"{annotation.name}.wav", channel)
-
-    def track_channels(self, set_name: str) -> Dict[str, int]:
-        """Return the microphone of each utterance of the 1ch track; {} where there is no list.
-
-        Raises:
-            UserError: a line of the list names no file of a channel.
-        """
-        paths = [folder / f"{set_name}_1ch_track.list" for folder in self.list_dirs]
-        path = next((p for p in paths if p.is_file()), None)
-        channels = {}
-        for number, line in enumerate(read_lines(path) if path else [], 1):
-            name, _, channel = Path("".join(line.split()[:1])).stem.rpartition(".CH")
-            if not name or not channel.isdecimal():
-                raise UserError(f"{path}:{number}: names no file <name>.CH<n>.wav: {OBTAIN}")
-            channels[name] = int(channel)
-        return channels
-
     def has_channel(self, folder: str, recording: str, channel: int) -> bool:
         """Tell whether ``<folder>/<recording>.CH<channel>.wav`` is there."""
         return f"{recording}.CH{channel}.wav" in names_in(self.audio / folder)
@@ -166,27 +124,22 @@ class Corpus:
         return self.audio / folder / f"{recording}.CH{channel}.wav"
 
 
-def _kind(set_name: str) -> str:
-    return set_name[-4:].upper()
-
-
-def _folder(set_name: str, annotation: Annotation) -> str:
-    part, _, kind = set_name.partition("_")
-    return f"{part}_{annotation.environment.lower()}_{kind}"
-
-
 def _annotation(entry: Dict[str, Any], where: str) -> Annotation:
     try:
-        noise = None
-        if "noise_wavfile" in entry:
-            times = (_sample(entry[key]) for key in ("noise_start", "noise_end"))
-            noise = Piece(entry["noise_wavfile"], *times)
-        found = Annotation(entry["speaker"], entry["wsj_name"], entry["environment"], noise)
-    except (KeyError, TypeError, ValueError) as e:
+        noise = _piece(entry, "noise_") if "noise_wavfile" in entry else None
+        recording = _piece(entry) if entry.keys() >= {"wavfile", "start", "end"} else None
+        names = entry["speaker"], entry["wsj_name"], entry["environment"]
+        found = Annotation(*names, noise, recording)
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise UserError(f"{where}: not an annotation of CHiME-4 ({e!r}): {OBTAIN}") from e
     if found.environment not in ENVIRONMENTS:
         raise UserError(f"{where}: unknown environment {found.environment!r}: {OBTAIN}")
     return found
+
+
+def _piece(entry: Dict[str, Any], prefix: str = "") -> Piece:
+    times = (_sample(entry[f"{prefix}{key}"]) for key in ("start", "end"))
+    return Piece(entry[f"{prefix}wavfile"], *times)
 
 
 def _sample(seconds: float) -> int:

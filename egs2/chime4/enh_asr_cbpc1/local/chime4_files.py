@@ -3,7 +3,7 @@
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import FrozenSet, Iterable, Optional, Union
+from typing import Dict, FrozenSet, Iterable, Tuple, Union
 
 from espnet_cbpc.data.audio.audio_file import AudioError, read_header
 from espnet_cbpc.utils.cli import UserError, listed
@@ -19,13 +19,16 @@ def names_in(folder: Path) -> FrozenSet[str]:
     return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()
 
 
-def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> None:
+def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> Dict[Path, int]:
     """Check that files are there and, by their headers, whole, mono and of 16 kHz.
 
     Args:
         paths: the files.
         what: what they are, for errors and the progress line.
         nj: processes.
+
+    Returns:
+        The samples of each.
 
     Raises:
         UserError: files are missing or faulty; it says how many, where, and what to do.
@@ -37,17 +40,20 @@ def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> None:
             f"{what}: {len(missing)} of {len(paths)} files are missing ({listed(missing)}): "
             f"{OBTAIN}"
         )
-    faults = list(filter(None, parallel_map(_fault, paths, len(paths), nj, f"check {what}")))
+    found = list(parallel_map(_length, paths, len(paths), nj, f"check {what}"))
+    faults = [fault for _, fault in found if fault]
     if faults:
         raise UserError(
             f"{what}: {len(faults)} of {len(paths)} files cannot be used ({listed(faults)}): "
             f"{OBTAIN}"
         )
+    return {path: length for path, (length, _) in zip(paths, found)}
 
 
-def _fault(path: Path) -> Optional[str]:
+def _length(path: Path) -> Tuple[int, str]:
+    """Return the samples of a file, and what is wrong with it."""
     try:
-        _, rate = read_header(path, mono=True)
+        length, rate = read_header(path, mono=True)
     except AudioError as e:
-        return str(e)
-    return None if rate == FS else f"{path}: {rate} Hz instead of {FS} Hz"
+        return 0, str(e)
+    return length, "" if rate == FS else f"{path}: {rate} Hz instead of {FS} Hz"

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
-from chime4_corpus import TRAIN_SETS, Corpus, Piece, Utterance
+from chime4_corpus import TRAIN_SETS, Corpus, Piece
 from chime4_files import FS
+from chime4_tracks import Utterance
 from chime4_wsj0 import Prompt
 from close_talk_filter import filter_image
 
@@ -63,7 +64,9 @@ def make_references(
     folder: Path,
     nj: int,
 ) -> Dict[str, str]:
-    """Write the references of a simulated set, and log how many came about which way.
+    """Write the references of a simulated set, each at the reference microphone.
+
+    It is logged how many came about which way.
 
     Args:
         corpus: CHiME-4.

@@ -60,9 +60,9 @@ class Draw:
     def sets(self, sizes: Sizes) -> Dict[str, List[Mixture]]:
         """Return the mixtures of every set by its name, sorted by id."""
         dealer = self.dealer
-        test = self._utterances("test", KNOWN_SPEAKERS, TEST, sizes.num_test)
-        new = self._utterances("test", (NEW_SPEAKER,), TEST, sizes.num_test)
-        dev = self._utterances("dev", KNOWN_SPEAKERS, DEV, sizes.num_dev)
+        test = self.utterances("test", KNOWN_SPEAKERS, TEST, sizes.num_test)
+        new = self.utterances("test", (NEW_SPEAKER,), TEST, sizes.num_test)
+        dev = self.utterances("dev", KNOWN_SPEAKERS, DEV, sizes.num_dev)
         drawn = {
             "test_clean": [left_clean(u) for u in test],
             "test_seen": dealer.at_snrs(test, HELD_OUT, TEST_SNRS),
@@ -72,7 +72,7 @@ class Draw:
             "dev_clean": [left_clean(u) for u in dev],
             "dev": dealer.at_random_snr(dev, HELD_OUT, clean_fraction=0),
         }
-        train = self._utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
+        train = self.utterances_of_minutes("train", KNOWN_SPEAKERS, TRAIN, sizes.train_minutes)
         drawn["train"] = dealer.at_random_snr(train, HEARD, sizes.clean_fraction)
         drawn["dev_noisy"] = dealer.at_snrs(dev, HELD_OUT, TEST_SNRS)
         return {
@@ -80,14 +80,16 @@ class Draw:
             for name, mixtures in drawn.items()
         }
 
-    def _utterances(
+    def utterances(
         self, name: str, speakers: Sequence[str], indices: Sequence[int], count: int
     ) -> List[Mixture]:
+        """Draw ``count`` clean utterances from recordings of these speakers and indices."""
         return list(itertools.islice(self._stream(name, speakers, indices), count))
 
-    def _utterances_of_minutes(
+    def utterances_of_minutes(
         self, name: str, speakers: Sequence[str], indices: Sequence[int], minutes: float
     ) -> List[Mixture]:
+        """Draw clean utterances, ``minutes`` of them."""
         utterances: List[Mixture] = []
         seconds = 0.0
         for utterance in self._stream(name, speakers, indices):

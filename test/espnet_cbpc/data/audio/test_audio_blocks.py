@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_cbpc.data.audio.audio_file import AudioError, audio_blocks, read_audio
+from espnet_cbpc.data.audio.audio_file import AudioError, audio_blocks, channel_blocks, read_audio
 
 FS = 8000
 
@@ -29,6 +29,14 @@ def test_mean_of_the_channels(stereo):
     both = soundfile.read(stereo, dtype="float32")[0]
     mono = np.concatenate(list(audio_blocks(stereo, FS)))
     np.testing.assert_allclose(mono, both.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("fs", [8000, 11025])
+def test_several_channels_in_the_order_that_is_wanted(stereo, fs):
+    blocks = list(channel_blocks(stereo, fs, [1, 0, 1], seconds=0.3))
+    whole = [read_audio(stereo, fs, channel=channel)[0] for channel in (1, 0, 1)]
+    np.testing.assert_allclose(np.concatenate(blocks), np.stack(whole, axis=1), atol=1e-5)
+    assert [block.shape[1] for block in channel_blocks(stereo, fs)] == [2, 2]
 
 
 def test_a_late_fault_is_found(tmp_path, stereo):

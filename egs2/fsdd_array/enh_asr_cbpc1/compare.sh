@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Compare systems over several training seeds, as in other recipes; here without a multi-condition ASR
+# model, since the training speech is mixed within the training of SE and joint models.
+#   ./compare.sh --track 2ch
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+exec ./run.sh --comparison conf/comparison.yaml --seeds "0 1 2" --stop_stage report "$@"

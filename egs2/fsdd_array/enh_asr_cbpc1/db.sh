@@ -1,0 +1,1 @@
+../../TEMPLATE/enh_asr_cbpc1/db.sh

@@ -1,0 +1,1 @@
+../../../fsdd_noisy/enh_asr_cbpc1/local/fsdd_protocol.py
