@@ -15,7 +15,7 @@ from espnet_cbpc.data.kaldi.signals import AudioFolder, Utterance, common_gain, 
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike
 
-# what formatting derives anew
+# what formatting derives again
 STALE = ("utt2num_samples", "utt2dur", "clean.scp", "noisy.scp")
 
 
