@@ -50,7 +50,7 @@ def stock(archive: str, samples: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "inference"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where tiny_models is
     torch.set_num_threads(1)
     if sys.argv[1] == "make":
         make(Path(sys.argv[2]))
