@@ -126,7 +126,7 @@ def write_array_set(made: ArraySet, data: PathLike, channels: Sequence[int], nj:
         UserError: a recording, room or noise that cannot be used.
     """
     data = Path(data)
-    (data / made.name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
+    (data / made.name / "wav.scp").unlink(missing_ok=True)  # not whole until written again
     audio = data / "audio" / made.name
     with whole_directory(audio, is_data_directory=False) as temporary:
         work = partial(_write, made=made, channels=channels, folder=temporary)

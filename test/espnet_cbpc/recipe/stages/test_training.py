@@ -1,4 +1,4 @@
-"""What trainings read: which table, and by which of ESPnet's types."""
+"""What training commands read: which table, and by which of ESPnet's types."""
 
 from pathlib import Path
 
