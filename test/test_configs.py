@@ -17,7 +17,7 @@ from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = [ROOT / "conf", *sorted(ROOT.glob("egs2/*/enh_asr_cbpc1/conf"))]
+FOLDERS = [ROOT / "conf", *sorted(ROOT.glob("egs2/[!T]*/enh_asr_cbpc1/conf"))]
 TOKENS = ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
 
 

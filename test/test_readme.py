@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from espnet_cbpc.cli import VERBS
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.scoring.report.markdown import render
@@ -66,6 +67,9 @@ def test_espnet3_example_is_what_the_recipe_has():
 def test_commands_name_what_is_there(command):
     words = re.sub(r"#.*", "", command).split()
     words = [w for w in words if not re.match(r"[A-Z]+=", w)]
+    if words[0] == "espnet-cbpc":
+        assert words[1] in VERBS
+        return
     if words[:2] == ["python", "-m"]:
         path = ROOT / (words[2].replace(".", "/") + ".py")
     elif words[0] == "python":

@@ -296,11 +296,10 @@ def source_path(recipe, env, code):
 
 
 def test_path_puts_the_environment_first_and_once(repo, recipe):
-    code = '. ./path.sh; echo "$MAIN_ROOT"; echo "$PATH"; echo "$OMP_NUM_THREADS ${PYTHONPATH-no}"'
-    result = source_path(recipe, repo.env, code)
+    code = '. ./path.sh; echo "$PATH"; echo "$OMP_NUM_THREADS ${PYTHONPATH-no}"; compgen -v _cbpc'
+    result = source_path(recipe, repo.env, f"{code} || true")
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [
-        str(repo.root),
         f"{repo.venv}/bin:{repo.env['PATH']}",
         f"{len(os.sched_getaffinity(0))} no",
     ]
@@ -319,3 +318,20 @@ def test_path_stops_the_recipe_if_the_set_up_fails(repo, recipe):
     assert result.returncode == 1
     assert result.stdout == ""
     assert "no venv module" in result.stderr
+
+
+def test_a_recipe_elsewhere_uses_the_python_that_made_it(tmp_path, recipe):
+    alone = tmp_path / "alone"
+    shutil.copytree(recipe, alone)
+    (alone / "local").mkdir()
+    (alone / "local" / "python").write_text(f"{sys.executable}\n")
+    env = {"PATH": f"/elsewhere:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    result = source_path(alone, env, 'echo "$PATH"')
+    assert result.stdout == f"{Path(sys.executable).parent}:{env['PATH']}\n", result.stderr
+    (alone / "local" / "python").write_text("/no/such/bin/python3\n")
+    result = source_path(alone, env, "echo went on")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "path.sh: error: /no/such/bin/python cannot be run, or has no espnet-cbpc: install it "
+        f"there, or write the path of a Python that has it to {alone}/local/python\n"
+    )

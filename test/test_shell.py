@@ -1,4 +1,4 @@
-"""Every shell script parses and is clean to shellcheck; setup.sh makes a recipe that is whole."""
+"""Every shell script parses and is clean to shellcheck."""
 
 import os
 import re
@@ -74,84 +74,6 @@ def test_links_of_the_recipes_lead_somewhere():
     assert [str(path) for path in links if os.path.isabs(os.readlink(path))] == []
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """Return the root of a copy of the repository's template and configurations."""
-    root = tmp_path / "a copy"
-    shutil.copytree(ROOT / "egs2" / "TEMPLATE", root / "egs2" / "TEMPLATE", symlinks=True)
-    shutil.copytree(ROOT / "conf", root / "conf")
-    (root / "conf" / "probe.yaml").write_text("a: 1\n")
-    shutil.copy(ROOT / ".shellcheckrc", root)
-    (root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "enh_asr_cbpc.sh").write_text(
-        '#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n'
-    )
-    (root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "enh_asr_cbpc.sh").chmod(0o755)
-    return root
-
-
-def new_recipe(root, *arguments):
-    script = "egs2/TEMPLATE/enh_asr_cbpc1/setup.sh"
-    return subprocess.run([f"./{script}", *arguments], cwd=root, capture_output=True, text=True)
-
-
-def test_new_recipe_is_whole(copy):
-    result = new_recipe(copy, "egs2/mine/enh_asr_cbpc1")
-    assert result.returncode == 0, result.stderr
-    recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
-    template = copy / "egs2" / "TEMPLATE" / "enh_asr_cbpc1"
-    for name in ("enh_asr_cbpc.sh", "compare.sh", "path.sh"):
-        assert os.readlink(recipe / name) == f"../../TEMPLATE/enh_asr_cbpc1/{name}"
-        assert (recipe / name).samefile(template / name)
-    for name in ("cmd.sh", "db.sh"):
-        assert not (recipe / name).is_symlink()
-        assert (recipe / name).read_text() == (template / name).read_text()
-    assert (recipe / "conf" / "probe.yaml").read_text() == "a: 1\n"
-    assert os.listdir(recipe.parent) == ["enh_asr_cbpc1"]
-
-    run = subprocess.run(
-        ["./run.sh", "--stage", "3"], cwd=recipe, capture_output=True, text=True, check=True
-    )
-    sets = ["--train_set", "train", "--valid_set", "dev"]
-    sets += ["--test_sets", "test_clean test_seen test_unseen"]
-    options = [*sets, "--stage", "3"]
-    assert run.stdout.split("\n")[:-1] == options
-
-
-def test_new_recipe_is_clean_to_shellcheck(copy):
-    new_recipe(copy, "egs2/mine/enh_asr_cbpc1")
-    recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
-    result = shellcheck(recipe / "run.sh", recipe / "local" / "data.sh")
-    assert result.returncode == 0, result.stdout
-
-
-def test_existing_recipe_is_left_alone(copy):
-    recipe = copy / "egs2" / "mine" / "enh_asr_cbpc1"
-    recipe.mkdir(parents=True)
-    (recipe / "run.sh").write_text("precious")
-    result = new_recipe(copy, "egs2/mine/enh_asr_cbpc1")
-    assert result.returncode == 1
-    assert result.stderr == (
-        f"setup.sh: error: {recipe} exists already; give another folder, or remove it first\n"
-    )
-    assert os.listdir(recipe) == ["run.sh"]
-    assert (recipe / "run.sh").read_text() == "precious"
-
-
-def test_wrong_arguments_of_setup(copy):
-    result = new_recipe(copy)
-    assert result.returncode == 1
-    assert result.stderr == (
-        "setup.sh: error: one argument is needed, the new folder: egs2/<corpus>/enh_asr_cbpc1\n"
-    )
-    result = new_recipe(copy, "mine/enh_asr_cbpc1")
-    assert result.returncode == 1
-    assert result.stderr == (
-        "setup.sh: error: mine/enh_asr_cbpc1 is not of the form "
-        f"{copy}/egs2/<corpus>/enh_asr_cbpc1\n"
-    )
-    assert not (copy / "mine").exists()
-
-
 def test_db_keeps_what_the_caller_has_set():
     db = ROOT / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "db.sh"
     result = subprocess.run(
@@ -181,7 +103,7 @@ def test_a_comparison_is_a_run_with_these_options(tmp_path):
 @pytest.mark.parametrize("script", scripts(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_recipes_hold_names_and_options(script):
     """No logic in the shell of recipes: no loops, functions or conditions."""
-    if "egs2" not in script.parts or script.name in ("setup.sh", "path.sh", "data.sh"):
+    if "egs2" not in script.parts or script.name in ("path.sh", "data.sh"):
         return
     words = re.findall(r"^\s*(if|for|while|case|function)\b|\(\) *{", script.read_text(), re.M)
     assert words == [], script

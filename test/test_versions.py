@@ -151,3 +151,16 @@ def test_whatever_the_package_imports_is_required(repository, metadata):
         if packages.get(name, name.replace("_", "-")) not in required and name not in required
     }
     assert missing == set()
+
+
+def test_every_dependency_is_in_the_table_of_the_contributing_page(repository, metadata):
+    text = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    row = r"^\| `(\S+)` \| ([\w, ]+) \| [^|]+ \| [^|]+ \| \d{4}-\d\d \|$"
+    told = {name: set(where.split(", ")) for name, where in re.findall(row, text, re.M)}
+    assert len(told) == len(re.findall(r"^\| `", text, re.M))
+    wanted = {Requirement(r).name: {"core"} for r in metadata["install_requires"]}
+    for extra, packages in metadata["extras_require"].items():
+        for name in (Requirement(package).name for package in packages):
+            if extra != "all":
+                wanted.setdefault(name, set()).add(extra)
+    assert told == {name: extras - {"test"} or {"test"} for name, extras in wanted.items()}

@@ -1,7 +1,7 @@
 """Joint training of SE and ASR with CBPC and infoNCE.
 
-Takes every option of ``espnet2.bin.enh_s2t_train`` and those that ``--help`` lists under
-"CBPC related" and "Dynamic mixing related".
+Takes every option of espnet2.bin.enh_s2t_train and those listed under "CBPC related" and "Dynamic
+mixing related".
 """
 
 from espnet_cbpc.tasks.enh_asr_cbpc import EnhASRCBPCTask
@@ -11,7 +11,9 @@ from espnet_cbpc.versions import check_versions
 
 def get_parser():
     """Return the parser of the command line."""
-    return EnhASRCBPCTask.get_parser()
+    parser = EnhASRCBPCTask.get_parser()
+    parser.description = __doc__
+    return parser
 
 
 def main(cmd=None):

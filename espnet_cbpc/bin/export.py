@@ -1,13 +1,14 @@
 """Pack a joint experiment into archives that stock ESPnet loads: enh_asr.zip, enh.zip, asr.zip.
 
-README.md beside them is a model card.
+README.md beside them is a model card. With --space, also write the folder of a Hugging Face Space
+in which the joint model can be tried; with --model, that alone, for a model packed already.
 """
 
 import argparse
 import logging
 from pathlib import Path
 
-from espnet_cbpc.utils.cli import run
+from espnet_cbpc.utils.cli import UserError, run
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -15,11 +16,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--expdir", required=True, help="folder of the joint training")
+    parser.add_argument("--expdir", help="folder of the joint training")
     parser.add_argument(
         "--model_file", help="checkpoint; empty: valid.loss_asr.ave.pth in the folder"
     )
-    parser.add_argument("--outdir", required=True, help="folder for the archives")
+    parser.add_argument("--outdir", help="folder for the archives")
     parser.add_argument("--data", default="", help="what it was trained on, for the model card")
     parser.add_argument(
         "--license", default="", help="of the models, as apache-2.0 or cc-by-4.0; empty: not stated"
@@ -29,12 +30,33 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--results", help="results.json of a report, for the scores")
     parser.add_argument("--system", help="name of this system in it; empty: the last one")
+    parser.add_argument("--space", help="folder of a Space to write; it must be empty or new")
+    parser.add_argument(
+        "--model",
+        help="what the Space shows, instead of --expdir and --outdir: a packed joint model, as "
+        "archive, zoo tag, Hugging Face id or URL",
+    )
     return parser
 
 
 def main(cmd=None) -> None:
-    """Pack."""
+    """Pack, and write the Space."""
     args = get_parser().parse_args(cmd)
+    packs = bool(args.expdir and args.outdir)
+    if packs == bool(args.model) or (args.model and not args.space):
+        raise UserError("give --expdir and --outdir to pack a model, or --model and --space")
+    if packs:
+        pack(args)
+    if args.space:
+        from espnet_cbpc.demo.space import write_space
+
+        model = args.model or str(Path(args.outdir) / "enh_asr.zip")
+        write_space(args.space, model, args.license)
+        logging.info("%s: the folder of a Space; its README.md says what to do with it", args.space)
+
+
+def pack(args: argparse.Namespace) -> None:
+    """Pack the models of an experiment."""
     from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
     from espnet_cbpc.model_zoo.exporting import export, read_joint  # imports torch
     from espnet_cbpc.model_zoo.model_card import ModelCard

@@ -27,6 +27,7 @@ from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.tokenizer.label_positions import label_position_information
 from espnet_cbpc.tokenizer.tokenizer_config import read_tokenizer_config
 from espnet_cbpc.utils.cli import UserError, listed, run
+from espnet_cbpc.utils.extras import check_extra
 from espnet_cbpc.utils.files import atomic_write, read_yaml
 from espnet_cbpc.utils.progress import progress
 
@@ -64,6 +65,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(cmd=None) -> None:
     """Fit, label, report."""
     args = get_parser().parse_args(cmd)
+    check_extra("the plot of a tokenizer's quality", "train")
     fs = asr_sampling_rate(read_yaml(args.asr_train_config)) or args.fs
     layer, fit_conf = read_tokenizer_config(args.config)
     stored = StoredFeatures(args.feature_dirs, fit_conf.get("seed", 0))

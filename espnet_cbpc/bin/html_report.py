@@ -9,9 +9,9 @@ import logging
 from pathlib import Path
 from typing import Optional, Sequence
 
-from espnet_cbpc.html_report.page import write_page
 from espnet_cbpc.scoring.report.scoring_options import named_folders
 from espnet_cbpc.utils.cli import UserError, run
+from espnet_cbpc.utils.extras import check_extra
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -64,6 +64,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         setattr(args, option, {name: [Path(f) for f in given] for name, given in named.items()})
     if args.rows < 1 or not args.max_seconds > 0:
         raise UserError("--rows must be at least 1, and --max_seconds more than 0")
+    check_extra("a report", "report")
+    from espnet_cbpc.html_report.page import write_page  # what it imports is an extra
+
     logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it tells of every file
     write_page(**vars(args))
     size = Path(args.output).stat().st_size / 1e6

@@ -23,6 +23,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         print(usage())
         return
     options = parse(words)
+    from espnet_cbpc.recipe.packages import check_packages
     from espnet_cbpc.recipe.recipe import Recipe
     from espnet_cbpc.recipe.runner import Runner
     from espnet_cbpc.versions import check_versions
@@ -33,6 +34,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         for line in runner.dry_run() if options.dry_run else runner.status():
             print(line)
         return
+    check_packages(runner.stages(), options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     runner.run()
 

@@ -9,9 +9,14 @@ import sys
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
-from espnet_cbpc.inference.inference_options import add_inference_options, inference_options
+from espnet_cbpc.inference.inference_options import (
+    add_channel_options,
+    add_inference_options,
+    chosen_channels,
+    inference_options,
+)
 from espnet_cbpc.utils.cli import UserError, listed, run, shown
 
 
@@ -24,14 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir", help="for text, JSON with n-best lists and token times, enhanced speech"
     )
-    parser.add_argument(
-        "--channels",
-        type=_channels,
-        metavar="N[,N...]",
-        help="of files with several channels those to use, from 0: an SE model of several channels "
-        "is given all of them in this order, any other model their mean (default: all)",
-    )
-    parser.add_argument("--channel", type=int, help="the same for one channel")
+    add_channel_options(parser)
     parser.add_argument("--window", type=float, default=30.0, help="seconds decoded at a time")
     parser.add_argument(
         "--overlap", type=float, default=4.0, help="seconds at their end where they may be cut"
@@ -40,16 +38,10 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _channels(words: str) -> List[int]:
-    return [int(word) for word in words.split(",")]
-
-
 def main(cmd: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(cmd)
-    if args.channel is not None and args.channels is not None:
-        raise UserError("--channel and --channels: give one of them")
-    channels = args.channels if args.channel is None else [args.channel]
+    channels = chosen_channels(args)
     with redirect_stdout(sys.stderr):  # ESPnet prints while it is imported; ours is for the texts
         options = inference_options(args)
         from espnet_cbpc.inference.decode import Speed, device  # slow to import, as are the models

@@ -1,6 +1,5 @@
 """Noisy speech to text and to enhanced speech, in one pass through the models."""
 
-import logging
 from dataclasses import asdict
 from itertools import groupby
 from typing import Dict, List, Optional, Tuple, Union
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
-from espnet_cbpc.compat.input_channels import input_channels, one_channel
 from espnet_cbpc.compat.owsm import is_owsm, is_owsm_ctc, special_tokens
 from espnet_cbpc.compat.speech2text import Pair, Search, build_speech2text
 from espnet_cbpc.compat.weights import decoder_and_vocabulary, read_weights
@@ -25,6 +23,7 @@ from espnet_cbpc.inference.decoded_utterance import (
 )
 from espnet_cbpc.inference.inference_options import sampling_rates
 from espnet_cbpc.inference.long_form import cut_to_windows
+from espnet_cbpc.inference.speech_enhancer import SpeechEnhancer, silence_padding
 from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.model_zoo.load import load_enh
 from espnet_cbpc.model_zoo.locate import inference_files, pair
@@ -39,7 +38,7 @@ DOUBT = 0.1  # log-probability by which enhanced must be surer than noisy speech
 WINDOWS = 8  # of a long recording that are recognised at a time
 
 
-class EnhSpeech2Text:
+class EnhSpeech2Text(SpeechEnhancer):
     """A joint model, an ASR model, or an ASR model behind a separate SE model.
 
     Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
@@ -113,12 +112,12 @@ class EnhSpeech2Text:
         weights = read_weights(model_file)
         search = DecodingConfig(**options) if options else DecodingConfig.of_model(model_file)
         search = search.fitted(*decoder_and_vocabulary(weights, "s2t_model." if joint else ""))
-        self.device, self.greedy = device, search.ctc_greedy
+        self.greedy = search.ctc_greedy
         self.fs, self.asr_fs = sampling_rates(config, fs, asr_fs)
         self.asks_recogniser = observation_adding == "auto"
         if observation_adding is None:
             observation_adding = trained_share(joint)
-        self.share = 0.0 if self.asks_recogniser else observation_adding
+        share = 0.0 if self.asks_recogniser else observation_adding
         self.token_times = token_times
         search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
         self._speech2text = build_speech2text(
@@ -126,20 +125,13 @@ class EnhSpeech2Text:
         )
         model = self._speech2text.asr_model
         self.s2t_model = model.s2t_model if joint else model
-        self.enh_model = model.enh_model if joint else enh and load_enh(enh)[0].to(device)
-        if self.enh_model is not None and self.enh_model.num_spk != 1:
-            raise UserError(
-                f"{(joint or enh)[0]}: num_spk is {self.enh_model.num_spk}, 1 is needed"
-            )
+        enh_model = model.enh_model if joint else enh and load_enh(enh)[0].to(device)
+        # the joint model is trained without the normalisation of the SE training
+        super().__init__(enh_model, device, share, bool(enh), str((joint or enh or asr)[0]))
         if self.greedy and (lm is not None or self.s2t_model.ctc is None):
             raise UserError(
                 "ctc_greedy needs a model with CTC, and uses no language model: leave it out"
             )
-        # the joint model is trained without this step of the SE training
-        self._normalizes = bool(enh)
-        self.channels = None if self.enh_model is None else input_channels(self.enh_model)
-        self.ref_channel = 0 if self.channels is None else self.channels.reference
-        self._has_told_of_one_channel = False
         if not enhance:
             self.enh_model = None
         if batched_search is None:
@@ -186,11 +178,6 @@ class EnhSpeech2Text:
         """
         return cls(**inference_files(model_tag, asr_model, enh_model, cachedir), **options)
 
-    @property
-    def takes_several_channels(self) -> bool:
-        """Return whether an SE model makes use of more than one channel."""
-        return self.enh_model is not None and self.channels.takes_several
-
     def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
         """Decode one utterance.
 
@@ -236,7 +223,7 @@ class EnhSpeech2Text:
             heard = self.enhance(speech, lengths)
         else:
             given = torch.as_tensor(enhanced, dtype=torch.float32)[order, : lengths[0]]
-            given = _silence_padding(given.to(self.device), lengths.to(self.device))
+            given = silence_padding(given.to(self.device), lengths.to(self.device))
             heard = torch.lerp(given, noisy, self.share)
         is_enhanced = self.enh_model is not None or enhanced is not None
         results: Dict[int, DecodedUtterance] = {}
@@ -285,70 +272,6 @@ class EnhSpeech2Text:
         which are as many whatever was found.
         """
         return hypothesis.score / (1 if self.greedy else len(hypothesis.token_ids) + 1)
-
-    @torch.no_grad()
-    def enhance(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return what the ASR model is to hear: enhanced speech, with observation adding.
-
-        Args:
-            speech: (B, N) or (B, N, C).
-            lengths: (B,) longest first, as ESPnet's recurrent layers want it.
-
-        Returns:
-            (B, N) on the device; without an SE model the reference channel as it is.
-
-        Raises:
-            UserError: a number of channels that the SE model does not take.
-        """
-        noisy = self.reference_channel(speech, lengths)
-        if self.enh_model is None:
-            return noisy
-        lengths = lengths.to(self.device)
-        if self.channels.takes_several:
-            speech = _silence_padding(speech.to(self.device), lengths)
-        else:
-            speech = noisy
-        speech = self.channels.fitted(speech)
-        self._tell_of_one_channel(speech)
-        levels = self._levels(speech, lengths)
-        scaled = speech / (levels if speech.dim() == 2 else levels[:, None])
-        enhanced = self.enh_model.forward_enhance(scaled, lengths)[0][0]
-        level = levels[:, self.ref_channel if levels.shape[1] > 1 else 0]
-        enhanced = level[:, None] * one_channel(enhanced, self.ref_channel)
-        enhanced = _silence_padding(enhanced, lengths)
-        return torch.lerp(enhanced, noisy, self.share)
-
-    def _levels(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return what an SE model wants speech to be divided by: (B, 1), or (B, C) of channels."""
-        rows = [row[:n] for row, n in zip(speech, lengths)]
-        if self._normalizes and getattr(self.enh_model, "normalize_variance_per_ch", False):
-            return torch.stack([row.std(dim=0).view(-1) for row in rows])
-        if self._normalizes and getattr(self.enh_model, "normalize_variance", False):
-            return torch.stack([row.std() for row in rows])[:, None]
-        return speech.new_ones(len(speech), 1)
-
-    def _tell_of_one_channel(self, speech: torch.Tensor) -> None:
-        """Log, once, that an SE model of several channels has one."""
-        several = speech.dim() == 3 and speech.shape[2] > 1
-        if several or not self.channels.takes_several or self._has_told_of_one_channel:
-            return
-        self._has_told_of_one_channel = True
-        does = "lets it through as it is" if self.channels.passes_one else "works on it alone"
-        logging.warning(
-            "speech of 1 channel: the SE model (%s) %s; give all channels of the array",
-            *(self.channels.model, does),
-        )
-
-    def reference_channel(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return (B, N) what is heard without an SE model, on the device.
-
-        Raises:
-            UserError: a number of channels that the SE model does not take.
-        """
-        if self.channels is not None and self.channels.takes_several:
-            self.channels.check(speech)
-        noisy = one_channel(speech, self.ref_channel)
-        return _silence_padding(noisy.to(self.device), lengths.to(self.device))
 
     @torch.no_grad()
     def recognise(self, speech: torch.Tensor, lengths: torch.Tensor) -> List[Recognised]:
@@ -464,15 +387,3 @@ def trained_share(joint: Optional[Pair]) -> float:
     """Return the share of noisy speech that a joint model's ASR heard in training."""
     conf = read_yaml(joint[0]).get("joint_conf") if joint else None
     return (conf or {}).get("observation_adding", 0.0)
-
-
-def _silence_padding(speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Zero ``speech`` (B, N, ...) beyond each of ``lengths``, the longest of which N becomes."""
-    longest = int(lengths.max())
-    speech = speech[:, :longest]
-    if speech.shape[1] < longest:
-        missing = longest - speech.shape[1]
-        speech = torch.cat((speech, speech.new_zeros(len(speech), missing, *speech.shape[2:])), 1)
-    # not ESPnet's make_pad_mask, which takes memory quadratic in the length
-    padding = torch.arange(longest, device=speech.device) >= lengths[:, None]
-    return speech.masked_fill(padding.view(*padding.shape, *[1] * (speech.dim() - 2)), 0.0)

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.model.joint_config import asr_sampling_rate
@@ -67,6 +67,33 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
     )
     search.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     search.add_argument("--num_threads", type=int, default=1, help="CPU threads of each process")
+
+
+def add_channel_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`chosen_channels` reads."""
+    parser.add_argument(
+        "--channels",
+        type=_channels,
+        metavar="N[,N...]",
+        help="of files with several channels those to use, from 0: an SE model of several channels "
+        "is given all of them in this order, any other model their mean (default: all)",
+    )
+    parser.add_argument("--channel", type=int, help="the same for one channel")
+
+
+def chosen_channels(args: argparse.Namespace) -> Optional[List[int]]:
+    """Return the channels to use, None for all.
+
+    Raises:
+        UserError: both options are given.
+    """
+    if args.channel is not None and args.channels is not None:
+        raise UserError("--channel and --channels: give one of them")
+    return args.channels if args.channel is None else [args.channel]
+
+
+def _channels(words: str) -> List[int]:
+    return [int(word) for word in words.split(",")]
 
 
 def _share(word: str) -> Union[float, str]:

@@ -4,7 +4,6 @@ import json
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -12,12 +11,12 @@ import numpy as np
 import soundfile
 import torch
 
-from espnet_cbpc.data.array.failing_channels import failing_channels, kept_channels
-from espnet_cbpc.data.audio.audio_file import AudioError, channel_blocks
+from espnet_cbpc.data.audio.audio_file import AudioError
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
-from espnet_cbpc.inference.decoded_utterance import NOTHING, SILENCE, DecodedUtterance
+from espnet_cbpc.inference.decoded_utterance import NOTHING, DecodedUtterance
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
+from espnet_cbpc.inference.enhanced_pieces import EnhancedPieces, silent
 from espnet_cbpc.inference.long_form import FADE, Cutter, Piece
 from espnet_cbpc.inference.set_decoder import write_ctm
 from espnet_cbpc.utils.cli import UserError, listed, shown
@@ -33,17 +32,12 @@ class Segment:
     recognition: DecodedUtterance
 
 
-class Transcriber:
-    """Transcribes files piece by piece, see :class:`Cutter`; memory does not grow with a file.
-
-    Where an SE model takes several channels, those that fail in a window are replaced by good ones,
-    as in prepared data.
+class Transcriber(EnhancedPieces):
+    """Transcribes files piece by piece; memory does not grow with a file.
 
     Args:
         speech2text: the models.
-        cutter: at the rate of the models.
-        channels: of files with several, from 0, those that an SE model of several channels is given,
-            or whose mean one of one channel is, and an ASR model without SE; None: all.
+        cutter, channels: see :class:`EnhancedPieces`.
     """
 
     def __init__(
@@ -52,7 +46,8 @@ class Transcriber:
         cutter: Cutter,
         channels: Optional[Sequence[int]] = None,
     ):
-        self.speech2text, self.cutter, self.channels = speech2text, cutter, channels
+        super().__init__(speech2text, cutter, channels)
+        self.speech2text = speech2text
 
     def __call__(
         self, path: PathLike, write: Optional[Callable[[np.ndarray], Any]] = None
@@ -70,15 +65,11 @@ class Transcriber:
             UserError: a file that is missing, no audio, cut short, empty, silent, too short for the
                 models, or of a number of channels that they do not take.
         """
-        blocks: Iterable[np.ndarray] = channel_blocks(path, self.cutter.fs, self.channels)
-        if not self.speech2text.takes_several_channels:
-            blocks = (block.mean(axis=1) for block in blocks)
         segments: List[Segment] = []
         is_silent, before = True, 0.0
-        replaced: Dict[int, str] = {}  # channels that fail, and why
         try:
-            for piece in self.cutter.pieces(blocks, partial(self._enhance, replaced=replaced)):
-                is_silent &= _is_silent(piece.heard)
+            for piece in self.pieces(path):
+                is_silent &= silent(piece.heard)
                 segment, share = self._recognise(piece)
                 segments.append(segment)
                 if write is not None:
@@ -94,47 +85,17 @@ class Transcriber:
                 f"{path}: the models failed on what comes after {at:.2f} s: {e!r}: leave the file "
                 "out if it is too short, or lower --window if memory ran out"
             ) from e
-        if replaced:
-            failed = listed(f"{c} ({reason})" for c, reason in sorted(replaced.items()))
-            logging.warning("%s: channels that fail, replaced by others: %s", path, failed)
         if is_silent:
             raise AudioError("audio is silent, or nothing of it is left enhanced", str(path))
         if not text_of(segments):
             logging.warning("%s: is not silent, but no text was found in it", path)
         return segments
 
-    def _enhance(
-        self, samples: np.ndarray, replaced: Dict[int, str]
-    ) -> Tuple[np.ndarray, np.ndarray]:
-        """Return (n,) enhanced speech and the reference channel of (n,) or (n, C) samples.
-
-        Channels that were replaced are added to ``replaced``.
-        """
-        if samples.ndim == 2 and samples.shape[1] > 1:
-            samples = self._mended(samples, replaced)
-        speech, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
-        noisy = samples
-        if samples.ndim == 2:
-            noisy = self.speech2text.reference_channel(speech, lengths)[0].cpu().numpy()
-        if _is_silent(samples):
-            return noisy, noisy
-        return self.speech2text.enhance(speech, lengths)[0].cpu().numpy(), noisy
-
-    def _mended(self, samples: np.ndarray, replaced: Dict[int, str]) -> np.ndarray:
-        """Return (n, C) samples with good channels in the place of those that fail, if any is good."""
-        try:
-            failing = failing_channels(samples, self.cutter.fs, "window")
-        except AudioError:  # all fail: a pause in which nothing is heard, say
-            return samples
-        numbers = range(samples.shape[1]) if self.channels is None else self.channels
-        replaced.update({numbers[one.channel]: one.reason for one in failing})
-        return samples[:, kept_channels(samples.shape[1], failing)] if failing else samples
-
     def _recognise(self, piece: Piece) -> Tuple[Segment, float]:
         """Return what was recognised, and the share of noisy speech that the recogniser chose."""
         count = len(piece.heard)
         start, end = (n / self.cutter.fs for n in (piece.start, piece.start + count))
-        if _is_silent(piece.heard):
+        if silent(piece.heard):
             return Segment(start, end, DecodedUtterance([NOTHING])), 0.0
         heard, noisy = (torch.from_numpy(x[-count:])[None] for x in (piece.heard, piece.noisy))
         if self.speech2text.enh_model is None:
@@ -221,7 +182,3 @@ class Transcripts:
         write_table(self.folder / "text", self.texts)
         if any(entry["token_times"] for entry in self.times.values()):
             write_ctm(self.folder / "token.ctm", self.times)
-
-
-def _is_silent(samples: np.ndarray) -> bool:
-    return not len(samples) or float(np.abs(samples).max()) < SILENCE

@@ -33,6 +33,11 @@ def name_of_model(model: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name.removesuffix(suffix), flags=re.ASCII)
 
 
+def corpus_name(recipe: Path) -> str:
+    """Return the name of a recipe's corpus: its folder's, or in egs2/ that of the one above."""
+    return recipe.parent.name if recipe.name.startswith("enh_asr_cbpc") else recipe.name
+
+
 class Layout:
     """The folders that all training seeds share.
 
@@ -58,7 +63,7 @@ class Layout:
         page = "report" if self.results.name == "RESULTS.md" else self.results.stem
         self.page = self.results.with_name(f"{page}.html")
         self.embedding_map = self._report_folder() / "embedding_map.npz"
-        self.data_note = options.data_note or Path.cwd().parent.name
+        self.data_note = options.data_note or corpus_name(Path.cwd())
 
     def _report_folder(self) -> Path:
         comparison = self.options.comparison

@@ -6,6 +6,7 @@ from pathlib import Path
 from espnet_cbpc.compat import initial_parameters
 from espnet_cbpc.compat.checkpoints import check_resumable
 from espnet_cbpc.tasks.collected_lengths import check_collected
+from espnet_cbpc.utils.extras import check_extra
 
 
 class TrainingRun:
@@ -22,9 +23,11 @@ class TrainingRun:
         """Train in this process, one of several where the training is distributed.
 
         Raises:
-            UserError: ``--init_param`` or checkpoint.pth that does not fit; or, once statistics are
-                collected, transcripts of which none fits into the encoder's frames.
+            UserError: ``--init_param`` or checkpoint.pth that does not fit; a package that ESPnet
+                trains with is not installed; or, once statistics are collected, transcripts of
+                which none fits into the encoder's frames.
         """
+        check_extra("training", "train")
         if args.resume and not args.collect_stats:
             check_resumable(args.output_dir, lambda: cls.build_model(args))
         initial_parameters.install()

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.extras import needs_extra
 from espnet_cbpc.utils.progress import progress
 
 SEEDING_FRAMES = 50  # a cluster, for k-means++; more take longer and end no better
@@ -184,13 +185,8 @@ def _sklearn(
 def _faiss(
     sample: np.ndarray, seeds: torch.Tensor, rng: np.random.Generator, iterations: int
 ) -> Tuple[np.ndarray, float]:
-    try:
+    with needs_extra("the backend faiss", "faiss"):
         import faiss
-    except ImportError as e:
-        raise UserError(
-            f"backend is faiss, which is not installed ({e}): install faiss-cpu or faiss-gpu, or "
-            "use sklearn or torch"
-        ) from e
     kmeans = faiss.Kmeans(
         sample.shape[1],
         len(seeds),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set
 
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.extras import needs_extra
 
 RESULT_SECONDS = 1.0  # between two looks for results
 QUEUE_SECONDS = 10.0  # between two looks at the queue
@@ -139,10 +140,8 @@ def _interruptible() -> Iterator[None]:
 
 
 def _submit(commands: Sequence[Command], resources: Resources, folder: Path) -> List[Any]:
-    try:
+    with needs_extra("submitting jobs", "slurm"):
         import submitit
-    except ImportError as e:
-        raise UserError("submitit is not installed; install it with: pip install submitit") from e
     name = resources.executor
     try:
         executor = submitit.AutoExecutor(

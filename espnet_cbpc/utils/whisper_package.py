@@ -3,6 +3,7 @@
 from types import ModuleType
 
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.extras import needs_extra
 
 
 def whisper_package() -> ModuleType:
@@ -11,14 +12,10 @@ def whisper_package() -> ModuleType:
     Raises:
         UserError: ``openai-whisper`` is not installed, or too old.
     """
-    try:
-        import whisper.decoding  # slow to import, and an extra
+    with needs_extra("Whisper", "whisper"):
+        import whisper.decoding  # slow to import
         import whisper.normalizers
         import whisper.tokenizer
-    except ImportError as e:  # also where another package has the name
-        raise UserError(
-            f"Whisper needs the package openai-whisper ({e}): pip install 'espnet-cbpc[whisper]'"
-        ) from e
     if not hasattr(whisper.tokenizer, "get_encoding"):
         raise UserError("openai-whisper is too old: pip install -U 'espnet-cbpc[whisper]'")
     return whisper

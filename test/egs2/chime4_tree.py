@@ -13,8 +13,9 @@ from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 import soundfile
-from espeak_speech import EspeakSynthesizer
 from generated_noise import make_noise
+
+from espnet_cbpc.data.audio.espeak_speech import EspeakSynthesizer
 
 FS = 16000
 ENVIRONMENTS = ("BUS", "CAF", "PED", "STR")

@@ -1,4 +1,4 @@
-"""A recipe made by setup.sh, on folders of real digits and real noises: its data, again, misused."""
+"""A new recipe on folders of real digits and real noises: its data, again, misused."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ import pytest
 from recipe_runs import run
 
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
+from espnet_cbpc.recipe.new_recipe import make_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ["train", "dev", "test_clean", "test_seen", "test_unseen"]
@@ -42,15 +43,9 @@ def corpus(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, give_environment):
-    """What setup.sh makes in a copy of the repository; tiny models, the tests' environment."""
-    root = tmp_path_factory.mktemp("tree")
-    shutil.copytree(ROOT / "egs2" / "TEMPLATE", root / "egs2" / "TEMPLATE", symlinks=True)
-    shutil.copytree(ROOT / "conf", root / "conf")
-    give_environment(root)
-    setup = root / "egs2" / "TEMPLATE" / "enh_asr_cbpc1" / "setup.sh"
-    subprocess.run([setup, "egs2/mycorpus/enh_asr_cbpc1"], cwd=root, check=True)
-    recipe = root / "egs2" / "mycorpus" / "enh_asr_cbpc1"
+def made(tmp_path_factory):
+    """A new recipe outside of the repository, with tiny models."""
+    recipe = make_recipe(tmp_path_factory.mktemp("recipes") / "mycorpus")
     tiny = ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1" / "conf"
     shutil.copytree(tiny, recipe / "conf", dirs_exist_ok=True)
     return recipe

@@ -2,7 +2,7 @@
 # To be sourced: where jobs run. Empty means on this machine. Else a submitter with its options,
 # which is called as
 #   ${train_cmd} [--gpu <n>] [JOB=1:<nj>] <log file> <command ...>
-# SLURM, by way of submitit (pip install submitit; see --help):
+# SLURM, by way of submitit (pip install 'espnet-cbpc[slurm]'; see --help):
 #   export train_cmd="python -m espnet_cbpc.bin.submit --partition gpu --mem 16G --num_threads 4"
 #   export OMP_NUM_THREADS=4
 # Kaldi's job wrappers, where a site has them:

@@ -25,7 +25,7 @@ export DNS_NOISE="${DNS_NOISE:-}"
 export WHAM_NOISE="${WHAM_NOISE:-}"
 # ESC-50: the folder that holds audio/
 export ESC50="${ESC50:-}"
-# One's own corpus, for recipes made by setup.sh: a folder of clean speech with transcripts, and a
+# One's own corpus, for recipes made by "espnet-cbpc new": a folder of clean speech with transcripts, and a
 # folder of noise
 export SPEECH="${SPEECH:-}"
 export NOISE="${NOISE:-}"

@@ -18,6 +18,7 @@ from espnet_cbpc.data.audio.map_audio import map_audio
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_table
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.extras import needs_extra
 from espnet_cbpc.utils.files import PathLike, atomic_write
 
 # The tablet of CHiME-3 and CHiME-4, as in the organisers' localize.m: metres to the right, up and
@@ -191,12 +192,8 @@ def pyroomacoustics() -> ModuleType:
     Raises:
         UserError: it is not installed.
     """
-    try:
+    with needs_extra("the simulation of rooms", "rooms"):
         import pyroomacoustics
-    except ImportError as e:
-        raise UserError(
-            f"rooms are simulated by pyroomacoustics ({e}): pip install 'espnet-cbpc[rooms]'"
-        ) from e
     return pyroomacoustics
 
 

@@ -1,11 +1,12 @@
 """PESQ by the reference implementation, kept from what it does to memory."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
-import pesq as library
 import scipy.signal
 
+from espnet_cbpc.utils.extras import needs_extra
 from espnet_cbpc.utils.fence import Fence
 
 # The implementation has room for 50 stretches of speech (MAXNUTTERANCES). With more it writes over
@@ -20,7 +21,7 @@ _fenced = Fence()
 
 
 def pesq(fs: int, ref: np.ndarray, inf: np.ndarray, mode: str) -> float:
-    """Return PESQ of a signal.
+    """Return PESQ of a signal; nan where no speech is found in it, or too little.
 
     Args:
         fs: sampling rate in Hz, 8000 or 16000.
@@ -32,11 +33,17 @@ def pesq(fs: int, ref: np.ndarray, inf: np.ndarray, mode: str) -> float:
         ValueError: too many pauses.
         Crashed: the implementation crashed.
         PesqError: what else it refuses.
+        UserError: the package pesq, an extra, is not installed.
     """
+    with needs_extra("PESQ", "pesq"):
+        import pesq as library
     stretches = speech_stretches(ref, fs)
     if stretches > MOST_STRETCHES:
         raise ValueError(f"{stretches} stretches of speech are more than PESQ has room for")
-    return float(_fenced(library.pesq, fs, ref, inf, mode))
+    try:
+        return float(_fenced(library.pesq, fs, ref, inf, mode))
+    except (library.BufferTooShortError, library.NoUtterancesError):
+        return math.nan
 
 
 def speech_stretches(ref: np.ndarray, fs: int) -> int:

@@ -2,13 +2,13 @@
 
 from functools import lru_cache
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 import espnet_cbpc
 from espnet_cbpc.scoring.quality.composite import COMPOSITE
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.extras import missing_extra, missing_modules
 
 NARROW_BAND, WIDE_BAND = 8000, 16000  # Hz, the sampling rates of PESQ
 REVISION = 2  # of this package's own part; raise it where a change alters values
@@ -28,7 +28,6 @@ DNSMOS = {
     "DNSMOS_BAK": Measure("DNSMOS BAK", 2, "speechmos"),
     "DNSMOS_P808": Measure("DNSMOS P.808", 2, "speechmos"),
 }
-DNSMOS_NEEDS = ("speechmos", "onnxruntime", "librosa")  # the first imports the others
 MEASURES: Dict[str, Measure] = {
     "PESQ_NB": Measure("PESQ (narrow band)", 2, "pesq"),
     "PESQ_WB": Measure("PESQ (wide band)", 2, "pesq"),
@@ -40,6 +39,7 @@ MEASURES: Dict[str, Measure] = {
     "SEGSNR": Measure("segmental SNR (dB)", 2),
     **DNSMOS,
 }
+EXTRAS = {"pesq": "pesq", "speechmos": "dnsmos"}  # of packages that are not always there
 SETS = {"DNSMOS": tuple(DNSMOS)}  # names that stand for several
 DEFAULT, ALL = "default", "all"
 
@@ -68,7 +68,7 @@ def chosen_measures(names: Iterable[str], fs: int) -> Tuple[str, ...]:
     Raises:
         UserError: no such measure, wide-band PESQ of 8 kHz speech, or a package is missing.
     """
-    wanted = set()
+    wanted: Set[str] = set()
     for name in names:
         if name in (DEFAULT, ALL):
             wanted |= _computable(fs, name == ALL)
@@ -76,7 +76,10 @@ def chosen_measures(names: Iterable[str], fs: int) -> Tuple[str, ...]:
         members = SETS.get(name, (name,))
         _check(name, members[0], fs)
         wanted |= set(members)
-    return tuple(name for name in MEASURES if name in wanted)
+    chosen = tuple(name for name in MEASURES if name in wanted)
+    for name in chosen:
+        _check_installed(name)
+    return chosen
 
 
 @lru_cache(maxsize=None)
@@ -89,8 +92,8 @@ def made_with(name: str) -> str:
 
 def _computable(fs: int, everything: bool) -> set:
     names = set(MEASURES) - set(DNSMOS)
-    if everything and not _missing():
-        names |= set(DNSMOS)
+    if everything:
+        names = {name for name in MEASURES if not _missing(name)[1]}
     without = {"PESQ_WB" if fs == NARROW_BAND else "PESQ_NB"}
     return names - (without if not everything or fs == NARROW_BAND else set())
 
@@ -101,14 +104,16 @@ def _check(name: str, first: str, fs: int) -> None:
         raise UserError(f"no measure '{name}': there are {known}")
     if first == "PESQ_WB" and fs == NARROW_BAND:
         raise UserError(f"PESQ_WB is not defined for speech of {fs} Hz: ask for PESQ_NB")
-    missing = _missing() if first in DNSMOS else []
+
+
+def _check_installed(measure: str) -> None:
+    extra, missing = _missing(measure)
     if missing:
-        raise UserError(
-            f"{name} needs what is not installed ({', '.join(missing)}): "
-            "pip install 'espnet-cbpc[dnsmos]', or leave the measure out"
-        )
+        told = missing_extra(measure, extra, *missing)
+        raise UserError(f"{told}, or name other measures")
 
 
-def _missing() -> List[str]:
-    """Return which packages DNSMOS lacks."""
-    return [package for package in DNSMOS_NEEDS if find_spec(package) is None]
+def _missing(measure: str) -> Tuple[str, List[str]]:
+    """Return the extra that a measure needs, '' for none, and what of it is not installed."""
+    extra = EXTRAS.get(MEASURES[measure].package or "", "")
+    return extra, missing_modules(extra) if extra else []

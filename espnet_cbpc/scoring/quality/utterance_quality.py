@@ -8,7 +8,6 @@ from typing import Callable, Collection, Dict, Optional, TypeVar
 import numpy as np
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
-from pesq import BufferTooShortError, NoUtterancesError
 
 from espnet_cbpc.scoring.quality.composite import COMPOSITE, composite
 from espnet_cbpc.scoring.quality.dnsmos import dnsmos
@@ -155,8 +154,6 @@ def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Val
     """Return what is computed; otherwise where the library gives up, whatever it raises."""
     try:
         return compute()
-    except (BufferTooShortError, NoUtterancesError):  # no speech
-        return otherwise
     except (ImportError, UserError):
         raise
     except Exception as e:

@@ -283,5 +283,5 @@ def test_malformed_calls(call, message, tmp_path, monkeypatch):
 
 def test_without_submitit_the_pip_command_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(UserError, match="pip install submitit"):
+    with pytest.raises(UserError, match=r"pip install 'espnet-cbpc\[slurm\]'"):
         main(["--executor", "local", str(tmp_path / "log"), "true"])

@@ -147,7 +147,7 @@ def test_without_openai_whisper(english, tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "whisper"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "whisper", None)
-    refused(english, tmp_path, r"needs the package openai-whisper .*pip install 'espnet-cbpc\[wh")
+    refused(english, tmp_path, r"Whisper needs whisper, .*pip install 'espnet-cbpc\[whisper\]'")
 
 
 def test_what_is_longer_than_the_window_is_refused(english, tmp_path):

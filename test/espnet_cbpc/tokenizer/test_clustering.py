@@ -105,7 +105,7 @@ def test_backends_that_are_not_there_are_named(monkeypatch):
     with pytest.raises(UserError, match="backend is cuml: use one of sklearn, faiss, torch"):
         cluster_sample(blobs(), 4, np.random.default_rng(0), backend="cuml")
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if not installed
-    with pytest.raises(UserError, match="faiss, which is not installed"):
+    with pytest.raises(UserError, match="faiss, which is not installed: pip"):
         cluster_sample(blobs(), 4, np.random.default_rng(0), backend="faiss")
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-from espeak_speech import EspeakSynthesizer
 from generated_noise import make_noise
 from mini_synth_corpus import BABBLE, Draw, Utterance
 
 from espnet_cbpc.data.audio.audio_file import write_audio
+from espnet_cbpc.data.audio.espeak_speech import EspeakSynthesizer
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.mixing.snr import mix_at_snr

@@ -9,6 +9,7 @@ import sys
 
 import fast_bss_eval
 import numpy as np
+import pesq as library
 import pytest
 import soundfile
 from pesq import pesq
@@ -149,10 +150,13 @@ def test_choices_of_measures(monkeypatch):
     assert set(default) == {*DEFAULT_AT_ANY_RATE, "PESQ_NB"}
     assert chosen_measures(("SDR", "STOI", "SDR"), 8000) == ("STOI", "SDR")
     without = set(default) | {"PESQ_WB"}
-    monkeypatch.setattr("espnet_cbpc.scoring.quality.measures.find_spec", {"librosa": 1}.get)
+    installed = {"librosa": 1, "pesq": 1}
+    monkeypatch.setattr("espnet_cbpc.utils.extras.find_spec", installed.get)
     assert set(chosen_measures(("all",), 16000)) == without
     assert set(chosen_measures(("all",), 8000)) == set(default)
-    monkeypatch.setattr("espnet_cbpc.scoring.quality.measures.find_spec", lambda package: True)
+    del installed["pesq"]
+    assert chosen_measures(("all",), 8000) == ("STOI", "ESTOI", "SI_SDR", "SDR", "SEGSNR")
+    monkeypatch.setattr("espnet_cbpc.utils.extras.find_spec", lambda package: True)
     assert chosen_measures(("all",), 16000) == tuple(MEASURES)
 
 
@@ -163,12 +167,18 @@ def test_choices_of_measures(monkeypatch):
         ("PESQ_WB", "PESQ_WB is not defined for speech of 8000 Hz: ask for PESQ_NB"),
         (
             "DNSMOS",
-            "DNSMOS needs what is not installed (speechmos, onnxruntime): pip install ",
+            "DNSMOS_OVRL needs speechmos, onnxruntime, which are not installed: "
+            "pip install 'espnet-cbpc[dnsmos]', or name other measures",
+        ),
+        (
+            "default",
+            "PESQ_NB needs pesq, which is not installed: "
+            "pip install 'espnet-cbpc[pesq]', or name other measures",
         ),
     ],
 )
 def test_measures_that_cannot_be_had(monkeypatch, name, message):
-    monkeypatch.setattr("espnet_cbpc.scoring.quality.measures.find_spec", {"librosa": 1}.get)
+    monkeypatch.setattr("espnet_cbpc.utils.extras.find_spec", {"librosa": 1}.get)
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         chosen_measures((name,), 8000)
 
@@ -393,10 +403,10 @@ def crash(*_):
 
 
 def test_a_crash_of_native_code_costs_one_value(files, tmp_path, monkeypatch, caplog):
-    real = guarded_pesq.library.pesq
+    real = library.pesq
     ref = soundfile.read(tmp_path / "b_ref.wav")[0]
     monkeypatch.setattr(guarded_pesq, "_fenced", Fence())
-    monkeypatch.setattr(guarded_pesq.library, "pesq", CrashesOn(ref, real))
+    monkeypatch.setattr(library, "pesq", CrashesOn(ref, real))
     score_enh.main([*files, "--nj=1", "--measures", "PESQ_NB", "CSIG", "STOI"])
     values = {
         name: dict(line.split() for line in (tmp_path / f"out/{name}_spk1").open())

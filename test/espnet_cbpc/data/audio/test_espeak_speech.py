@@ -3,8 +3,8 @@ import time
 
 import numpy as np
 import pytest
-from espeak_speech import EspeakSynthesizer
 
+from espnet_cbpc.data.audio.espeak_speech import EspeakSynthesizer
 from espnet_cbpc.utils.cli import UserError
 
 TEXT = "place red above g nine now"

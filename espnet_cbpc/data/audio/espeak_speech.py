@@ -9,6 +9,7 @@ import numpy as np
 import soxr
 
 from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.extras import needs_extra
 
 # Constants of espeak-ng's speak_lib.h.
 _SYNCHRONOUS = 2
@@ -40,13 +41,8 @@ class EspeakSynthesizer:
     """
 
     def __init__(self, fs: int):
-        try:
-            import espeakng_loader  # of an extra: all other recipes do without
-        except ImportError as e:
-            raise UserError(
-                "espeakng-loader, which speaks the utterances of mini_synth, is not installed: "
-                "pip install 'espnet-cbpc[mini_synth]'"
-            ) from e
+        with needs_extra("synthetic speech", "mini_synth"):
+            import espeakng_loader
         self.fs = fs
         self._library = espeakng_loader.get_library_path()
         self._data = Path(espeakng_loader.get_data_path())

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Stage 1: writes data/{train,dev,test_clean,test_seen,test_unseen} from the two folders that db.sh
+# names, SPEECH (clean speech with transcripts) and NOISE. Called from the recipe directory. The
+# options are those of prepare_noisy_corpus (see its --help), such as
+#   local/data.sh --test_speakers ann bob --unseen_noise street --test_snrs 0 10 --fs 16000 --nj 2
+# A corpus that is noisy already needs a script of its own in this place: README.md says which files
+# it must write.
+set -euo pipefail
+
+# shellcheck source=/dev/null
+. ./db.sh
+# shellcheck source=/dev/null
+. ./path.sh
+
+exec python -m espnet_cbpc.bin.prepare_noisy_corpus --speech "${SPEECH}" --noise "${NOISE}" "$@"

@@ -1,0 +1,31 @@
+"""Two texts of the same speech, with the words marked in which they differ."""
+
+from typing import List, NamedTuple
+
+from markupsafe import Markup
+
+from espnet_cbpc.scoring.wer.word_alignment import align_texts
+
+# The hidden words are for those who hear the page.
+MARKED = Markup('<mark><span class="vh">differs: </span>{}</mark>')
+
+
+class Compared(NamedTuple):
+    """Two texts as HTML, and in how many places they differ."""
+
+    without: Markup
+    enhanced: Markup
+    count: int
+
+
+def compared(without: str, enhanced: str) -> Compared:
+    """Mark the words in which the text with enhancement differs from that without."""
+    sides: List[List[Markup]] = [[], []]
+    count = 0
+    for kind, *words in align_texts(without, enhanced):
+        count += kind != "equal"
+        for side, said in zip(sides, words):
+            text = Markup.escape(" ".join(said))
+            if text:
+                side.append(text if kind == "equal" else MARKED.format(text))
+    return Compared(*(Markup(" ").join(side) for side in sides), count)
