@@ -67,7 +67,7 @@ VERBS: Dict[str, Verb] = {
     "train": Verb(
         "espnet_cbpc.bin.enh_asr_cbpc_train",
         "Train SE and ASR jointly; a recipe's run.sh does this with all that goes before.",
-        "espnet-cbpc train --config exp/joint/train.yaml --output_dir exp/joint --ngpu 1",
+        "espnet-cbpc train --config exp/joint/joint.yaml --output_dir exp/joint --ngpu 1",
         sets_up_logging=True,
     ),
     "score": Verb(

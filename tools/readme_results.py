@@ -253,7 +253,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("files", nargs="*", type=Path, default=[ROOT / "README.md"])
+    files = [ROOT / "README.md", *sorted(ROOT.glob("egs2/*/*/README.md"))]
+    parser.add_argument("files", nargs="*", type=Path, default=files)
     return parser
 
 

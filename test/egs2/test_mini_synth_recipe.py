@@ -22,7 +22,7 @@ from espnet_cbpc.scoring.report.markdown import system_scores
 
 ROOT = Path(__file__).parents[2]
 SETS = ["test_clean", "test_seen", "test_unseen"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODELS = (ROOT / "espnet_cbpc" / "model_zoo" / "README.md").read_text(encoding="utf-8")
 TINY = ["--local_data_opts", "--num_train 40 --num_dev 8 --num_test 4", *FEW_STEPS]
 TINY += ["--quality_sets", ""]  # of all sets
 JOINT = "enh_asr_train_enh_asr_cbpc"
@@ -405,7 +405,7 @@ def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, t
     packed = folder / "exp" / "enh_asr_train_enh_asr_cbpc" / "packed"  # where the README has it
     packed.mkdir(parents=True)
     shutil.copy(recipe / "asr.zip", packed)
-    (options,) = re.findall(r"^egs2/mini_synth/\S+/run.sh (.* --use_transcripts false)$", README, re.M)
+    (options,) = re.findall(r"^egs2/mini_synth/\S+/run.sh (.* --use_transcripts false)$", MODELS, re.M)
     done = here(
         folder,
         *TINY,
