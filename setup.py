@@ -91,7 +91,14 @@ setup(
         "espnet_cbpc.html_report": ["templates/*"],
         "espnet_cbpc.recipe": [
             f"template/{files}"
-            for files in ("*.sh", "*.md", "local/*", "conf/*.md", "conf/*.yaml", "conf/tuning/*.yaml")
+            for files in (
+                "*.sh",
+                "*.md",
+                "local/*",
+                "conf/*.md",
+                "conf/*.yaml",
+                "conf/tuning/*.yaml",
+            )
         ],
     },
     entry_points={"console_scripts": ["espnet-cbpc = espnet_cbpc.cli:main"]},

@@ -6,8 +6,9 @@ A verb's module is imported when the verb is called: its ``main`` takes the word
 import argparse
 import difflib
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Dict, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional
 
 from espnet_cbpc import __version__
 from espnet_cbpc.utils.cli import UserError, run
@@ -32,7 +33,7 @@ class Verb(NamedTuple):
     sets_up_logging: bool = False
 
 
-VERBS: Dict[str, Verb] = {
+VERBS: dict[str, Verb] = {
     "transcribe": Verb(
         "espnet_cbpc.bin.transcribe",
         "Transcribe recordings of any format, sampling rate and length.",

@@ -6,13 +6,12 @@ package, so they must stay plain literals, and nothing heavy may be imported at 
 
 import logging
 import platform
-from typing import Dict
 
 # What can be installed: ESPnet's own releases say which Python and which torch they take.
 PYTHON = ">=3.9,<3.14"
 ESPNET = ">=202511"
 # What the tests were run with; outside of it, a command warns.
-TESTED: Dict[str, str] = {
+TESTED: dict[str, str] = {
     "espnet": ">=202511,<202612",
     "torch": ">=2.8,<2.15",
 }

@@ -38,11 +38,15 @@ def given(script):
 
 
 def test_all_pages_are_found():
-    assert {"README.md", "conf/README.md", "egs2/chime4/enh_asr_cbpc1/README.md"} <= {*map(named, PAGES)}
+    assert {"README.md", "conf/README.md", "egs2/chime4/enh_asr_cbpc1/README.md"} <= {
+        *map(named, PAGES)
+    }
     assert len(COMMANDS) > 60
 
 
-@pytest.mark.parametrize("page, line", COMMANDS, ids=lambda x: x if isinstance(x, str) else named(x))
+@pytest.mark.parametrize(
+    "page, line", COMMANDS, ids=lambda x: x if isinstance(x, str) else named(x)
+)
 def test_commands_are_understood(page, line, monkeypatch):
     line = line.replace('"$(tools/setup_env.sh)/espnet-cbpc"', "espnet-cbpc")
     module = MODULE.fullmatch(line)
@@ -50,7 +54,9 @@ def test_commands_are_understood(page, line, monkeypatch):
     if module or words[0] == "espnet-cbpc":
         name, words = (module[1], shlex.split(module[2])) if module else (
             VERBS[words[1]].module, words[2:])  # fmt: skip
-        if "enh_asr_cbpc_train" in name:  # which a recipe has made, and the parser of ESPnet would read
+        if (
+            "enh_asr_cbpc_train" in name
+        ):  # which a recipe has made, and the parser of ESPnet would read
             at = words.index("--config")
             words[at : at + 2] = []
         monkeypatch.chdir(page.parent)
@@ -78,7 +84,9 @@ def test_links_lead_somewhere(page):
         assert there.exists(), target
         if anchor:
             heads = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.M)
-            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in heads}, target
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in heads}, (
+                target
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -92,7 +92,9 @@ def test_results_and_their_intervals_are_those_of_the_results_file(page):
 
 @pytest.mark.parametrize("page, name", [(README, "What it brings"), (DIGITS, "Results")])
 def test_no_figure_of_the_results_is_written_by_hand(page, name):
-    prose = re.sub(r"^<!-- results: .*?^<!-- /results -->", "", section(page, name), flags=re.M | re.S)
+    prose = re.sub(
+        r"^<!-- results: .*?^<!-- /results -->", "", section(page, name), flags=re.M | re.S
+    )
     assert len(prose) > 500
     assert re.findall(r".*(?:\[-?\d|\bp [=<]|\bCI\b|\d\.\d+ ?(?:%|points|dB)).*", prose) == []
 
@@ -120,7 +122,11 @@ REPORTS = {  # the report of each command that makes one
 
 
 def test_every_committed_report_has_its_command():
-    found = [p for pattern in ("*/*/RESULTS.md", "*/*/*/RESULTS.md") for p in ROOT.glob(f"egs2/{pattern}")]
+    found = [
+        p
+        for pattern in ("*/*/RESULTS.md", "*/*/*/RESULTS.md")
+        for p in ROOT.glob(f"egs2/{pattern}")
+    ]
     assert {p for p in found if "exp" not in p.parent.name} == set(REPORTS)
     assert len(REPORTS) >= 4
 

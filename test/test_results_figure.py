@@ -11,7 +11,7 @@ from espnet_cbpc.utils.cli import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
-from results_figure import Row, figure, main, rows_of, step_of  # noqa: E402
+from results_figure import Row, figure, main, rows_of, step_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 FROZEN = ROOT / "egs2" / "fsdd_noisy" / "enh_asr_cbpc1" / "frozen_asr" / "results.json"

@@ -76,5 +76,8 @@ def test_imports_run_downwards(room):
 @pytest.mark.parametrize("place", range(len(IN_DATA)))
 def test_imports_within_data_run_downwards(place):
     below = IN_DATA[: place + 1]
-    is_allowed = lambda parts: parts[0] != "data" or parts[1] in below  # noqa: E731
+
+    def is_allowed(parts):
+        return parts[0] != "data" or parts[1] in below
+
     assert list(upward(f"data/{IN_DATA[place]}", is_allowed)) == []

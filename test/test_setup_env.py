@@ -24,7 +24,9 @@ case "$1 $2" in
     *) exec "{sys.executable}" "$@" ;;
 esac
 """
-TOOLS = "bash cat cksum cp dirname env flock head locale grep mkdir mv nproc readlink realpath rm sed"
+TOOLS = (
+    "bash cat cksum cp dirname env flock head locale grep mkdir mv nproc readlink realpath rm sed"
+)
 
 
 class Repository:

@@ -27,4 +27,3 @@ def test_messages_about_directories_are_those_that_come(tmp_path):
     for message in messages[:4]:  # the last one is not about directories
         pattern = re.escape(message).replace(r"\.\.\.", ".*")
         assert any(re.search(pattern, fault) for fault in faults), message
-

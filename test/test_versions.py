@@ -28,9 +28,7 @@ def installed(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     monkeypatch.setattr(platform, "python_version", lambda: "3.11.7")
-    monkeypatch.setattr(
-        versions, "TESTED", {"espnet": ">=202511,<202512", "torch": ">=2.12,<2.13"}
-    )
+    monkeypatch.setattr(versions, "TESTED", {"espnet": ">=202511,<202512", "torch": ">=2.12,<2.13"})
     monkeypatch.setattr(versions, "PYTHON", ">=3.10,<3.13")
     return found
 

@@ -14,14 +14,28 @@ import torch
 
 VARIABLE = "CBPC_WHISPER_TINY_EN"
 TINY_EN = {
-    **{"n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": 384, "n_audio_head": 6},
-    **{"n_audio_layer": 4, "n_vocab": 51864, "n_text_ctx": 448, "n_text_state": 384},
-    **{"n_text_head": 6, "n_text_layer": 4},
+    "n_mels": 80,
+    "n_audio_ctx": 1500,
+    "n_audio_state": 384,
+    "n_audio_head": 6,
+    "n_audio_layer": 4,
+    "n_vocab": 51864,
+    "n_text_ctx": 448,
+    "n_text_state": 384,
+    "n_text_head": 6,
+    "n_text_layer": 4,
 }
 RANDOM = {
-    **{"n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 2},
-    **{"n_audio_layer": 2, "n_vocab": 51864, "n_text_ctx": 448, "n_text_state": 16},
-    **{"n_text_head": 2, "n_text_layer": 2},
+    "n_mels": 80,
+    "n_audio_ctx": 1500,
+    "n_audio_state": 16,
+    "n_audio_head": 2,
+    "n_audio_layer": 2,
+    "n_vocab": 51864,
+    "n_text_ctx": 448,
+    "n_text_state": 16,
+    "n_text_head": 2,
+    "n_text_layer": 2,
 }
 # Where CTranslate2 puts the parts of an attention, by its type and place: rows of one matrix.
 PARTS = {

@@ -15,8 +15,9 @@ import argparse
 import re
 import shlex
 import textwrap
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Collection, Dict, List, NoReturn, Optional, Sequence
+from typing import NoReturn, Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import Results, SetQuality, Test, read_results
@@ -84,7 +85,7 @@ def updated(text: str, folder: Path) -> str:
     Raises:
         UserError: a marker is malformed or has no end, or a results file lacks what it asks for.
     """
-    made: List[str] = []
+    made: list[str] = []
     within: Optional[str] = None  # the marker whose block these lines are
     for number, line in enumerate(text.split("\n"), 1):
         marker = BEGIN.fullmatch(line)
@@ -127,7 +128,7 @@ def score_table(report: Results, options: argparse.Namespace) -> str:
     return f"{table.markdown()}\n\n{textwrap.fill(origin(report, quality_set), WIDTH)}"
 
 
-def quality_on(report: Results, set_name: str, measures: Sequence[str]) -> Dict[str, SetQuality]:
+def quality_on(report: Results, set_name: str, measures: Sequence[str]) -> dict[str, SetQuality]:
     """Return the systems' speech quality on a set, which must have the measures."""
     quality = report["quality"][known(set_name, report["quality"])]
     there = next(iter(quality.values()))["total"]
@@ -163,7 +164,7 @@ def difference_list(report: Results, options: argparse.Namespace) -> str:
     return "\n".join(items).replace(NO_BREAK, " ")
 
 
-def findings(tests: Sequence[Test], level: float) -> List[str]:
+def findings(tests: Sequence[Test], level: float) -> list[str]:
     """Return what tests by one measure on several sets say: what is significant, and what is not.
 
     Args:

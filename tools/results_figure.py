@@ -7,9 +7,10 @@ made. A system is named in full, or by the tag that its name has in brackets.
 import argparse
 import math
 import textwrap
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional
 
 from readme_results import known, named, origin, title_of, where
 
@@ -37,7 +38,7 @@ class Row(NamedTuple):
     high: float
 
 
-def rows_of(report: Results, systems: Sequence[str], set_name: str) -> List[Row]:
+def rows_of(report: Results, systems: Sequence[str], set_name: str) -> list[Row]:
     """Return the row of each system.
 
     Raises:

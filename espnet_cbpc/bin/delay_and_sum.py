@@ -5,9 +5,10 @@ recipe has enhanced: run.sh --enhanced delay_and_sum=OUTPUT_DIR. Each set has a 
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Optional
 
 from espnet_cbpc.data.array.delay_and_sum import DelayAndSum
 from espnet_cbpc.data.audio.audio_file import write_audio
@@ -43,7 +44,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _beamform(item: Tuple[str, Path], max_delay: float, reference: Optional[int]) -> None:
+def _beamform(item: tuple[str, Path], max_delay: float, reference: Optional[int]) -> None:
     entry, path = item
     samples, fs = read_recording(entry)
     if samples.ndim == 1:

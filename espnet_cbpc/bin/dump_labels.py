@@ -5,8 +5,8 @@ ESPnet reads them with the data type kaldi_ark.
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Tuple
 
 import kaldiio
 import numpy as np
@@ -30,7 +30,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--feature_dirs", nargs="+", required=True, help="written by dump_encoder_features"
     )
     parser.add_argument(
-        "--all_of", help="table; its utterances without features, which have no clean speech, get -1"
+        "--all_of",
+        help="table; its utterances without features, which have no clean speech, get -1",
     )
     parser.add_argument("--output_dir", required=True, help="where to write")
     return parser
@@ -48,7 +49,7 @@ def main(cmd=None) -> None:
     scp.unlink(missing_ok=True)  # an earlier one does not fit the new archive
     places = {}
 
-    def labelled() -> Iterator[Tuple[str, np.ndarray]]:
+    def labelled() -> Iterator[tuple[str, np.ndarray]]:
         yield from ((u, tokenizer.label(h)) for u, h in progress(features, "label"))
         if args.all_of is not None:
             others = sorted(read_table(args.all_of).keys() - places.keys())

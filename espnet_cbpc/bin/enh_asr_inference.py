@@ -6,8 +6,9 @@ Give a joint model (--model, or --enh_asr_*), or an ASR model with or without an
 import argparse
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.inference.inference_options import (
     MODEL_FILES,
@@ -49,7 +50,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _decoders(args: argparse.Namespace, options: Dict) -> list:
+def _decoders(args: argparse.Namespace, options: dict) -> list:
     from espnet_cbpc.inference.decoding_record import file_hashes
     from espnet_cbpc.inference.set_decoder import SetDecoder
 

@@ -7,9 +7,10 @@ import argparse
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
@@ -82,7 +83,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         )
 
 
-def output_files(paths: Sequence[str], folder: Path) -> Dict[str, Path]:
+def output_files(paths: Sequence[str], folder: Path) -> dict[str, Path]:
     """Return where the enhanced speech of each file goes.
 
     Raises:

@@ -8,8 +8,9 @@ output directory: tokenizer.safetensors, and for the validation speech labels_cl
 import argparse
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Optional
 
 import numpy as np
 import torch
@@ -113,10 +114,10 @@ class Validation:
 
     def __init__(self, wavs: Mapping[str, str]):
         self.wavs = wavs
-        self.labels: Dict[str, np.ndarray] = {}
-        self.tokens: Dict[str, list] = {}
+        self.labels: dict[str, np.ndarray] = {}
+        self.tokens: dict[str, list] = {}
         self.inertia = 0.0
-        self.embeddings: List[torch.Tensor] = []
+        self.embeddings: list[torch.Tensor] = []
 
     def label(self, asr_model, tokenizer: KMeansTokenizer, fs: int, layer, batch_size: int) -> None:
         """Encode and label all utterances."""

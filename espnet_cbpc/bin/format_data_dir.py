@@ -1,7 +1,8 @@
 """Check a data directory with its audio and write the dump directory that training reads."""
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.data.kaldi.format_dir import format_data_dir

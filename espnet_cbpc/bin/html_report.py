@@ -6,8 +6,9 @@ data directories are relative to that.
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.scoring.report.scoring_options import named_folders
 from espnet_cbpc.utils.cli import UserError, run

@@ -6,8 +6,9 @@ listens to its own enhanced speech: after it. All frames are projected together.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 import torch
@@ -103,7 +104,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         print(f"{name}: {100 * kept:.1f} % of frames nearest to the centroid of their clean frame")
 
 
-def _entries(data_dir: Path, count: int, seed: int) -> Dict[str, Tuple[str, str, str]]:
+def _entries(data_dir: Path, count: int, seed: int) -> dict[str, tuple[str, str, str]]:
     """Return noisy recording, its reference channel and clean file of some utterances."""
     paths = (data_dir / "wav.scp", heard_table(data_dir), data_dir / "spk1.scp")
     noisy, heard, clean = map(read_table, paths)

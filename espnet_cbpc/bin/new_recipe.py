@@ -5,7 +5,8 @@ the Python environment of this command.
 """
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.recipe.new_recipe import make_recipe
 from espnet_cbpc.utils.cli import run

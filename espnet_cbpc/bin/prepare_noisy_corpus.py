@@ -5,7 +5,8 @@ DATA/manifests/<set>.jsonl, from which each mixture can be made again.
 """
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.data.noisy_sets.noise_folder import read_noise_folder

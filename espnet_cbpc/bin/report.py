@@ -4,7 +4,8 @@ RESULTS.md has results.json beside it, any other NAME.md has NAME.json.
 """
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.scoring.report.gather import write_report
 from espnet_cbpc.scoring.report.scoring_options import add_report_options, report_arguments

@@ -6,7 +6,8 @@ done.
 
 import signal
 import sys
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.recipe.options import parse, usage
 from espnet_cbpc.utils.cli import run

@@ -5,8 +5,9 @@ OUTDIR/RESULTS.md and OUTDIR/results.json are written.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.scoring.report.gather import write_report
 from espnet_cbpc.scoring.report.score_systems import score_systems

@@ -1,8 +1,9 @@
 """Score speech against clean references: PESQ, STOI, SI-SDR and other measures of quality."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.scoring.quality.set_quality import score_enh
 from espnet_cbpc.scoring.report.scoring_options import add_measures_option

@@ -6,8 +6,9 @@ with the rooms. Needs pyroomacoustics: pip install 'espnet-cbpc[rooms]'.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, Optional, Sequence
+from typing import Any, Optional
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.data.noisy_sets.room_bank import TABLET, Point, RoomRanges, write_room_bank

@@ -5,8 +5,9 @@ Options of the recipe's run.sh may follow, such as --stage or --expdir.
 
 import argparse
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.utils.cli import UserError, run
 

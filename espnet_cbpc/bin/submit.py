@@ -9,8 +9,9 @@ With JOB=1:N the word JOB in LOG and COMMAND stands for the numbers from 1 to N.
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional
 
 from espnet_cbpc.utils.cli import UserError, listed, run
 from espnet_cbpc.utils.jobs import DIED, Command, Resources, run_jobs
@@ -81,7 +82,7 @@ class Call(NamedTuple):
     variable: str
     numbers: Sequence[int]
     log: str
-    command: List[str]
+    command: list[str]
 
     def fill(self, word: str, number: int) -> str:
         """Put a value in the place of the variable."""
@@ -102,7 +103,7 @@ def _parse(words: Sequence[str]) -> Call:
     return Call(variable, numbers, log, command)
 
 
-def without_launcher(command: List[str]) -> List[str]:
+def without_launcher(command: list[str]) -> list[str]:
     """Take srun or mpirun off a command of several machines: the job starts it on each already.
 
     ``espnet2.bin.launch`` asks slurm.pl for srun, and every other submitter for mpirun and
@@ -147,7 +148,9 @@ def _report(commands: Sequence[Command], statuses: Sequence[int]) -> None:
     for command, status in zip(commands, statuses):
         if status == DIED:
             with open(command.log, "a", encoding="utf-8") as log:
-                print("error: the job ended before its command (memory? time? cancelled?)", file=log)
+                print(
+                    "error: the job ended before its command (memory? time? cancelled?)", file=log
+                )
             failed.append(f"{command.log} (died)")
         elif status:
             failed.append(f"{command.log} (status {status})")

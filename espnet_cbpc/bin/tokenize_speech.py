@@ -6,8 +6,9 @@ quality.json and quality.png, and the labels of the validation speech, clean and
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.inference.inference_options import ANYWHERE

@@ -7,9 +7,10 @@ import argparse
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.inference.inference_options import (
     add_channel_options,

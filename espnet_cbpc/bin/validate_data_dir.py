@@ -1,7 +1,8 @@
 """Check a Kaldi-style data directory, say all that is wrong or what is in it, and repair it."""
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.data.kaldi.dir_summary import audio_summary, summarise
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir

@@ -1,13 +1,14 @@
 """What options of ESPnet's SE models say of arrays."""
 
-from typing import Any, Dict, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 PROVEN_ON = ("202511", "202611")
 
 SPEECH = "spectrum"  # any name but mask_*: that the beamformer is applied in training, too
 
 
-def beamforming_in_training(config: Mapping[str, Any]) -> Dict[str, Any]:
+def beamforming_in_training(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a joint configuration whose beamformer, if it has one, gives speech in training.
 
     A beamformer that was trained alone on masks (``loss_type: mask_mse``, ESPnet's default) would

@@ -9,7 +9,7 @@ import logging
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 import torch
 
@@ -100,7 +100,7 @@ def _refuses_pickles() -> bool:
 
 
 def _resume_as_espnet_does(
-    model: torch.nn.Module, states: Dict[str, Any], checkpoint: Path
+    model: torch.nn.Module, states: dict[str, Any], checkpoint: Path
 ) -> None:
     model.load_state_dict(states["model"])  # strict; of names, what the release itself maps
     load_weights(model, states["model"], checkpoint)

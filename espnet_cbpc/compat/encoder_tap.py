@@ -1,9 +1,10 @@
 """Read what an ASR model's encoder computes while the model computes its own loss."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Dict, Iterator, Optional, Sequence
+from typing import Optional
 
 import torch
 
@@ -21,7 +22,7 @@ class EncoderOutput:
         lengths: (B,) in frames.
     """
 
-    frames: Dict[Optional[int], torch.Tensor] = field(default_factory=dict)
+    frames: dict[Optional[int], torch.Tensor] = field(default_factory=dict)
     lengths: Optional[torch.Tensor] = None
 
 

@@ -6,7 +6,7 @@ Python loop over the frames.
 """
 
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Optional, Union
 
 import torch
 from espnet2.asr.decoder.transformer_decoder import BaseTransformerDecoder
@@ -117,9 +117,9 @@ class VectorisedCTCPrefixScorer(CTCPrefixScorer):
         self,
         y: torch.Tensor,
         ids: Optional[torch.Tensor],
-        state: Union[_Selection, List[Optional[_Selection]]],
+        state: Union[_Selection, list[Optional[_Selection]]],
         x: torch.Tensor,
-    ) -> Tuple[torch.Tensor, _Step]:
+    ) -> tuple[torch.Tensor, _Step]:
         """Score the tokens that may follow each prefix.
 
         Args:
@@ -157,7 +157,7 @@ class VectorisedCTCPrefixScorer(CTCPrefixScorer):
         vocabulary = self.logp.shape[1]
         return _Selection(state, best_ids[0] // vocabulary, best_ids[0] % vocabulary)
 
-    def _extend(self, state: Any, n: int) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _extend(self, state: Any, n: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (T, 2, n) forward variables and (n,) log-probabilities of the prefixes."""
         frames = len(self.logp)
         after = self.logp.new_full((frames, 2, n), LOGZERO)

@@ -7,7 +7,7 @@ projection from 202511 is dropped, and training starts from a random one without
 import logging
 from operator import attrgetter
 from pathlib import Path
-from typing import Dict, Tuple, Union
+from typing import Union
 
 import torch
 from espnet2.tasks import abs_task
@@ -62,7 +62,7 @@ def load_init_param(
     load_weights(module, weights, f"--init_param {init_param}", optional, REMEDY)
 
 
-def _parse(init_param: str) -> Tuple[Path, str, str, Tuple[str, ...]]:
+def _parse(init_param: str) -> tuple[Path, str, str, tuple[str, ...]]:
     path, source, target, excluded = (init_param.split(":", 3) + ["", "", ""])[:4]
     return Path(path), source, target, tuple(filter(None, excluded.split(",")))
 
@@ -74,7 +74,7 @@ def _part(model: torch.nn.Module, target: str, init_param: str) -> torch.nn.Modu
         raise UserError(f"--init_param {init_param}: the model has no part {target}") from e
 
 
-def _taken(weights: Dict, source: str, excluded: Tuple[str, ...]) -> Dict[str, torch.Tensor]:
+def _taken(weights: dict, source: str, excluded: tuple[str, ...]) -> dict[str, torch.Tensor]:
     kept = {k: v for k, v in weights.items() if not (excluded and k.startswith(excluded))}
     return select_weights(kept, source)
 
@@ -84,7 +84,7 @@ def _below(source: str, name: str) -> str:
     return name[len(source) + 1 :] if source and name.startswith(f"{source}.") else name
 
 
-def _fitting(expected: Dict, weights: Dict, path: Path) -> Dict[str, torch.Tensor]:
+def _fitting(expected: dict, weights: dict, path: Path) -> dict[str, torch.Tensor]:
     fit = {k: v for k, v in weights.items() if k in expected and v.shape == expected[k].shape}
     kept = sorted(expected.keys() - fit.keys())
     logging.warning(

@@ -1,7 +1,7 @@
 """Modules that ESPnet imports whatever it does, loaded when something in them is first used.
 
-``nltk`` is there for the BLEU of translations, ``g2p_en`` for phonemes. Besides their time, a fifth of a
-command's start, the latter asks the network for nltk's data whenever it is imported where they are missing.
+``nltk`` is there for the BLEU of translations, ``g2p_en`` for phonemes. Both take a fifth of a
+command's start. Wherever nltk's data are missing, the latter asks the network for them each time.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """Names of ESPnet's options in configurations and archives, by which models are told apart."""
 
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from espnet_cbpc.utils.cli import UserError
 
@@ -64,7 +65,7 @@ LANGUAGE_AND_TASK = ("<eng>", "<asr>")  # what OWSM is asked for
 WHISPER_RATE = 16000  # Hz; no configuration of a Whisper encoder states it
 
 
-def model_kind(options: Dict[str, Any]) -> str:
+def model_kind(options: dict[str, Any]) -> str:
     """Return what a configuration is one of: ``asr``, ``enh``, ``enh_asr`` or ``other``."""
     if "subtask_series" in options:
         return "enh_asr"
@@ -78,7 +79,7 @@ def model_kind(options: Dict[str, Any]) -> str:
     )
 
 
-def as_asr_config(config: Mapping[str, Any]) -> Dict[str, Any]:
+def as_asr_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ASR configuration of an OWSM model; any other configuration as it is.
 
     ESPnet's tasks S2T and ASR build the same parts, whose parameters have the same names; what the
@@ -108,7 +109,7 @@ def as_asr_config(config: Mapping[str, Any]) -> Dict[str, Any]:
     return {**config, **asr, **parts, "model_conf": known}
 
 
-def _parts_of_owsm(config: Mapping[str, Any]) -> Dict[str, Any]:
+def _parts_of_owsm(config: Mapping[str, Any]) -> dict[str, Any]:
     given = config.get("preprocessor_conf") or {}
     times = (("first_time_symbol", "<0.00>"), ("last_time_symbol", "<30.00>"))
     asked = {
@@ -119,7 +120,7 @@ def _parts_of_owsm(config: Mapping[str, Any]) -> Dict[str, Any]:
     return {"decoder": "owsm", "decoder_conf": {**config["decoder_conf"], **asked}}
 
 
-def _parts_of_owsm_ctc(config: Mapping[str, Any]) -> Dict[str, Any]:
+def _parts_of_owsm_ctc(config: Mapping[str, Any]) -> dict[str, Any]:
     if config["encoder"] != "e_branchformer_ctc":
         raise UserError(f"OWSM-CTC with the encoder {config['encoder']}: use e_branchformer_ctc")
     tokens = config["token_list"]

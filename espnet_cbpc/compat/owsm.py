@@ -4,7 +4,8 @@ These tasks build the same parts, whose parameters have the same names; what the
 besides is a prompt, timestamps, and a window of fixed length.
 """
 
-from typing import Any, List, Mapping, Optional, Sequence, Set, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 import torch
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
@@ -63,7 +64,7 @@ class OWSMCTCEncoder(EBranchformerCTCEncoder):
         ilens: torch.Tensor,
         prev_states: Optional[torch.Tensor] = None,
         ctc: Optional[torch.nn.Module] = None,
-    ) -> Tuple:
+    ) -> tuple:
         """Encode (B, T, F) features; see ESPnet's class."""
         prefix, memory, mask = self.prompt(len(xs_pad), xs_pad.device)
         return super().forward(
@@ -107,7 +108,7 @@ class Prompt(torch.nn.Module):
 
     def forward(
         self, batch: int, device: torch.device
-    ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return (B, 2, D) the prefix, (B, L, D) the text before, and its mask (B, 1, L)."""
         before, prefix = (self._rows(ids, batch, device) for ids in (self.before, self.prefix))
         lengths = torch.full((batch,), before.shape[1], device=device)
@@ -116,7 +117,7 @@ class Prompt(torch.nn.Module):
         return self.embed_proj(self.embed(prefix)), self.prompt_proj(memory), mask
 
     @staticmethod
-    def _rows(ids: List[int], batch: int, device: torch.device) -> torch.Tensor:
+    def _rows(ids: list[int], batch: int, device: torch.device) -> torch.Tensor:
         return torch.tensor(ids, device=device).expand(batch, -1)
 
 
@@ -140,7 +141,7 @@ def is_owsm_ctc(asr_model: torch.nn.Module) -> bool:
     return isinstance(asr_model.encoder, OWSMCTCEncoder)
 
 
-def special_tokens(token_list: Sequence[str]) -> Set[int]:
+def special_tokens(token_list: Sequence[str]) -> set[int]:
     """Return the numbers of OWSM's tokens that are no text."""
     return {i for i, t in enumerate(token_list) if t.startswith("<") and t.endswith(">")}
 

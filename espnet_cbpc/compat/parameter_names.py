@@ -6,7 +6,7 @@ the new release; nothing takes new names on the old one, and ``--init_param`` of
 drops old ones without a word.
 """
 
-from typing import Dict, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -28,7 +28,7 @@ RENAMED = (
 
 def named_as(
     expected: Iterable[str], weights: Mapping[str, torch.Tensor]
-) -> Dict[str, torch.Tensor]:
+) -> dict[str, torch.Tensor]:
     """Return ``weights`` under the names that a model expects.
 
     A name that the model does not know is replaced by one that it does, if only the release tells
@@ -52,7 +52,7 @@ def _known_as(name: str, known: set) -> str:
     return name
 
 
-def named_for_all_releases(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
+def named_for_all_releases(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return the state dict of ``model`` under names that every release reads: the oldest ones."""
     weights = model.state_dict()
     for prefix in _subsampling_layers(model):

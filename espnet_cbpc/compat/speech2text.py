@@ -1,8 +1,9 @@
-"""ESPnet's ``Speech2Text``: built with every parameter accounted for, and its search, also in batches."""
+"""ESPnet's ``Speech2Text``: built with every parameter proven to be loaded; its search."""
 
 import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Optional
 
 import torch
 from espnet2.bin.asr_inference import Speech2Text
@@ -20,7 +21,7 @@ from espnet_cbpc.utils.files import PathLike
 
 PROVEN_ON = ("202511", "202611")
 
-Pair = Tuple[PathLike, PathLike]  # a model's configuration and its parameters
+Pair = tuple[PathLike, PathLike]  # a model's configuration and its parameters
 PARTS = {True: ("enh_model", "s2t_model"), False: ("",)}  # of a joint model, of an ASR model
 
 
@@ -73,7 +74,7 @@ def build_speech2text(
     return speech2text
 
 
-def _known_options(options: Mapping[str, Any]) -> Dict[str, Any]:
+def _known_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the window of CTC scores where the release has none: it is 0 there."""
     if has_ctc_window():
         return dict(options)
@@ -113,7 +114,7 @@ class Search:
         if not self.batched:
             speed_up(speech2text.beam_search)
 
-    def __call__(self, encoded: Sequence[torch.Tensor]) -> List[List[Tuple]]:
+    def __call__(self, encoded: Sequence[torch.Tensor]) -> list[list[tuple]]:
         """Search.
 
         Args:

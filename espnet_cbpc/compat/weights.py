@@ -1,7 +1,8 @@
 """Parameters of a model: read without running code they may hold, and proven to fit."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Optional
 
 import torch
 
@@ -12,7 +13,7 @@ from espnet_cbpc.utils.files import PathLike
 PROVEN_ON = ("202511", "202611")
 
 
-def read_weights(path: PathLike) -> Dict[str, torch.Tensor]:
+def read_weights(path: PathLike) -> dict[str, torch.Tensor]:
     """Return the tensors in a checkpoint of ESPnet by name, on the CPU.
 
     Raises:
@@ -42,7 +43,7 @@ def load_weights(
     model: torch.nn.Module,
     weights: Mapping[str, torch.Tensor],
     path: PathLike,
-    optional: Tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
     remedy: str = "give the config.yaml that was saved beside it",
 ) -> None:
     """Set every parameter and buffer of ``model``, and prove it.
@@ -86,7 +87,7 @@ def load_weights(
         raise RuntimeError(f"{path}: ESPnet did not load {len(kept)} of them ({listed(kept)})")
 
 
-def select_weights(weights: Mapping[str, torch.Tensor], part: str) -> Dict[str, torch.Tensor]:
+def select_weights(weights: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
     """Return the weights of the submodule ``part`` under their names within it; "" takes all."""
     prefix = f"{part}." if part else ""
     return {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
@@ -94,7 +95,7 @@ def select_weights(weights: Mapping[str, torch.Tensor], part: str) -> Dict[str, 
 
 def decoder_and_vocabulary(
     weights: Mapping[str, torch.Tensor], part: str = ""
-) -> Tuple[bool, Optional[int]]:
+) -> tuple[bool, Optional[int]]:
     """Return whether an ASR model has a decoder beside CTC, and how many tokens it has.
 
     Args:
@@ -109,7 +110,7 @@ def decoder_and_vocabulary(
     return has_decoder, None if ctc is None else len(ctc)
 
 
-def _faults(kinds: Mapping[str, List[str]]) -> str:
+def _faults(kinds: Mapping[str, list[str]]) -> str:
     return "; ".join(
         f"{len(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names
     )

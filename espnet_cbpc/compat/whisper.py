@@ -5,7 +5,8 @@ tokenizer ask for what ``openai-whisper`` had up to 20230308. Here the sizes sta
 configuration, so that a model is built from that and its checkpoint alone.
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
 
 import torch
 from espnet2.asr.decoder.abs_decoder import AbsDecoder
@@ -64,7 +65,7 @@ class WhisperEncoder(OpenAIWhisperEncoder):
 
     def forward(
         self, xs_pad: torch.Tensor, ilens: torch.Tensor, prev_states: Optional[torch.Tensor] = None
-    ) -> Tuple[torch.Tensor, torch.Tensor, Optional[torch.Tensor]]:
+    ) -> tuple[torch.Tensor, torch.Tensor, Optional[torch.Tensor]]:
         """Encode (B, N) samples; see ESPnet's class.
 
         Raises:
@@ -126,7 +127,7 @@ class WhisperTokenizer(AbsTokenizer):
         self.encoding = tokenizer.get_encoding(name)
         self._names = token_names(self.encoding)
 
-    def text2tokens(self, line: str) -> List[str]:
+    def text2tokens(self, line: str) -> list[str]:
         """Return the tokens of a text, which begins with a blank, as Whisper's own texts do."""
         ids = self.encoding.encode(f" {line.strip()}", disallowed_special=())
         return [self._names[i] for i in ids]
@@ -172,17 +173,17 @@ class WhisperTokenIDConverter:
         """Return the number of tokens."""
         return len(self.names)
 
-    def ids2tokens(self, integers: Iterable[int]) -> List[str]:
+    def ids2tokens(self, integers: Iterable[int]) -> list[str]:
         """Return the tokens of numbers, without special ones."""
         return [self.names[i] for i in integers if i < self.tokenizer.eot]
 
-    def tokens2ids(self, tokens: Iterable[str]) -> List[int]:
+    def tokens2ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the numbers of tokens, after the prompt without its first token."""
         prompt = self.tokenizer.sot_sequence_including_notimestamps[1:]
         return [*prompt, *(self._ids[token] for token in tokens)]
 
 
-def token_names(encoding: Any) -> List[str]:
+def token_names(encoding: Any) -> list[str]:
     """Return the names of all tokens of Whisper, by number.
 
     Args:
@@ -194,7 +195,7 @@ def token_names(encoding: Any) -> List[str]:
     return names + [encoding.decode([i]) for i in special]
 
 
-def _characters() -> Dict[int, str]:
+def _characters() -> dict[int, str]:
     """Return GPT-2's character for each byte: itself where that can be seen, else one past 255."""
     seen = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(0x100) if byte not in seen]
@@ -224,7 +225,7 @@ def support_whisper() -> None:
         module.OpenAIWhisperTokenIDConverter = WhisperTokenIDConverter
 
 
-def set_prompt(preprocess: Any, token_list: List[str], decoder_conf: Mapping[str, Any]) -> None:
+def set_prompt(preprocess: Any, token_list: list[str], decoder_conf: Mapping[str, Any]) -> None:
     """Let transcripts that are learnt from begin with the prompt that the decoder was given.
 
     Args:

@@ -1,7 +1,8 @@
 """Whisper's own decoding, of what an ESPnet encoder of Whisper has computed."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, List, Sequence, Tuple
+from typing import Any
 
 import torch
 
@@ -50,7 +51,7 @@ class WhisperSearch:
         self._task = decoding.DecodingTask(_model(asr_model), options)
         self._task.sequence_ranker = self._ranked = _ranker(decoding)
 
-    def __call__(self, encoded: Sequence[torch.Tensor]) -> List[List[Tuple]]:
+    def __call__(self, encoded: Sequence[torch.Tensor]) -> list[list[tuple]]:
         """Search.
 
         Args:
@@ -68,7 +69,7 @@ class WhisperSearch:
             for nbest in self._run(encoded[i : i + size])
         ]
 
-    def _run(self, encoded: Sequence[torch.Tensor]) -> List[List[Tuple]]:
+    def _run(self, encoded: Sequence[torch.Tensor]) -> list[list[tuple]]:
         self._task.run(torch.stack(list(encoded)))
         return [
             [(None, None, ids, SimpleNamespace(score=score)) for ids, score in nbest[: self.nbest]]

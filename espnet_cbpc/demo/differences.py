@@ -1,6 +1,6 @@
 """Two texts of the same speech, with the words marked in which they differ."""
 
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -20,7 +20,7 @@ class Compared(NamedTuple):
 
 def compared(without: str, enhanced: str) -> Compared:
     """Mark the words in which the text with enhancement differs from that without."""
-    sides: List[List[Markup]] = [[], []]
+    sides: list[list[Markup]] = [[], []]
     count = 0
     for kind, *words in align_texts(without, enhanced):
         count += kind != "equal"

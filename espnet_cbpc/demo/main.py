@@ -8,9 +8,10 @@ it is given is kept.
 import argparse
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING, Optional
 
 from espnet_cbpc.inference.inference_options import ANYWHERE
 from espnet_cbpc.model_zoo.decoding_config import PACKED, DecodingConfig

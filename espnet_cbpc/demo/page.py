@@ -1,7 +1,7 @@
 """The page: its controls, and what they do."""
 
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional
 
 import gradio as gr
 
@@ -56,7 +56,7 @@ class Answers:
     def __init__(self, listener: Listener):
         self.listener = listener
 
-    def record(self, path: Optional[str], share: float) -> Tuple[Optional[Recording], str]:
+    def record(self, path: Optional[str], share: float) -> tuple[Optional[Recording], str]:
         """Take a file: return the recording to remember, and what to show."""
         if path is None:
             return None, ""

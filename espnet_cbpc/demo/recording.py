@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 import torch
@@ -102,7 +101,7 @@ class Listener:
         return samples
 
     def _enhanced(self, noisy: np.ndarray) -> np.ndarray:
-        def enhance(samples: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        def enhance(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             speech, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
             return self._computed(self.models.enhance, speech, lengths)[0].cpu().numpy(), samples
 

@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import tempfile
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterator
+from typing import TYPE_CHECKING, Any, Callable
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.extras import check_extra
@@ -109,10 +110,10 @@ class WithPolicy:
     def __init__(self, app: Callable[..., Awaitable[None]]):
         self.app = app
 
-    async def __call__(self, scope: Dict[str, Any], receive: Callable, send: Callable) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         """Pass a request on, and add the policy to the answer's headers."""
 
-        async def send_with_policy(message: Dict[str, Any]) -> None:
+        async def send_with_policy(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message["headers"].append((b"content-security-policy", POLICY.encode()))
             await send(message)

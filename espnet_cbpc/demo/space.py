@@ -4,7 +4,7 @@ import re
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import yaml
 
@@ -76,11 +76,11 @@ def write_space(folder: PathLike, model: str, licence: str = "") -> None:
             (made / ".gitattributes").write_text(f"{name} filter=lfs diff=lfs merge=lfs -text\n")
 
 
-def _front_matter(model: str, licence: str) -> Dict[str, Any]:
+def _front_matter(model: str, licence: str) -> dict[str, Any]:
     """Return what https://huggingface.co/docs/hub/spaces-config-reference asks for."""
     with needs_extra("a Space, which names its version,", "demo"):
         gradio = version("gradio")
-    meta: Dict[str, Any] = {
+    meta: dict[str, Any] = {
         "title": TITLE,
         "emoji": "🔊",
         "colorFrom": "blue",

@@ -1,7 +1,8 @@
 """Data directories of the recipes in ESPnet3: ``data_src: espnet_cbpc.espnet3.data_dir``."""
 
+from collections.abc import KeysView
 from pathlib import Path
-from typing import Dict, KeysView, Union
+from typing import Union
 
 import numpy as np
 from espnet3.components.data.base_dataset import BaseDataset
@@ -58,7 +59,7 @@ class Dataset(BaseDataset):
         """Return the utterance ids."""
         return self.audio["speech"].keys()
 
-    def __getitem__(self, utterance: str) -> Dict[str, Union[np.ndarray, str]]:
+    def __getitem__(self, utterance: str) -> dict[str, Union[np.ndarray, str]]:
         entries = {name: table[utterance] for name, table in self.audio.items()}
         signals = {name: read_recording(self._rooted(e))[0] for name, e in entries.items()}
         return {**signals, **{name: table[utterance] for name, table in self.words.items()}}

@@ -1,6 +1,6 @@
 """Trained parts to start from in ESPnet3, which has no ``init_param``."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 from lightning import Callback, LightningModule, Trainer
 

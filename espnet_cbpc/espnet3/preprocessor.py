@@ -1,6 +1,7 @@
 """The joint task's preprocessing in ESPnet3."""
 
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -38,6 +39,6 @@ class Preprocessor(AbsPreprocessor):
         vars(args).update(options)
         self.preprocess = EnhASRCBPCTask.build_preprocess_fn(args, train)
 
-    def __call__(self, uid: str, data: Dict[str, Any]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, np.ndarray]:
         """Process one utterance's data, by name."""
         return self.preprocess(uid, data)

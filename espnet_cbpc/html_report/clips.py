@@ -1,7 +1,7 @@
 """Short audio clips, and their spectrograms, for the page."""
 
+from collections.abc import Mapping
 from io import BytesIO
-from typing import Dict, Mapping, Tuple
 
 import numpy as np
 import soundfile
@@ -30,7 +30,7 @@ def audio_uri(wave: np.ndarray, fs: int) -> str:
     return data_uri("audio/flac", stream.getvalue())
 
 
-def without_clipping(waves: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+def without_clipping(waves: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Scale clips by one gain, so that none leaves [-1, 1]."""
     peak = max(1.0, max(float(np.abs(wave).max(initial=0.0)) for wave in waves.values()))
     return {name: wave / peak for name, wave in waves.items()}
@@ -47,8 +47,8 @@ def spectrogram(wave: np.ndarray, fs: int) -> np.ndarray:
 
 
 def spectrogram_pictures(
-    waves: Mapping[str, Tuple[np.ndarray, int]], what: str
-) -> Dict[str, Picture]:
+    waves: Mapping[str, tuple[np.ndarray, int]], what: str
+) -> dict[str, Picture]:
     """Draw the spectrograms of several clips on one dB scale, 0 at the loudest point of all.
 
     Args:
@@ -83,7 +83,7 @@ def scale_picture() -> Picture:
     return draw(paint, alt, width=3.7, height=0.65)
 
 
-def _picture(level: np.ndarray, extent: Tuple[float, float, float, float], alt: str) -> Picture:
+def _picture(level: np.ndarray, extent: tuple[float, float, float, float], alt: str) -> Picture:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.imshow(level, origin="lower", aspect="auto", extent=extent, **_colours())

@@ -1,8 +1,9 @@
 """A test set with what each system made of it, read from the files."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.table import Table
@@ -28,10 +29,10 @@ class DecodedSet:
     name: str
     directory: Path
     ref: Table
-    hyp: Dict[str, Table]
-    counts: Dict[str, Dict[str, ErrorCounts]]
-    scores: Dict[str, Scores]
-    properties: Dict[str, Table]
+    hyp: dict[str, Table]
+    counts: dict[str, dict[str, ErrorCounts]]
+    scores: dict[str, Scores]
+    properties: dict[str, Table]
 
     @classmethod
     def read(

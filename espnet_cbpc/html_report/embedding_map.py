@@ -1,8 +1,9 @@
 """Where the frames of enhanced speech lie among the clusters of clean speech: numbers and a map."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Union
+from typing import Union
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class EmbeddingMap:
         source: what the frames are of, in words.
     """
 
-    names: List[str]
+    names: list[str]
     labels: np.ndarray
     frames: np.ndarray
     xy: np.ndarray

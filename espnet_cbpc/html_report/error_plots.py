@@ -2,7 +2,7 @@
 
 import textwrap
 from dataclasses import replace
-from typing import Dict, List, Optional
+from typing import Optional
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def with_scores(found: ByProperty, decoded: DecodedSet, bootstrap: Bootstrap) ->
     groups = group(decoded.ref, decoded.properties.get(found.breakdown, {}))
     index = {utterance: i for i, utterance in enumerate(decoded.ref)}
     labels = None if block is None else np.array([decoded.value(block, u) for u in decoded.ref])
-    rates: Dict[str, Dict[str, Rate]] = {system: {} for system in decoded.scores}
+    rates: dict[str, dict[str, Rate]] = {system: {} for system in decoded.scores}
     for value, utterances in groups.items():
         members = [index[utterance] for utterance in utterances]
         rows = [scores.at(members) for scores in decoded.scores.values()]
@@ -39,7 +39,7 @@ def with_scores(found: ByProperty, decoded: DecodedSet, bootstrap: Bootstrap) ->
     return replace(found, rates=rates)
 
 
-def hardest(found: ByProperty) -> List[str]:
+def hardest(found: ByProperty) -> list[str]:
     """Return the values of the highest mean WER, the highest first, as many as are drawn."""
 
     def mean(value: str) -> float:

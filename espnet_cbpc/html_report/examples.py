@@ -1,8 +1,9 @@
 """Examples: what a system heard, what it made of it, and what should have come out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 from markupsafe import Markup
@@ -47,7 +48,7 @@ class Example:
     facts: str
     ref: str
     texts: Table
-    clips: List[Clip]
+    clips: list[Clip]
     note: str
 
 
@@ -130,7 +131,7 @@ def facts_of(place: Place, breakdowns: Sequence[str]) -> str:
 
 def _utterance_row(
     place: Place, system: str, shown: Sequence[str], others: Sequence[str]
-) -> List[str]:
+) -> list[str]:
     decoded, utterance = place
     values = [with_unit(b, decoded.value(b, utterance) or "") for b in shown]
     text: Markup = aligned(decoded.ref[utterance], decoded.hyp[system][utterance])
@@ -138,7 +139,7 @@ def _utterance_row(
     return [utterance, decoded.name, *values, text, *rates]
 
 
-def _files(place: Place, systems: Mapping[str, Sequence[Path]]) -> Tuple[Dict[str, str], str]:
+def _files(place: Place, systems: Mapping[str, Sequence[Path]]) -> tuple[dict[str, str], str]:
     """Return the audio file of each clip, and a sentence on what there is none of."""
     decoded, utterance = place
     files = {NOISY: read_table(heard_table(decoded.directory))[utterance]}
@@ -157,7 +158,7 @@ def _files(place: Place, systems: Mapping[str, Sequence[Path]]) -> Tuple[Dict[st
     return {**files, CLEAN: clean}, ""
 
 
-def _read(path: str, max_seconds: float) -> Tuple[np.ndarray, int]:
+def _read(path: str, max_seconds: float) -> tuple[np.ndarray, int]:
     frames, fs = read_header(path)
     return read_audio(path, part=(0, min(frames, round(max_seconds * fs))))
 

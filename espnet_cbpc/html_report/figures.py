@@ -4,7 +4,7 @@ import base64
 import re
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Callable, Dict
+from typing import Callable
 from urllib.parse import quote
 
 import matplotlib
@@ -99,7 +99,7 @@ def _with_fewer_colours(found: "re.Match[str]") -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-def look(index: int) -> Dict[str, str]:
+def look(index: int) -> dict[str, str]:
     """Return colour, marker and line style of the ``index``-th system, everywhere in the page."""
     return {
         "color": COLOURS[index % len(COLOURS)],

@@ -1,6 +1,7 @@
 """Encoder frames of what a system hears."""
 
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ class FrameEncoder:
         return self.system.fs
 
     @torch.no_grad()
-    def frames(self, waves: Sequence[np.ndarray]) -> List[np.ndarray]:
+    def frames(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Enhance and encode utterances, one at a time: padding would alter the frames.
 
         Args:

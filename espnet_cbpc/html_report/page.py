@@ -1,8 +1,9 @@
 """The report on an experiment as one HTML file that needs nothing else."""
 
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -94,10 +95,10 @@ def write_page(
         f.write(page)
 
 
-def _training(name: str, folders: Sequence[Path]) -> Dict[str, Any]:
+def _training(name: str, folders: Sequence[Path]) -> dict[str, Any]:
     """Draw the curves of a training, those to see first and others; a brought model has none."""
     runs = [training_curves.read_curves(folder) for folder in folders]
-    pictures: Dict[bool, List[Picture]] = {True: [], False: []}
+    pictures: dict[bool, list[Picture]] = {True: [], False: []}
     for quantity in sorted({quantity for run in runs for quantity in run}):
         curves = [run[quantity] for run in runs if quantity in run]
         picture = training_curves.plot(name, quantity, curves)
@@ -105,7 +106,7 @@ def _training(name: str, folders: Sequence[Path]) -> Dict[str, Any]:
     return {"name": name, "main": pictures[True], "others": pictures[False]}
 
 
-def _tokenizer(folder: Path) -> Dict[str, Any]:
+def _tokenizer(folder: Path) -> dict[str, Any]:
     """Show what fit_tokenizer found out about the clusters; ``overview`` is its own large picture."""
     quality = tokenizer_plots.read_cluster_quality(folder)
     pictures = [tokenizer_plots.plot_sizes(quality)]
@@ -117,7 +118,7 @@ def _tokenizer(folder: Path) -> Dict[str, Any]:
     return {"table": table, "pictures": pictures, "overview": overview}
 
 
-def _map(path: Path) -> Dict[str, Any]:
+def _map(path: Path) -> dict[str, Any]:
     """Draw a map of frames: its panels by name, the numbers, and what the frames are of."""
     found = EmbeddingMap.load(path)
     panels, table = tokenizer_plots.map_panels(found), tokenizer_plots.map_table(found)
@@ -126,7 +127,7 @@ def _map(path: Path) -> Dict[str, Any]:
 
 def _splits(
     results: Results, sets: Sequence[DecodedSet], breakdowns: Sequence[str]
-) -> List[Tuple[ByProperty, Picture]]:
+) -> list[tuple[ByProperty, Picture]]:
     """Return WER by each property that has several values, and its plot."""
     found = []
     for breakdown in breakdowns:

@@ -1,8 +1,9 @@
 """Which utterances are shown: by rule, the same ones for the same seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, median_low
-from typing import Callable, List, NamedTuple, Sequence, Tuple, Union
+from typing import Callable, NamedTuple, Union
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.scoring.statistics.groups import number
 
 INFINITY = float("inf")
-Score = Union[float, Tuple[float, ...]]
+Score = Union[float, tuple[float, ...]]
 
 
 class Place(NamedTuple):
@@ -28,7 +29,7 @@ class Choice:
     place: Place
 
 
-def places(sets: Sequence[DecodedSet]) -> List[Place]:
+def places(sets: Sequence[DecodedSet]) -> list[Place]:
     """Return all utterances that have words in their reference."""
     return [Place(s, key) for s in sets for key, text in s.ref.items() if text]
 
@@ -40,7 +41,7 @@ def rate(place: Place, system: str) -> float:
 
 def worst_and_best(
     sets: Sequence[DecodedSet], system: str, count: int
-) -> Tuple[List[Place], List[Place]]:
+) -> tuple[list[Place], list[Place]]:
     """Return the utterances with the highest WER of a system, if any has errors, and the lowest.
 
     Of equal WER the longer utterance comes first; then, among the worst, that of the higher SNR,
@@ -65,7 +66,7 @@ def worst_and_best(
     return worst, best[:count]
 
 
-def choose(sets: Sequence[DecodedSet], system: str, seed: int) -> List[Choice]:
+def choose(sets: Sequence[DecodedSet], system: str, seed: int) -> list[Choice]:
     """Choose the examples: worst, median, best, and where systems differ most.
 
     Noisy speech is looked at, or all where there is none. Among equals the seed decides; nothing is
@@ -87,7 +88,7 @@ def choose(sets: Sequence[DecodedSet], system: str, seed: int) -> List[Choice]:
     def gain(place: Place) -> float:
         return mean(rate(place, name) for name in others) - rate(place, system)
 
-    rules: List[Tuple[str, Callable[[Place], Score], bool]] = [
+    rules: list[tuple[str, Callable[[Place], Score], bool]] = [
         ("Highest WER", lambda p: rate(p, system), True),
         ("Median WER", lambda p: -abs(rate(p, system) - middle), True),
         (
@@ -98,7 +99,7 @@ def choose(sets: Sequence[DecodedSet], system: str, seed: int) -> List[Choice]:
         ("Most ahead of the other systems", gain, bool(others)),
         ("Most behind the other systems", lambda p: -gain(p), bool(others)),
     ]
-    chosen: List[Choice] = []
+    chosen: list[Choice] = []
     for why, score, applies in rules:
         if applies and left:
             top = max(map(score, left))

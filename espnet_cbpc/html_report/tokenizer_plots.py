@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import MISSING, percent
 from espnet_cbpc.utils.cli import UserError
 
-Quality = Dict[str, Any]  # of the clusters
+Quality = dict[str, Any]  # of the clusters
 SHOWN_LABELS = len(COLOURS)  # colours that can be told apart
 OTHERS = "#8c8c8c"
 
@@ -118,7 +118,7 @@ def plot_stability(quality: Quality) -> Picture:
     return draw(paint, alt, height=2.6)
 
 
-def map_panels(found: EmbeddingMap) -> List[Tuple[str, Picture]]:
+def map_panels(found: EmbeddingMap) -> list[tuple[str, Picture]]:
     """Return each system's part of the map, all with the same axes and colours."""
     named = most_frequent(found.labels, SHOWN_LABELS)
     low, high = found.xy.min((0, 1)), found.xy.max((0, 1))

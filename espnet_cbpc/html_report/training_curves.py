@@ -1,8 +1,8 @@
 """Curves of a training, from the TensorBoard files that ESPnet writes."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -10,8 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from espnet_cbpc.html_report.figures import COLOURS, Picture, draw
 
-Curve = Dict[int, float]  # value by epoch
-Curves = Dict[str, Dict[str, Curve]]  # by quantity and split
+Curve = dict[int, float]  # value by epoch
+Curves = dict[str, dict[str, Curve]]  # by quantity and split
 SPLITS = ("train", "valid")  # the first tells the epochs
 EPOCH = "iter_epoch"  # ESPnet's tag that tells which epoch a step ends
 
@@ -30,7 +30,7 @@ def read_curves(expdir: Path) -> Curves:
         without values that are not finite. Empty where there are no TensorBoard files.
     """
     curves: Curves = {}
-    epochs: Dict[int, int] = {}  # by the number of training steps, which validation has too
+    epochs: dict[int, int] = {}  # by the number of training steps, which validation has too
     for split in SPLITS:
         folder = expdir / "tensorboard" / split
         if not folder.is_dir():
@@ -85,9 +85,10 @@ def _draw(figure: Figure, quantity: str, runs: Sequence[Mapping[str, Curve]]) ->
 
 
 def _in_words(runs: Sequence[Mapping[str, Curve]]) -> str:
-    sentences: List[str] = []
+    sentences: list[str] = []
     for split, curve in runs[0].items():
-        (first, start), (last, end) = list(curve.items())[0], list(curve.items())[-1]
+        points = list(curve.items())
+        (first, start), (last, end) = points[0], points[-1]
         sentences.append(f"{split}: {start:.4g} in epoch {first}, {end:.4g} in epoch {last}.")
     if len(runs) > 1:
         sentences.append(f"The numbers are of the first of {len(runs)} runs.")

@@ -2,18 +2,15 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
-    Dict,
-    List,
     NamedTuple,
     Optional,
-    Sequence,
-    Tuple,
 )
 
 import numpy as np
@@ -34,7 +31,7 @@ if TYPE_CHECKING:  # slow to import, and not needed to see that nothing is left 
 
 SHORT = 1.0  # seconds; what the models fail on below it is taken to be too short for them
 
-Results = Dict[str, Dict[str, Any]]  # DecodedUtterance.as_dict() by utterance
+Results = dict[str, dict[str, Any]]  # DecodedUtterance.as_dict() by utterance
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,11 @@ class Worker:
         num_threads: CPU threads.
     """
 
-    options: Tuple[Tuple[str, Any], ...]
+    options: tuple[tuple[str, Any], ...]
     ngpu: int = 0
     num_threads: int = 1
 
-    def __call__(self, batch: Batch) -> Tuple[int, Results]:
+    def __call__(self, batch: Batch) -> tuple[int, Results]:
         """See :func:`decode_batch`; a ``UserError`` too if the models cannot be built."""
         return decode_batch(_models(self), batch)
 
@@ -89,7 +86,7 @@ def device(ngpu: int, num_threads: int) -> str:
 
 def decode_sets(
     decoders: Sequence[SetDecoder],
-    work: Callable[[Batch], Tuple[int, Results]],
+    work: Callable[[Batch], tuple[int, Results]],
     nj: int = 1,
     overwrite: bool = False,
 ) -> Speed:
@@ -135,7 +132,7 @@ class Loaded(NamedTuple):
 
     noisy: torch.Tensor
     enhanced: Optional[torch.Tensor]
-    lengths: List[int]
+    lengths: list[int]
 
     def alone(self, row: int) -> "Loaded":
         """Return one utterance."""
@@ -144,7 +141,7 @@ class Loaded(NamedTuple):
         return Loaded(*parts, [count])
 
 
-def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Results]:
+def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> tuple[int, Results]:
     """Decode a batch, write its enhanced speech, and return the set's number and the results."""
     speech = _load(batch, speech2text.takes_several_channels)
     recognised = _recognised(speech2text, batch, speech)
@@ -165,7 +162,7 @@ def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> Tuple[int, Resu
 
 def _recognised(
     speech2text: "EnhSpeech2Text", batch: Batch, speech: Loaded
-) -> List[Optional[DecodedUtterance]]:
+) -> list[Optional[DecodedUtterance]]:
     """Decode a batch together; where the models fail, one by one: None for what is too short."""
     lengths = speech.lengths
     try:
@@ -180,7 +177,7 @@ def _recognised(
                 f"{batch.wavs.parents[1]}: the models failed on {batch.utterances[0][0]} of "
                 f"{lengths[0]} samples: {e!r}: leave it out, or cut it if memory ran out"
             ) from e
-    results: List[Optional[DecodedUtterance]] = []
+    results: list[Optional[DecodedUtterance]] = []
     for row, one in enumerate(batch.utterances):
         alone = replace(batch, utterances=(one,))
         results += _recognised(speech2text, alone, speech.alone(row))

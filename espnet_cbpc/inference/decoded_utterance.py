@@ -1,8 +1,9 @@
 """What recognition of one utterance gives: hypotheses, enhanced speech, times of the tokens."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -21,8 +22,8 @@ class Hypothesis:
     """
 
     text: str
-    tokens: List[str]
-    token_ids: List[int]
+    tokens: list[str]
+    token_ids: list[int]
     score: float
 
 
@@ -62,8 +63,8 @@ class DecodedUtterance:
             no SE model.
     """
 
-    nbest: List[Hypothesis]
-    token_times: Optional[List[TokenTime]] = None
+    nbest: list[Hypothesis]
+    token_times: Optional[list[TokenTime]] = None
     enhanced: Optional[np.ndarray] = None
 
     @property
@@ -71,7 +72,7 @@ class DecodedUtterance:
         """The best text."""
         return self.nbest[0].text
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return text, ``nbest`` and ``token_times`` as JSON has them."""
         times = self.token_times
         return {
@@ -93,7 +94,7 @@ def repeats_itself(text: str) -> bool:
 
 def find_token_times(
     log_probs: torch.Tensor, token_ids: Sequence[int], tokens: Sequence[str], seconds: float
-) -> Optional[List[TokenTime]]:
+) -> Optional[list[TokenTime]]:
     """Find when each token is emitted, by forced alignment to the output of CTC.
 
     The frames are taken to share the recording evenly, so that a time is right to about one frame

@@ -2,8 +2,9 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Optional
 
 from espnet_cbpc.utils.files import PathLike, atomic_write, file_digest
 
@@ -29,12 +30,12 @@ class DecodingRecord:
         self.settings = json.loads(json.dumps(settings))
         self.inputs = json.loads(json.dumps(inputs))
         found = self._read() if path.exists() else {}
-        self.results: Dict[str, Any] = {
+        self.results: dict[str, Any] = {
             u: r for u, r in found.items() if u in inputs and r.get("input") == self.inputs[u]
         }
 
-    def _read(self) -> Dict[str, Any]:
-        results: Dict[str, Any] = {}
+    def _read(self) -> dict[str, Any]:
+        results: dict[str, Any] = {}
         with open(self.path, encoding="utf-8", errors="replace") as f:
             if _parsed(f.readline()) != self.settings:
                 logging.warning("%s: made with other settings, decoding again", self.path)
@@ -59,7 +60,7 @@ class DecodingRecord:
         self.results.update(results)
 
 
-def _parsed(line: str) -> Optional[Dict[str, Any]]:
+def _parsed(line: str) -> Optional[dict[str, Any]]:
     """Return what a whole line holds, None of a damaged one."""
     try:
         entry = json.loads(line) if line.endswith("\n") else None
@@ -72,6 +73,6 @@ def _line(entry: Mapping) -> str:
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
-def file_hashes(files: Mapping[str, Optional[PathLike]]) -> Dict[str, str]:
+def file_hashes(files: Mapping[str, Optional[PathLike]]) -> dict[str, str]:
     """Return the SHA-256 of every file that is not None, by its name."""
     return {name: file_digest(path) for name, path in files.items() if path is not None}

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from itertools import groupby
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, read_yaml
 
 Array = Union[np.ndarray, torch.Tensor]
-Recognised = Tuple[List[Hypothesis], Optional[List[TokenTime]]]
+Recognised = tuple[list[Hypothesis], Optional[list[TokenTime]]]
 
 SHARES = (0.0, 0.5, 1.0)  # of noisy speech, that the recogniser chooses from
 DOUBT = 0.1  # log-probability by which enhanced must be surer than noisy speech; see arctic_noisy
@@ -178,7 +178,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         """
         return cls(**inference_files(model_tag, asr_model, enh_model, cachedir), **options)
 
-    def __call__(self, speech: Array) -> Tuple[str, Optional[np.ndarray]]:
+    def __call__(self, speech: Array) -> tuple[str, Optional[np.ndarray]]:
         """Decode one utterance.
 
         Args:
@@ -198,9 +198,9 @@ class EnhSpeech2Text(SpeechEnhancer):
     def batch(
         self,
         speech: Array,
-        lengths: Union[Array, List[int]],
+        lengths: Union[Array, list[int]],
         enhanced: Optional[Array] = None,
-    ) -> List[DecodedUtterance]:
+    ) -> list[DecodedUtterance]:
         """Decode a padded batch: SE once, encoder once, then the search for each utterance.
 
         What lies beyond an utterance's length is never read. Yet a padded utterance can differ
@@ -226,7 +226,7 @@ class EnhSpeech2Text(SpeechEnhancer):
             given = silence_padding(given.to(self.device), lengths.to(self.device))
             heard = torch.lerp(given, noisy, self.share)
         is_enhanced = self.enh_model is not None or enhanced is not None
-        results: Dict[int, DecodedUtterance] = {}
+        results: dict[int, DecodedUtterance] = {}
         chosen = self.choose(heard, noisy if is_enhanced else None, lengths)
         for row, (place, (share, (nbest, times))) in enumerate(zip(order.tolist(), chosen)):
             wave = None
@@ -237,7 +237,7 @@ class EnhSpeech2Text(SpeechEnhancer):
 
     def choose(
         self, heard: torch.Tensor, noisy: Optional[torch.Tensor], lengths: torch.Tensor
-    ) -> List[Tuple[float, Recognised]]:
+    ) -> list[tuple[float, Recognised]]:
         """Recognise speech; with observation adding of ``auto``, with the share that fits it best.
 
         The recogniser hears each utterance with every one of :data:`SHARES`, of which the last
@@ -259,7 +259,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         noisy = noisy.to(heard)
         tried = [self.recognise(torch.lerp(heard, noisy, w), lengths) for w in SHARES]
 
-        def merit(one: Tuple[float, Recognised]) -> Tuple[bool, float]:
+        def merit(one: tuple[float, Recognised]) -> tuple[bool, float]:
             share, (nbest, _) = one
             return not repeats_itself(nbest[0].text), self.confidence(nbest[0]) + DOUBT * share
 
@@ -274,7 +274,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         return hypothesis.score / (1 if self.greedy else len(hypothesis.token_ids) + 1)
 
     @torch.no_grad()
-    def recognise(self, speech: torch.Tensor, lengths: torch.Tensor) -> List[Recognised]:
+    def recognise(self, speech: torch.Tensor, lengths: torch.Tensor) -> list[Recognised]:
         """Recognise what :meth:`enhance` returns.
 
         Args:
@@ -306,7 +306,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         pieces = [
             torch.from_numpy(p) for p in cut_to_windows(speech.cpu().numpy(), self.asr_fs, window)
         ]
-        parts: List[Hypothesis] = []
+        parts: list[Hypothesis] = []
         for start in range(0, len(pieces), WINDOWS):
             some = pieces[start : start + WINDOWS]
             padded = torch.nn.utils.rnn.pad_sequence(some, batch_first=True).to(self.device)
@@ -314,7 +314,7 @@ class EnhSpeech2Text(SpeechEnhancer):
             parts += [nbest[0] for nbest in self._search_all(rows)]
         return [joined(parts)], None
 
-    def _encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> List[torch.Tensor]:
+    def _encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
         """Return the (T, D) frames of each utterance; of a fixed window its silent end as well.
 
         The decoders of such models were trained to see it.
@@ -329,7 +329,7 @@ class EnhSpeech2Text(SpeechEnhancer):
             return list(encoded)
         return [row[:n] for row, n in zip(encoded, encoded_lengths.tolist())]
 
-    def _search_all(self, rows: List[torch.Tensor]) -> List[List[Hypothesis]]:
+    def _search_all(self, rows: list[torch.Tensor]) -> list[list[Hypothesis]]:
         if self.greedy:
             return [[self._greedy_ctc(row)] for row in rows]
         return [self._hypotheses(nbest) for nbest in self._search(rows)]
@@ -338,24 +338,24 @@ class EnhSpeech2Text(SpeechEnhancer):
         best, path = self.s2t_model.ctc.log_softmax(encoded[None])[0].max(dim=-1)
         return self._hypothesis([token for token, _ in groupby(path.tolist())], float(best.sum()))
 
-    def _hypotheses(self, nbest: List[Tuple]) -> List[Hypothesis]:
+    def _hypotheses(self, nbest: list[tuple]) -> list[Hypothesis]:
         return [self._hypothesis(ids, float(found.score)) for _, _, ids, found in nbest] or [
             NOTHING
         ]
 
-    def _hypothesis(self, ids: List[int], score: float) -> Hypothesis:
+    def _hypothesis(self, ids: list[int], score: float) -> Hypothesis:
         # of a hypothesis that ends at its longest, ESPnet leaves <sos/eos> in the text
         ids = [token for token in ids if token not in self._silent]
         tokens = self._speech2text.converter.ids2tokens(ids)
         return Hypothesis(self._text(tokens), tokens, ids, score)
 
-    def _text(self, tokens: List[str]) -> str:
+    def _text(self, tokens: list[str]) -> str:
         tokenizer = self._speech2text.tokenizer
         return " ".join(tokens) if tokenizer is None else tokenizer.tokens2text(tokens)
 
     def _token_times(
         self, encoded: torch.Tensor, best: Hypothesis, seconds: float
-    ) -> Optional[List[TokenTime]]:
+    ) -> Optional[list[TokenTime]]:
         if not self.token_times or self.s2t_model.ctc is None:
             return None
         log_probs = self.s2t_model.ctc.log_softmax(encoded[None])[0]

@@ -1,8 +1,9 @@
 """Files of any format, rate, length and number of channels as pieces of enhanced speech."""
 
 import logging
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Dict, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 import torch
@@ -42,15 +43,15 @@ class EnhancedPieces:
         blocks: Iterable[np.ndarray] = channel_blocks(path, self.cutter.fs, self.channels)
         if not self.enhancer.takes_several_channels:
             blocks = (block.mean(axis=1) for block in blocks)
-        replaced: Dict[int, str] = {}  # channels that fail, and why
+        replaced: dict[int, str] = {}  # channels that fail, and why
         yield from self.cutter.pieces(blocks, partial(self._enhance, replaced=replaced))
         if replaced:
             failed = listed(f"{c} ({reason})" for c, reason in sorted(replaced.items()))
             logging.warning("%s: channels that fail, replaced by others: %s", path, failed)
 
     def _enhance(
-        self, samples: np.ndarray, replaced: Dict[int, str]
-    ) -> Tuple[np.ndarray, np.ndarray]:
+        self, samples: np.ndarray, replaced: dict[int, str]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return (n,) enhanced speech and the reference channel of (n,) or (n, C) samples.
 
         Channels that were replaced are added to ``replaced``.
@@ -65,7 +66,7 @@ class EnhancedPieces:
             return noisy, noisy
         return self.enhancer.enhance(speech, lengths)[0].cpu().numpy(), noisy
 
-    def _mended(self, samples: np.ndarray, replaced: Dict[int, str]) -> np.ndarray:
+    def _mended(self, samples: np.ndarray, replaced: dict[int, str]) -> np.ndarray:
         """Return (n, C) samples with good channels in the place of those that fail, if any is good."""
         try:
             failing = failing_channels(samples, self.cutter.fs, "window")

@@ -1,7 +1,8 @@
 """Enhance audio files of any format, rate and length, without recognising them."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping, Optional, Tuple
+from typing import Optional
 
 import soundfile
 
@@ -17,7 +18,7 @@ from espnet_cbpc.utils.files import PathLike, atomic_write
 
 def load_enhancer(
     files: Mapping[str, Path], device: str = "cpu", fs: Optional[int] = None
-) -> Tuple[SpeechEnhancer, int]:
+) -> tuple[SpeechEnhancer, int]:
     """Return what enhances, and its sampling rate in Hz.
 
     Args:

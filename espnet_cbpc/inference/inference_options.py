@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Optional, Union
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.model.joint_config import asr_sampling_rate
@@ -81,7 +81,7 @@ def add_channel_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", type=int, help="the same for one channel")
 
 
-def chosen_channels(args: argparse.Namespace) -> Optional[List[int]]:
+def chosen_channels(args: argparse.Namespace) -> Optional[list[int]]:
     """Return the channels to use, None for all.
 
     Raises:
@@ -92,7 +92,7 @@ def chosen_channels(args: argparse.Namespace) -> Optional[List[int]]:
     return args.channels if args.channel is None else [args.channel]
 
 
-def _channels(words: str) -> List[int]:
+def _channels(words: str) -> list[int]:
     return [int(word) for word in words.split(",")]
 
 
@@ -100,13 +100,13 @@ def _share(word: str) -> Union[float, str]:
     return word if word == "auto" else float(word)
 
 
-def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
+def inference_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of ``EnhSpeech2Text``; models are fetched where need be.
 
     Raises:
         UserError: a model twice or nowhere, a file that is missing, or an option out of its range.
     """
-    options: Dict[str, Any] = {n: getattr(args, n) for n in MODEL_FILES if getattr(args, n)}
+    options: dict[str, Any] = {n: getattr(args, n) for n in MODEL_FILES if getattr(args, n)}
     if args.model or args.asr_model or args.enh_model:
         found = inference_files(args.model, args.asr_model, args.enh_model, args.cachedir)
         twice = sorted(found.keys() & options.keys())
@@ -148,7 +148,7 @@ def inference_options(args: argparse.Namespace) -> Dict[str, Any]:
 
 def sampling_rates(
     config: PathLike, fs: Optional[int] = None, asr_fs: Optional[int] = None
-) -> Tuple[int, int]:
+) -> tuple[int, int]:
     """Return the sampling rates in Hz of the speech (and the SE model), and of the ASR model.
 
     Args:

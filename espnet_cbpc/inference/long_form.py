@@ -1,7 +1,8 @@
 """Recordings of any length, in overlapping windows that are cut where it is quiet."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, List, Tuple
+from typing import Callable
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Cutter:
     def pieces(
         self,
         blocks: Iterable[np.ndarray],
-        enhance: Callable[[np.ndarray], Tuple[np.ndarray, np.ndarray]],
+        enhance: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     ) -> Iterator[Piece]:
         """Cut a recording.
 
@@ -103,13 +104,13 @@ class Cutter:
         return first + int(np.argmin(total[2 * half :] - total[: -2 * half]))
 
 
-def cut_to_windows(samples: np.ndarray, fs: int, window: float) -> List[np.ndarray]:
+def cut_to_windows(samples: np.ndarray, fs: int, window: float) -> list[np.ndarray]:
     """Return the pieces (n,) of (N,) enhanced samples, of up to ``window`` seconds each."""
     pieces = Cutter(fs, window).pieces([samples], lambda enhanced: (enhanced, enhanced))
     return [piece.heard for piece in pieces]
 
 
-def _fill(left: np.ndarray, source: Iterator[np.ndarray], size: int) -> Tuple[np.ndarray, bool]:
+def _fill(left: np.ndarray, source: Iterator[np.ndarray], size: int) -> tuple[np.ndarray, bool]:
     """Return more than ``size`` samples, or all that there are, and whether those are the last."""
     parts, count = [left] if len(left) else [], len(left)
     while count <= size:

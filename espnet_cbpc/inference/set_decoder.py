@@ -2,9 +2,10 @@
 
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Optional
 
 from espnet_cbpc.data.audio.recording import read_recording_header
 from espnet_cbpc.data.kaldi.enhanced_speech import enhanced_files
@@ -30,11 +31,11 @@ class Batch:
     """
 
     number: int
-    utterances: Tuple[Tuple[str, str, int], ...]
+    utterances: tuple[tuple[str, str, int], ...]
     fs: int
     wavs: Path
-    given: Tuple[Path, ...] = ()
-    heard: Tuple[str, ...] = ()
+    given: tuple[Path, ...] = ()
+    heard: tuple[str, ...] = ()
 
     def wav(self, utterance: str) -> Path:
         """Return the file for the enhanced speech of an utterance."""
@@ -43,7 +44,7 @@ class Batch:
 
 def plan_batches(
     lengths: Mapping[str, int], batch_size: int, max_padding: float = 0.0
-) -> List[List[str]]:
+) -> list[list[str]]:
     """Group utterances of equal or similar length, longest first.
 
     Args:
@@ -55,7 +56,7 @@ def plan_batches(
     Returns:
         Batches of ids.
     """
-    batches: List[List[str]] = []
+    batches: list[list[str]] = []
     for utterance in sorted(lengths, key=lambda u: (-lengths[u], u)):
         if batches and len(batches[-1]) < batch_size:
             longest = lengths[batches[-1][0]]
@@ -112,7 +113,7 @@ class SetDecoder:
         self.heard = self.data.tables.get("noisy.scp", {})
         if self.heard:
             inputs = {u: [*known, self.heard[u]] for u, known in inputs.items()}
-        self.given: Dict[str, Path] = {}
+        self.given: dict[str, Path] = {}
         if enhanced is not None:
             self.given = enhanced_files(enhanced, self.data)
             inputs = {u: [*known, str(self.given[u])] for u, known in inputs.items()}
@@ -130,7 +131,7 @@ class SetDecoder:
         text = self.output_dir / "text"
         return text.exists() and read_table(text, allow_empty=True).keys() == self.lengths.keys()
 
-    def begin(self, number: int, overwrite: bool = False) -> List[Batch]:
+    def begin(self, number: int, overwrite: bool = False) -> list[Batch]:
         """Clear what is stale and return what is left to do.
 
         Args:
@@ -147,7 +148,7 @@ class SetDecoder:
         done = self.record.results.keys()
         return [self._batch(number, ids) for ids in self.batches if not done >= set(ids)]
 
-    def _batch(self, number: int, ids: List[str]) -> Batch:
+    def _batch(self, number: int, ids: list[str]) -> Batch:
         paths = self.data.tables["wav.scp"]
         utterances = tuple((u, paths[u], self.lengths[u]) for u in ids)
         given = tuple(self.given[u] for u in ids if self.given)
@@ -215,7 +216,7 @@ def _wav(folder: Path, utterance: str) -> Path:
     return folder / f"{utterance}.wav"
 
 
-def _lengths(data: DataDir) -> Dict[str, int]:
+def _lengths(data: DataDir) -> dict[str, int]:
     if "utt2num_samples" in data.tables:
         return num_samples(data)
     return {

@@ -2,10 +2,11 @@
 
 import json
 import logging
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional
 
 import numpy as np
 import soundfile
@@ -51,7 +52,7 @@ class Transcriber(EnhancedPieces):
 
     def __call__(
         self, path: PathLike, write: Optional[Callable[[np.ndarray], Any]] = None
-    ) -> List[Segment]:
+    ) -> list[Segment]:
         """Transcribe a file.
 
         Args:
@@ -65,7 +66,7 @@ class Transcriber(EnhancedPieces):
             UserError: a file that is missing, no audio, cut short, empty, silent, too short for the
                 models, or of a number of channels that they do not take.
         """
-        segments: List[Segment] = []
+        segments: list[Segment] = []
         is_silent, before = True, 0.0
         try:
             for piece in self.pieces(path):
@@ -91,7 +92,7 @@ class Transcriber(EnhancedPieces):
             logging.warning("%s: is not silent, but no text was found in it", path)
         return segments
 
-    def _recognise(self, piece: Piece) -> Tuple[Segment, float]:
+    def _recognise(self, piece: Piece) -> tuple[Segment, float]:
         """Return what was recognised, and the share of noisy speech that the recogniser chose."""
         count = len(piece.heard)
         start, end = (n / self.cutter.fs for n in (piece.start, piece.start + count))
@@ -146,10 +147,10 @@ class Transcripts:
                 f"{len(twice)} name(s) of several files ({listed(twice)}): rename them, or "
                 "transcribe them to different folders"
             )
-        self.texts: Dict[str, str] = {}
-        self.times: Dict[str, Dict[str, list]] = {}
+        self.texts: dict[str, str] = {}
+        self.times: dict[str, dict[str, list]] = {}
 
-    def add(self, path: str, transcriber: Transcriber) -> List[Segment]:
+    def add(self, path: str, transcriber: Transcriber) -> list[Segment]:
         """Transcribe a file, and write what belongs to it whole or not at all.
 
         Raises:

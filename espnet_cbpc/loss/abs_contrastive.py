@@ -1,7 +1,7 @@
 """What the losses on embeddings share: which frames count, and how the gradient is handed on."""
 
 from abc import ABC, abstractmethod
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ class Result(NamedTuple):
     total: torch.Tensor
     grad_enhanced: Optional[torch.Tensor]
     grad_clean: Optional[torch.Tensor]
-    stats: Dict[str, torch.Tensor]
+    stats: dict[str, torch.Tensor]
 
 
 class AbsContrastiveLoss(torch.nn.Module, ABC):
@@ -89,7 +89,7 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         labels: torch.Tensor,
         lengths: torch.Tensor,
         centroids: Optional[torch.Tensor] = None,
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Compute the loss of a batch.
 
         Args:

@@ -1,7 +1,5 @@
 """Cluster-based pairwise contrastive loss."""
 
-from typing import Dict, Tuple
-
 import torch
 
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result
@@ -93,7 +91,7 @@ class CBPCLoss(AbsContrastiveLoss):
 
     def among(
         self, z: torch.Tensor, labels: torch.Tensor, ranks: Ranks, wants_gradient: bool
-    ) -> Tuple[torch.Tensor, torch.Tensor, Dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
         """Compare frames ``z`` (N, D) with one another; see :class:`.Result`."""
         clusters = Clusters(ranks.gather(z), ranks.gather(labels), ranks, own_is_candidate=False)
         lse, grad, _ = logsumexp_of_pairs(
@@ -151,7 +149,7 @@ class Clusters:
         sums = x.new_zeros(len(self.index), x.shape[1], dtype=torch.float64)
         return sums.index_add_(0, index, x.double())
 
-    def stats(self, anchors: torch.Tensor, positive_sum: torch.Tensor, own=0.0) -> Dict:
+    def stats(self, anchors: torch.Tensor, positive_sum: torch.Tensor, own=0.0) -> dict:
         """Return statistics of this process's anchors; ``own``: what each is not compared with."""
         compared = len(self.candidates) - self.excluded
         others = (compared - self.positives).sum()

@@ -1,6 +1,6 @@
 """InfoNCE between enhanced frames and the clean frames of the same time."""
 
-from typing import Dict, Optional
+from typing import Optional
 
 import torch
 
@@ -154,7 +154,7 @@ class TimesDrawn:
 
 def similarity_stats(
     a: torch.Tensor, c: torch.Tensor, positive: torch.Tensor
-) -> Dict[str, torch.Tensor]:
+) -> dict[str, torch.Tensor]:
     """Return statistics of this process's frames."""
     n = len(positive)
     nan = positive.new_tensor(float("nan"))

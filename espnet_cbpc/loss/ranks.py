@@ -1,7 +1,5 @@
 """The frames of all processes of a distributed training, of which each has its own number."""
 
-from typing import List
-
 import torch
 import torch.distributed as dist
 
@@ -64,7 +62,7 @@ class Ranks:
             dist.all_reduce(x)
         return x
 
-    def _gathered(self, x: torch.Tensor) -> List[torch.Tensor]:
+    def _gathered(self, x: torch.Tensor) -> list[torch.Tensor]:
         padded = x.new_zeros(max(self.counts), *x.shape[1:])  # collectives want equal shapes
         padded[: len(x)] = x
         parts = [torch.empty_like(padded) for _ in self.counts]

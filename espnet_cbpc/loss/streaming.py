@@ -13,7 +13,8 @@ batch of ordinary size, and then it is one and a half.
 
 import math
 from collections import deque
-from typing import Callable, Iterator, NamedTuple, Optional, Tuple
+from collections.abc import Iterator
+from typing import Callable, NamedTuple, Optional
 
 import torch
 
@@ -184,7 +185,7 @@ def tile_of_exponentials(
     return e
 
 
-def tiles(own: int, total: int, size: int) -> Iterator[Tuple[slice, slice, bool]]:
+def tiles(own: int, total: int, size: int) -> Iterator[tuple[slice, slice, bool]]:
     """Cover the first ``own`` rows of a symmetric matrix of ``total`` columns.
 
     Yields:

@@ -1,6 +1,7 @@
 """What kind of recording an utterance is, and so which losses it has references for."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import torch
 

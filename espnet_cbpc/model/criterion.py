@@ -1,6 +1,6 @@
 """A contrastive loss in its place in the joint model."""
 
-from typing import Dict, Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 
@@ -24,10 +24,10 @@ class Criterion(torch.nn.Module):
 
     def forward(
         self,
-        layers: Sequence[Tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
+        layers: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
         labels: torch.Tensor,
         lengths: torch.Tensor,
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Average the loss over layers.
 
         Args:

@@ -1,7 +1,8 @@
 """The joint model: enhance, recognise, label, contrast, weigh."""
 
 import contextlib
-from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -41,8 +42,8 @@ class Enhanced(NamedTuple):
 
     speech: torch.Tensor
     feature_mix: torch.Tensor
-    feature_pre: Optional[List[torch.Tensor]]
-    others: Dict[str, Any]
+    feature_pre: Optional[list[torch.Tensor]]
+    others: dict[str, Any]
 
     def rows(self, rows: torch.Tensor) -> "Enhanced":
         """Return some of the utterances."""
@@ -194,7 +195,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def forward(
         self, speech: torch.Tensor, speech_lengths: Optional[torch.Tensor] = None, **kwargs
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Compute the loss of a batch.
 
         Args:
@@ -296,7 +297,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def enhancement_loss(
         self, enhanced: Enhanced, batch: TrainingBatch
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the SE loss of SIMU utterances, weighted by their share, and its statistics."""
         none = enhanced.speech.sum() * 0.0
         if not self.computes_enh_loss:
@@ -318,7 +319,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def recognition_loss(
         self, enhanced: torch.Tensor, batch: TrainingBatch
-    ) -> Tuple[torch.Tensor, Dict, EncoderOutput]:
+    ) -> tuple[torch.Tensor, dict, EncoderOutput]:
         """Return the ASR loss, its statistics, and the encoder's frames."""
         enhanced, lengths = self.at_asr_rate(enhanced, batch.lengths)
         with self.asr_precision(enhanced), tap_encoder(self.s2t_model, self.tapped) as output:
@@ -338,7 +339,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         with self.asr_precision(clean):
             return self.teacher(self.s2t_model, clean, lengths, self.tapped)
 
-    def asr_precision(self, speech: torch.Tensor) -> ContextManager:
+    def asr_precision(self, speech: torch.Tensor) -> contextlib.AbstractContextManager:
         """Return the context in which a frozen ASR model computes."""
         if self.frozen_asr_dtype is None:
             return contextlib.nullcontext()
@@ -346,7 +347,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def contrastive_loss(
         self, encoded: EncoderOutput, target: Optional[EncoderOutput], batch: TrainingBatch
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the weighted sum of the contrastive losses and their statistics."""
         loss = batch.heard.new_zeros(())
         if not self.criterions:
@@ -377,7 +378,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def distillation_loss(
         self, encoded: EncoderOutput, target: EncoderOutput, batch: TrainingBatch
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return self-distillation's loss, weighted by the share it is of, and its statistic."""
         rows = batch.has_clean.nonzero()[:, 0].to(encoded.lengths.device)
         if len(rows) == 0:
@@ -400,7 +401,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         target: Optional[EncoderOutput],
         labels: torch.Tensor,
         ranks: Ranks,
-    ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Bring a layer's embeddings into the space of comparison.
 
         Returns:
@@ -482,7 +483,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def collect_feats(
         self, speech: torch.Tensor, speech_lengths: torch.Tensor, **kwargs
-    ) -> Dict[str, torch.Tensor]:
+    ) -> dict[str, torch.Tensor]:
         """Return the ASR features of unenhanced speech (B, T, F); no transcripts are needed."""
         self.channels.check(speech)
         batch = TrainingBatch.of(speech, speech_lengths, kwargs, self.channels.reference)
@@ -491,7 +492,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
 
     def at_asr_rate(
         self, speech: torch.Tensor, lengths: torch.Tensor
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return speech (B, N) and lengths (B,) at the sampling rate of the ASR model."""
         if self.asr_fs == self.enh_fs:
             return speech, lengths

@@ -1,6 +1,7 @@
 """Configurations of trainings that start from trained models, put together from theirs."""
 
-from typing import Any, Dict, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from espnet_cbpc.compat.array_options import beamforming_in_training
 from espnet_cbpc.compat.option_names import (
@@ -21,7 +22,7 @@ def joint_config(
     fs: Optional[int] = None,
     asr_update: bool = True,
     use_transcripts: bool = True,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Return the configuration of a joint training.
 
     Both models keep the architecture they were trained with, so that their weights fit; what
@@ -78,7 +79,7 @@ def check_use(asr: Mapping[str, Any], asr_update: bool, use_transcripts: bool) -
         )
 
 
-def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> Dict[str, Any]:
+def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a further training of an ASR model.
 
     Args:
@@ -97,7 +98,7 @@ def asr_sampling_rate(asr: Mapping[str, Any]) -> Optional[int]:
     return None if fs is None else sampling_rate(str(fs))
 
 
-def split_config(joint: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+def split_config(joint: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the ASR and the SE configuration (``asr``, ``enh``) within a joint one."""
     asr = {k: joint[k] for k in ASR_SHARED if k in joint}
     asr.update({k: joint[f"asr_{k}"] for k in ASR_PREFIXED if f"asr_{k}" in joint})

@@ -1,7 +1,8 @@
 """The losses of a model that hears nothing and knows the time."""
 
 import math
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ LEAST = 5  # other utterances that reach a position, for a frame of it to count
 
 def position_baseline(
     utterances: Sequence[torch.Tensor], temperature: float = 0.1
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Return what the losses are where enhanced frames are but the mean frame of their position.
 
     A contrastive loss or feature matching that such a model lowers can be lowered by time alone,
@@ -34,7 +35,7 @@ def position_baseline(
     means = PositionMeans(utterances[0].shape[1], longest) if longest else None
     for c in utterances:
         means.add(c.float(), torch.ones(len(c)))
-    found: Dict[str, List[float]] = {"infonce": [], "infonce_chance": [], "feature_matching": []}
+    found: dict[str, list[float]] = {"infonce": [], "infonce_chance": [], "feature_matching": []}
     for start in range(0, len(utterances), BATCH):
         pairs = [_known(c.float(), means) for c in utterances[start : start + BATCH]]
         known, clean = (torch.cat(part)[None] for part in zip(*pairs))

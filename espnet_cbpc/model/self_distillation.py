@@ -1,6 +1,6 @@
 """Self-distillation: the recogniser's output on clean speech as target on enhanced speech."""
 
-from typing import Optional, Tuple
+from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +63,7 @@ class SelfDistillation(torch.nn.Module):
         enhanced: torch.Tensor,
         clean: torch.Tensor,
         lengths: torch.Tensor,
-        transcripts: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
+        transcripts: Optional[tuple[torch.Tensor, torch.Tensor]] = None,
     ) -> torch.Tensor:
         """Compute the loss of a batch, not yet weighted.
 

@@ -1,7 +1,8 @@
 """The encoder that turns clean speech into target embeddings."""
 
 import copy
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import torch
 

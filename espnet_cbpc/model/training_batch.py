@@ -1,7 +1,8 @@
 """A batch of the joint model, made of what the data loader brings and checked on the way in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Optional
 
 import torch
 
@@ -31,7 +32,7 @@ class TrainingBatch:
     lengths: torch.Tensor
     category: torch.Tensor
     clean: Optional[torch.Tensor] = None
-    transcripts: Optional[Tuple[torch.Tensor, torch.Tensor]] = None
+    transcripts: Optional[tuple[torch.Tensor, torch.Tensor]] = None
     labels: Optional[torch.Tensor] = None
     labels_lengths: Optional[torch.Tensor] = None
 
@@ -94,7 +95,7 @@ def _clean_speech(
     return torch.where(is_clean.to(heard.device)[:, None], heard, reference)
 
 
-def _transcripts(data: Mapping[str, Any]) -> Optional[Tuple[torch.Tensor, torch.Tensor]]:
+def _transcripts(data: Mapping[str, Any]) -> Optional[tuple[torch.Tensor, torch.Tensor]]:
     # under the name of ESPnet's joint task, or of its ASR task
     for name in ("text_spk1", "text"):
         if name in data:

@@ -3,13 +3,14 @@
 import copy
 import logging
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from espnet_cbpc.utils.cli import UserError, listed
 
-# Options whose value is a file if it is a string; further ones may stand anywhere in a *_conf. Of these,
-# ESPnet does without the second one if it is not there, with a warning.
+# Options whose value is a file if it is a string; others may stand anywhere in a *_conf. ESPnet does
+# without the second one if it is not there, with a warning.
 FILE_OPTIONS = {"bpemodel": True, "non_linguistic_symbols": False, "token_list": True}
 # Of the options in a *_conf those that must be there if they are given.
 FILE_ARGUMENTS = ("stats_file",)
@@ -18,7 +19,7 @@ FILE_ARGUMENTS = ("stats_file",)
 class _Slot(NamedTuple):
     """A place in the configuration that may name a file."""
 
-    holder: Union[Dict, List]
+    holder: Union[dict, list]
     key: Union[str, int]
     required: bool
 
@@ -27,7 +28,7 @@ class _Slot(NamedTuple):
         return self.holder[self.key]
 
 
-def _slots(config: Dict[str, Any]) -> Iterator[_Slot]:
+def _slots(config: dict[str, Any]) -> Iterator[_Slot]:
     for option, required in FILE_OPTIONS.items():
         # Whisper's tokenizers have the names of their types
         if isinstance(config.get(option), str) and config[option] != config.get("token_type"):
@@ -49,7 +50,7 @@ def _slots_below(value: Any) -> Iterator[_Slot]:
             yield from _slots_below(inner)
 
 
-def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> Dict[str, Any]:
+def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> dict[str, Any]:
     """Return a copy of a configuration whose files are found from any working directory.
 
     A path that is not absolute is looked for beside the configuration, then in the folders above
@@ -92,7 +93,7 @@ def _find(value: str, origin: Path) -> Optional[Path]:
     return None
 
 
-def bring_files(config: Dict[str, Any], folder: Path, known_as: Path = Path()) -> List[str]:
+def bring_files(config: dict[str, Any], folder: Path, known_as: Path = Path()) -> list[str]:
     """Copy the files that ``config`` names into ``folder``, and name the copies instead.
 
     Args:
@@ -106,7 +107,7 @@ def bring_files(config: Dict[str, Any], folder: Path, known_as: Path = Path()) -
     Raises:
         UserError: a file that the model cannot do without is not there.
     """
-    brought: Dict[str, str] = {}  # source by name
+    brought: dict[str, str] = {}  # source by name
     for slot in list(_slots(config)):
         source = Path(slot.value)
         if not slot.value or not source.is_file():

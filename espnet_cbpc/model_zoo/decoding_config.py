@@ -1,9 +1,10 @@
 """The options of decoding: read from a YAML file, or packed with a model, and fitted to the model."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Optional
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, read_yaml

@@ -6,9 +6,10 @@ import logging
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any
 
 import torch
 
@@ -34,13 +35,13 @@ ARCHIVES = {
     "asr": ("s2t_model", "asr", "asr_train_config", "asr_model_file"),
     "enh": ("enh_model", "enh", "train_config", "model_file"),
 }
-# Folder of the files that a configuration names; espnet_model_zoo takes nothing without a slash for a path.
+# Folder of the files that a configuration names; to espnet_model_zoo only what has a slash is a path.
 FILES = "data"
 # Parts of a joint checkpoint that stock ESPnet has no use for.
 STOCK_PARTS = ("enh_model.", "s2t_model.")
 
 
-def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> List[Path]:
+def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> list[Path]:
     """Write ``enh_asr.zip``, ``enh.zip`` and ``asr.zip`` of a joint model to ``outdir``.
 
     They load with ``Speech2Text.from_pretrained(..., enh_s2t_task=True)``,
@@ -84,7 +85,7 @@ def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> Lis
     return archives
 
 
-def read_joint(config: Path) -> Dict[str, Any]:
+def read_joint(config: Path) -> dict[str, Any]:
     """Return the configuration of a joint training.
 
     Raises:
@@ -106,7 +107,7 @@ def built(
     return model
 
 
-def left_out(joint: Mapping[str, Any]) -> Tuple[Tuple[str, ...], str]:
+def left_out(joint: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
     """Return which of :data:`ARCHIVES` stock ESPnet has no model for, and why."""
     if joint.get("asr_encoder") == "whisper":
         return ("enh_asr", "asr"), "stock ESPnet does not take today's openai-whisper"
@@ -120,13 +121,13 @@ def left_out(joint: Mapping[str, Any]) -> Tuple[Tuple[str, ...], str]:
     return (), ""
 
 
-def stock_config(joint: Mapping[str, Any]) -> Dict[str, Any]:
+def stock_config(joint: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration without this package's own options."""
     return {k: v for k, v in joint.items() if k not in PLUGIN_OPTIONS}
 
 
 def pack(
-    name: str, config: Dict, weights: Mapping[str, torch.Tensor], outdir: Path, card: ModelCard
+    name: str, config: dict, weights: Mapping[str, torch.Tensor], outdir: Path, card: ModelCard
 ) -> Path:
     """Write one archive; it appears whole."""
     part, kind, config_option, model_option = ARCHIVES[name]

@@ -3,7 +3,7 @@
 import argparse
 import logging
 from pathlib import Path
-from typing import Optional, Tuple, Type
+from typing import Optional
 
 import torch
 
@@ -15,16 +15,16 @@ from espnet_cbpc.utils.files import PathLike
 
 def load_asr(
     model: Model, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
-) -> Tuple[torch.nn.Module, argparse.Namespace]:
+) -> tuple[torch.nn.Module, argparse.Namespace]:
     """Return an ASR model, in evaluation mode, and its training options.
 
     Args:
         model, cachedir, checkpoint: see :func:`.locate.find`.
 
     Raises:
-        UserError: see :func:`.locate.find`; further a file that is not there, a model that ESPnet cannot build (a module it
-            does not know, a package that is not installed), parameters that are missing, left over
-            or of another shape, a vocabulary that does not fit.
+        UserError: see :func:`.locate.find`; further a file that is not there, a model that ESPnet
+            cannot build (a module that it does not know, a package that is not installed), parameters
+            that are missing, left over or of another shape, a vocabulary that does not fit.
     """
     from espnet2.tasks.asr import ASRTask  # slow to import
 
@@ -43,7 +43,7 @@ def load_asr(
 
 def load_enh(
     model: Model, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
-) -> Tuple[torch.nn.Module, argparse.Namespace]:
+) -> tuple[torch.nn.Module, argparse.Namespace]:
     """Return an SE model, in evaluation mode, and its training options; see :func:`load_asr`."""
     from espnet2.tasks.enh import EnhancementTask  # slow to import
 
@@ -53,7 +53,7 @@ def load_enh(
     return _build(EnhancementTask, find(model, "enh", cachedir, checkpoint))
 
 
-def _build(task: Type, files: ModelFiles) -> Tuple[torch.nn.Module, argparse.Namespace]:
+def _build(task: type, files: ModelFiles) -> tuple[torch.nn.Module, argparse.Namespace]:
     args = argparse.Namespace(**settled(files.config))
     if getattr(args, "use_adapter", False):
         raise UserError(f"{files.config}: the model has adapters: merge them into it first")

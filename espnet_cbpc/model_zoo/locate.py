@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from filelock import FileLock
 
@@ -16,7 +16,7 @@ from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.download import download, unpack
 from espnet_cbpc.utils.files import PathLike, file_digest, read_yaml, write_yaml
 
-Model = Union[PathLike, Tuple[PathLike, PathLike]]
+Model = Union[PathLike, tuple[PathLike, PathLike]]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 # Of an experiment folder, the first of these that is there; averages are what ESPnet decodes with.
@@ -52,7 +52,7 @@ def locate(
     return ModelFiles(path, weights)
 
 
-def settled(config: Path) -> Dict[str, Any]:
+def settled(config: Path) -> dict[str, Any]:
     """Return a configuration with every path absolute, that of OWSM as one of the ASR task.
 
     Raises:
@@ -66,7 +66,7 @@ def settled(config: Path) -> Dict[str, Any]:
 
 def pair(
     name: str, config: Optional[PathLike], model: Optional[PathLike]
-) -> Optional[Tuple[PathLike, PathLike]]:
+) -> Optional[tuple[PathLike, PathLike]]:
     """Return the two files of a model, None where neither is given.
 
     Raises:
@@ -87,7 +87,7 @@ def inference_files(
     asr_model: Optional[str] = None,
     enh_model: Optional[str] = None,
     cachedir: Optional[PathLike] = None,
-) -> Dict[str, Path]:
+) -> dict[str, Path]:
     """Fetch models and return their files, by the names that ``EnhSpeech2Text`` gives them.
 
     Args:
@@ -99,7 +99,7 @@ def inference_files(
     Raises:
         UserError: a model that cannot be found.
     """
-    files: Dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for kind, name in (("enh_asr", model), ("asr", asr_model), ("enh", enh_model)):
         if name is not None:
             found = locate(name, kind, cachedir)
@@ -149,7 +149,7 @@ def default_cachedir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "espnet_cbpc"
 
 
-def _check_kind(options: Dict[str, Any], kind: str, config: Path) -> None:
+def _check_kind(options: dict[str, Any], kind: str, config: Path) -> None:
     found = model_kind(options)
     if found != kind:
         hint = " (its parts can be had by the export command)" if found == "enh_asr" else ""
@@ -158,7 +158,7 @@ def _check_kind(options: Dict[str, Any], kind: str, config: Path) -> None:
         )
 
 
-def _find(model: str, kind: str, cache: Path, checkpoint: Optional[str]) -> Tuple[Path, Path]:
+def _find(model: str, kind: str, cache: Path, checkpoint: Optional[str]) -> tuple[Path, Path]:
     whisper = WhisperName.of(model)
     if whisper is not None:
         return _in_folder(_whisper(whisper, cache), kind, None)
@@ -184,7 +184,7 @@ def _find(model: str, kind: str, cache: Path, checkpoint: Optional[str]) -> Tupl
     raise UserError(f"{model}: no such model: {FORMS}")
 
 
-def _in_folder(folder: Path, kind: str, checkpoint: Optional[str]) -> Tuple[Path, Path]:
+def _in_folder(folder: Path, kind: str, checkpoint: Optional[str]) -> tuple[Path, Path]:
     if (folder / "meta.yaml").is_file():
         return _in_package(folder, kind)
     config = folder / "config.yaml"
@@ -204,7 +204,7 @@ def _in_folder(folder: Path, kind: str, checkpoint: Optional[str]) -> Tuple[Path
     raise UserError(f"{folder}: holds no checkpoint (*.pth): train the model first")
 
 
-def _in_package(folder: Path, kind: str) -> Tuple[Path, Path]:
+def _in_package(folder: Path, kind: str) -> tuple[Path, Path]:
     """Return the files that the meta.yaml of an unpacked archive names."""
     found = [p for p in (folder / "meta.yaml", *sorted(folder.glob("*/meta.yaml"))) if p.is_file()]
     if not found:

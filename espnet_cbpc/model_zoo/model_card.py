@@ -1,7 +1,8 @@
 """The page that goes with an exported model: what it is, how to use it, how good it is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -95,8 +96,11 @@ class ModelCard:
     channels: str = ""
 
     def page(self, names: Sequence[str]) -> str:
-        """Return the page on the archives ``names``, of :data:`.export.ARCHIVES`; the first one is
-        what its metadata are of."""
+        """Return the page on archives.
+
+        Args:
+            names: of :data:`.export.ARCHIVES`; the metadata are those of the first one.
+        """
         shown = {key: self.joint[key] for key in SHOWN if key in self.joint}
         parts = [
             f"---\n{yaml.safe_dump(self._metadata(names[0]), sort_keys=False)}---",
@@ -116,7 +120,7 @@ class ModelCard:
         ]
         return "\n\n".join(parts) + "\n"
 
-    def _metadata(self, name: str) -> Dict[str, Any]:
+    def _metadata(self, name: str) -> dict[str, Any]:
         tags = ["espnet", "audio"]
         if name != "asr":
             tags.append("speech-enhancement")
@@ -146,7 +150,7 @@ class ModelCard:
         speaker = "[0]" if name == "enh_asr" else ""  # the joint task has a list of them
         return code.format(arguments=", ".join(arguments), speaker=speaker)
 
-    def _search_options(self) -> List[str]:
+    def _search_options(self) -> list[str]:
         """Name what differs from ESPnet's own defaults, which are this package's but for one."""
         named = {"beam_size", "ctc_weight"}
         options = asdict(self.decoding)

@@ -1,8 +1,9 @@
 """Whisper's checkpoints as experiment folders of ESPnet."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -26,7 +27,7 @@ GREEDY = {"beam_size": 1, "ctc_weight": 0.0}  # Whisper's own default
 class Whisper(NamedTuple):
     """A model of openai-whisper: its sizes, and its parameters by name."""
 
-    dims: Dict[str, int]
+    dims: dict[str, int]
     weights: Mapping[str, torch.Tensor]
 
 
@@ -87,7 +88,7 @@ def _read(path: Path) -> Whisper:
     return Whisper(vars(dims), weights)
 
 
-def _prompt(name: WhisperName, n_vocab: int) -> Dict[str, str]:
+def _prompt(name: WhisperName, n_vocab: int) -> dict[str, str]:
     """Return language and task, once the model is known to have them."""
     tokenizer = whisper_package().tokenizer
     language = (name.language or "en").lower()
@@ -105,7 +106,7 @@ def _prompt(name: WhisperName, n_vocab: int) -> Dict[str, str]:
     return {"language": language, "task": task}
 
 
-def _config(dims: Mapping[str, int], prompt: Mapping[str, str]) -> Dict[str, Any]:
+def _config(dims: Mapping[str, int], prompt: Mapping[str, str]) -> dict[str, Any]:
     """Return the configuration of an ESPnet ASR model; what ESPnet needs, and no more."""
     kind = VOCABULARIES[dims["n_vocab"]]
     audio, text = (

@@ -1,8 +1,9 @@
 """Experiments of version 0.1, whose bookkeeping was another one."""
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional
+from typing import Any, Optional
 
 from espnet_cbpc.recipe.inputs import Missing
 from espnet_cbpc.recipe.ledger import Ledger, now
@@ -80,7 +81,7 @@ def _is_there(step: Step) -> bool:
     return all(path.exists() for path in step.outputs)
 
 
-def _contradictions(step: Step) -> List[str]:
+def _contradictions(step: Step) -> list[str]:
     """Return the options of a training configuration that its model was not trained with."""
     written = step.outputs[0] / "config.yaml"
     if not written.is_file():

@@ -10,9 +10,11 @@ import json
 import os
 import re
 import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Union
 
 from espnet_cbpc.data.audio.columns import columns
 from espnet_cbpc.data.kaldi.table import read_table
@@ -45,13 +47,11 @@ class Digests:
 
     def __init__(self, memory: Path):
         self.memory = memory
-        self._known: Dict[str, List] = {}
+        self._known: dict[str, list] = {}
         self._has_new = False
         if memory.is_file():
-            try:
+            with suppress(ValueError):  # only a memory: what it lacks is read again
                 self._known = json.loads(memory.read_text(encoding="utf-8"))
-            except ValueError:
-                pass  # only a memory: what it lacks is read again
 
     def file(self, path: Union[str, Path]) -> str:
         """Return the digest of a file's content.
@@ -172,7 +172,7 @@ class Files:
     """The content of the files of a folder that fit any of some patterns."""
 
     folder: Path
-    patterns: Tuple[str, ...]
+    patterns: tuple[str, ...]
 
     def value(self, digests: Digests) -> Any:
         """Return a digest by name."""
@@ -218,7 +218,7 @@ class Scripts:
                 todo += _called(path)
 
 
-def _called(path: Path) -> List[Path]:
+def _called(path: Path) -> list[Path]:
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix == ".py":
         names = re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE)
@@ -242,7 +242,7 @@ def _code(path: Path) -> str:
 Input = Union[File, Data, Model, Files, Scripts]
 
 
-def resolve(inputs: Mapping[str, Any], digests: Digests) -> Dict[str, Any]:
+def resolve(inputs: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
     """Return the inputs of a step as JSON has them.
 
     Raises:
@@ -260,7 +260,7 @@ def of_values(values: Any) -> str:
     return hashlib.blake2b(text.encode()).hexdigest()[:32]
 
 
-def differences(old: Any, new: Any, name: str = "") -> List[str]:
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
     """Return what has changed between two resolved inputs, one line each, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]

@@ -4,6 +4,7 @@ On this machine one server process imports what jobs need, and every job is fork
 ``train_cmd`` of cmd.sh jobs go through that command, as those of ESPnet's recipes do.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set
+from typing import Optional
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.parallel import end_with_parent, limit_threads
@@ -63,7 +65,7 @@ class Job:
         return replace(self, arguments=arguments, log=log)
 
     @property
-    def words(self) -> List[str]:
+    def words(self) -> list[str]:
         """Return the command line of a process of its own."""
         return [sys.executable, "-m", self.module, *self.arguments]
 
@@ -85,7 +87,7 @@ class Jobs:
     threads: int = 1
     gpu: Optional[str] = None
     lock: Optional[int] = None
-    running: Set = field(default_factory=set)
+    running: set = field(default_factory=set)
 
     def of_slot(self, slot: int, slots: int) -> "Jobs":
         """Return what one of several slots has: its share of the threads, and a GPU in turn."""
@@ -121,7 +123,7 @@ class Jobs:
     def _run(self, started: Sequence["_Process"]) -> None:
         self.running.update(started)
         try:
-            while not all([process.look() for process in started]):  # each shows its progress
+            while not all(process.look() for process in started):  # each shows its progress
                 pass
         finally:
             for process in started:
@@ -222,10 +224,8 @@ class _Cluster(_Process):
     def look(self) -> bool:
         """Show progress; return whether the job has ended."""
         if self.status is None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.status = self.process.wait(LOOK_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
             self.show()
         return self.status is not None
 
@@ -262,7 +262,7 @@ def _server() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _work(job: Job, folder: str, environment: Dict[str, str], threads: int) -> None:
+def _work(job: Job, folder: str, environment: dict[str, str], threads: int) -> None:
     """Be the process of a job."""
     end_with_parent()
     os.chdir(folder)
@@ -280,7 +280,7 @@ def _work(job: Job, folder: str, environment: Dict[str, str], threads: int) -> N
     runpy.run_module(job.module, run_name="__main__", alter_sys=True)
 
 
-def usable_gpus() -> List[str]:
+def usable_gpus() -> list[str]:
     """Return the GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:

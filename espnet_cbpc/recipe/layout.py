@@ -1,10 +1,11 @@
 """Where a recipe's data and models are: names as ESPnet's recipes have them."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Optional
 
 from espnet_cbpc.model_zoo.locate import ARCHIVE_SUFFIXES
 from espnet_cbpc.model_zoo.whisper_name import WhisperName
@@ -70,7 +71,7 @@ class Layout:
         return self.expdir / Path(comparison).stem if comparison else self.expdir
 
     @cached_property
-    def systems(self) -> List[JointSystem]:
+    def systems(self) -> list[JointSystem]:
         """Return the joint systems."""
         return joint_systems(self.options)
 
@@ -160,7 +161,7 @@ class Experiment:
         checkpoint = self.options.inference_enh_asr_model or f"valid.{loss}.ave.pth"
         return Model(self.layout.expdir / f"enh_asr_{name}", checkpoint)
 
-    def decoded(self) -> List[Decoded]:
+    def decoded(self) -> list[Decoded]:
         """Return the systems that are decoded, in the order of the report."""
         options = self.options
         cascade = f"cascade_{self.enh_tag}_{self.asr_tag}"
@@ -182,7 +183,7 @@ class Experiment:
 
     def _with_shares(
         self, kind: str, head: str, tail: str, name: str, source: str = ""
-    ) -> List[Decoded]:
+    ) -> list[Decoded]:
         """Return a system, and the same with the shares of observation adding that it gets."""
         found = [Decoded(kind, head + tail, name, "", source)]
         shares = self.options.observation_adding
@@ -196,7 +197,7 @@ class Experiment:
         """Return where a system's results are."""
         return self.layout.expdir / decoded.name / self.layout.inference_tag
 
-    def models(self, decoded: Decoded) -> List[Model]:
+    def models(self, decoded: Decoded) -> list[Model]:
         """Return the models that a system is made of."""
         if decoded.kind in ("asr", "enhanced"):
             return [self.asr]

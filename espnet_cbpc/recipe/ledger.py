@@ -12,13 +12,14 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Optional
 
 from espnet_cbpc import __version__
 from espnet_cbpc.recipe.inputs import Digests, differences, resolve
@@ -54,7 +55,7 @@ class Status:
     """
 
     state: State
-    inputs: Dict[str, Any]
+    inputs: dict[str, Any]
     record: Mapping[str, Any] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     kept: Optional[Path] = None
@@ -79,7 +80,7 @@ class Ledger:
     def _record_file(self, step: Step) -> Path:
         return step.home / RECORDS / f"{step.name}.json"
 
-    def record(self, step: Step) -> Dict[str, Any]:
+    def record(self, step: Step) -> dict[str, Any]:
         """Return what was written down of a step, {} for nothing.
 
         Raises:
@@ -225,7 +226,7 @@ class Ledger:
             os.close(descriptor)
 
 
-def _parts(path: Path, home: Path) -> List[Path]:
+def _parts(path: Path, home: Path) -> list[Path]:
     """Return what is to be moved of a path: of the folder of the records all else."""
     if path != home:
         return [path] if os.path.lexists(path) else []
@@ -259,7 +260,7 @@ def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
 
 
-def _read(path: Path) -> Dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -294,7 +295,7 @@ def now() -> str:
     return datetime.now().isoformat(timespec="seconds")
 
 
-def _made_by() -> Dict[str, str]:
+def _made_by() -> dict[str, str]:
     return {
         "host": platform.node(),
         "made_by": f"espnet-cbpc {__version__}, ESPnet {version('espnet')}",

@@ -4,8 +4,9 @@ import dataclasses
 import difflib
 import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Optional
 
 from espnet_cbpc.data.audio.audio_file import sampling_rate
 from espnet_cbpc.recipe.stage_names import STAGES, stage_number
@@ -54,15 +55,15 @@ class RecipeOptions:
     train_seed: Optional[int] = _general(
         None, "random seed of all training runs, in models of their own; empty: the configurations'"
     )
-    seeds: Tuple[str, ...] = _general((), "several of them, reported as one system each")
+    seeds: tuple[str, ...] = _general((), "several of them, reported as one system each")
     comparison: str = _general("", "YAML file of systems to compare, in place of enh_asr_config")
-    systems: Tuple[str, ...] = _general((), "some of its systems, by name; empty: all")
+    systems: tuple[str, ...] = _general((), "some of its systems, by name; empty: all")
     results: str = _general("", "the report, a Markdown file; empty: RESULTS.md in expdir")
 
     local_data_opts: str = _data("", "options of local/data.sh")
     train_set: str = _data("", "name of the directory in data/ for training")
     valid_set: str = _data("", "likewise, for validation")
-    test_sets: Tuple[str, ...] = _data((), "likewise, for tests")
+    test_sets: tuple[str, ...] = _data((), "likewise, for tests")
     datadir: str = _data("data", "data directories")
     track: str = _data(
         "", "of a recipe with several: options in conf/track_<track>.yaml, unless given otherwise"
@@ -70,7 +71,7 @@ class RecipeOptions:
     fs: str = _data("16k", "sampling rate")
     ref_channel: int = _data(0, "of recordings with several channels the reference, from 0")
     audio_format: str = _data("wav", "of files that must be converted: wav or flac")
-    speed_perturb_factors: Tuple[str, ...] = _data((), 'for example "0.9 1.0 1.1"')
+    speed_perturb_factors: tuple[str, ...] = _data((), 'for example "0.9 1.0 1.1"')
     min_wav_duration: float = _data(0.1, "shortest training utterance, in seconds")
     max_wav_duration: float = _data(20.0, "longest one")
 
@@ -112,7 +113,7 @@ class RecipeOptions:
         "true: the ASR model transcribes the clean training speech, and joint training has these "
         "texts in the place of given ones (for self_distillation through the decoder)",
     )
-    baseline_configs: Tuple[str, ...] = _models((), "further joint training runs, to compare with")
+    baseline_configs: tuple[str, ...] = _models((), "further joint training runs, to compare with")
     dynamic_mixing_conf: str = _models(
         "", "YAML file: stages 10 and 13 mix clean training speech with noise in each epoch"
     )
@@ -124,16 +125,16 @@ class RecipeOptions:
     enh_asr_args: str = _models("", "options to pass on to joint training")
     stats_nj: int = _models(1, "jobs that collect statistics")
 
-    quality_sets: Tuple[str, ...] = _scoring(
+    quality_sets: tuple[str, ...] = _scoring(
         (), "test sets whose speech quality is measured; empty: all; none: of none"
     )
-    breakdown: Tuple[str, ...] = _scoring(
+    breakdown: tuple[str, ...] = _scoring(
         ("utt2snr",), "tables in the data directories by whose values the report splits results"
     )
     block: str = _scoring(
         "", "table in the data directories: utterances of one value count as one in intervals"
     )
-    compare_with: Tuple[str, ...] = _scoring(
+    compare_with: tuple[str, ...] = _scoring(
         (), "names of joint systems that the others are tested against; empty: the last one"
     )
     report_notes: str = _scoring("", "Markdown file to end the report with")
@@ -143,15 +144,15 @@ class RecipeOptions:
     inference_enh_asr_model: str = _scoring(
         "", "checkpoint of joint models; empty: the average by their best_model_criterion"
     )
-    enhanced: Tuple[str, ...] = _scoring(
+    enhanced: tuple[str, ...] = _scoring(
         (), "NAME=DIR: further systems, speech that others enhanced: DIR/<test set>/<utterance>.wav"
     )
-    observation_adding: Tuple[str, ...] = _scoring(
+    observation_adding: tuple[str, ...] = _scoring(
         (),
         "with it, further systems: SE whose output has this share of its input added; auto: the "
         "ASR model chooses it for each utterance",
     )
-    observation_adding_to: Tuple[str, ...] = _scoring(
+    observation_adding_to: tuple[str, ...] = _scoring(
         ("cascade", "enhanced"), "which systems get them: cascade, enhanced, joint"
     )
     text_normalizer: str = _scoring(
@@ -172,7 +173,7 @@ class RecipeOptions:
         return sampling_rate(self.fs)
 
     @property
-    def train_seeds(self) -> Tuple[Optional[int], ...]:
+    def train_seeds(self) -> tuple[Optional[int], ...]:
         """Return the random seeds of training; None where the configurations have theirs."""
         return tuple(map(int, self.seeds)) or (self.train_seed,)
 
@@ -193,7 +194,7 @@ def parse(words: Sequence[str]) -> RecipeOptions:
         UserError: an unknown option (the nearest known one is named), a value that is missing or of
             the wrong kind, or options that do not go together.
     """
-    given: Dict[str, Any] = {}
+    given: dict[str, Any] = {}
     left = list(words)
     while left:
         word = left.pop(0)
@@ -211,7 +212,7 @@ def parse(words: Sequence[str]) -> RecipeOptions:
     return options
 
 
-def _of_track(track: str) -> Dict[str, Any]:
+def _of_track(track: str) -> dict[str, Any]:
     """Return the options that a track of the recipe has."""
     if not track:
         return {}
@@ -232,7 +233,7 @@ def _nearest(name: str, known: Any) -> str:
     return f", did you mean --{near[0]}?" if near else ""
 
 
-def _value(name: str, left: List[str]) -> Any:
+def _value(name: str, left: list[str]) -> Any:
     """Take the value of an option off the words that are left."""
     default = FIELDS[name].default
     if isinstance(default, bool):

@@ -1,6 +1,6 @@
 """What a recipe's stages need of the extras, asked for before anything begins."""
 
-from typing import Collection
+from collections.abc import Collection
 
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.stage_names import NAMES, TRAINING

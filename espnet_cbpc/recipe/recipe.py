@@ -1,8 +1,8 @@
 """What all stages of a recipe share."""
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
-from typing import List, Sequence
 
 from espnet_cbpc.compat.releases import frame_counting
 from espnet_cbpc.data.kaldi.table import read_table
@@ -21,7 +21,7 @@ class Recipe:
     def __init__(self, options: RecipeOptions):
         self.options = options
         self.layout = Layout(options)
-        self.experiments: List[Experiment] = list(self.layout.experiments())
+        self.experiments: list[Experiment] = list(self.layout.experiments())
         self.threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
     @cached_property
@@ -46,7 +46,7 @@ class Recipe:
         words = [*map(str, arguments), "--ngpu", str(self.inference_ngpu)]
         return Job(f"espnet_cbpc.bin.{module}", words, log, self.inference_ngpu)
 
-    def sets_with_text(self) -> List[str]:
+    def sets_with_text(self) -> list[str]:
         """Return the test sets that have transcripts; before there are data, all."""
         raw = self.layout.raw
         return [
@@ -55,7 +55,7 @@ class Recipe:
             if not (raw / n).is_dir() or (raw / n / "text").is_file()
         ]
 
-    def quality_sets(self) -> List[str]:
+    def quality_sets(self) -> list[str]:
         """Return the test sets whose speech quality is measured: those with simulated speech."""
         o = self.options
         names = [] if o.quality_sets == ("none",) else o.quality_sets or o.test_sets

@@ -7,10 +7,11 @@ import queue
 import shlex
 import threading
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Union
 
 from espnet_cbpc.recipe.adoption import check_version_0_1
 from espnet_cbpc.recipe.inputs import Digests, Input, Missing
@@ -36,15 +37,15 @@ class Runner:
         self.recipe, self.options = recipe, recipe.options
         self.digests = Digests(recipe.layout.expdir / ".steps" / "digests.json")
         self.ledger = Ledger(self.digests)
-        train_cmd = shlex.split(os.environ.get("train_cmd", ""))
+        train_cmd = shlex.split(os.environ.get("train_cmd", ""))  # noqa: SIM112 (Kaldi's name)
         if self.options.num_nodes > 1 and not train_cmd:
             raise UserError(f"--num_nodes {self.options.num_nodes} needs a train_cmd in cmd.sh")
         self.jobs = Jobs(train_cmd, recipe.threads)
-        self.ran: List[str] = []
-        self.skipped: List[str] = []
+        self.ran: list[str] = []
+        self.skipped: list[str] = []
         self._failed = threading.Event()
 
-    def stages(self) -> List[int]:
+    def stages(self) -> list[int]:
         """Return the numbers of the stages that are asked for."""
         o = self.options
         numbers = range(o.stage, min(o.stop_stage, len(STAGES)) + 1)
@@ -170,8 +171,8 @@ class Runner:
         """Yield what would be done: what has a reason of its own, and what follows from that."""
         check_version_0_1(self.recipe, None)
         asked, done = self.stages(), 0
-        pending: Dict[Path, str] = {}  # names of steps that would run or might, by what they make
-        follows: Dict[Tuple[int, str], Tuple[List[str], List[str]]] = {}
+        pending: dict[Path, str] = {}  # names of steps that would run or might, by what they make
+        follows: dict[tuple[int, str], tuple[list[str], list[str]]] = {}
         for number, step in all_steps(self.recipe):
             if number not in asked:
                 continue
@@ -193,7 +194,7 @@ class Runner:
 
     def _foreseen(
         self, step: Step, pending: Mapping[Path, str]
-    ) -> Tuple[str, Union[str, List[str]]]:
+    ) -> tuple[str, Union[str, list[str]]]:
         """Return a form for what would become of a step, '' where it is done, and the reason.
 
         The reason is a list of steps where it follows from what they make.
@@ -237,7 +238,5 @@ class Runner:
 def _paths(step: Step) -> Iterator[Path]:
     for value in step.inputs.values():
         if isinstance(value, Input.__args__):
-            try:
+            with suppress(Missing):
                 yield from value.paths()
-            except Missing:
-                pass

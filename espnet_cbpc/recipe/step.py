@@ -1,8 +1,9 @@
 """A step of a recipe: what it needs, what it makes, and how."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional
 
 from espnet_cbpc.recipe.jobs import Jobs
 
@@ -26,16 +27,16 @@ class Step:
 
     name: str
     inputs: Mapping[str, Any]
-    outputs: Tuple[Path, ...]
+    outputs: tuple[Path, ...]
     run: Callable[[Jobs, Sequence["Step"]], None]
     batch: str = ""
-    moves: Optional[Tuple[Path, ...]] = None
+    moves: Optional[tuple[Path, ...]] = None
     is_training: bool = False
     log: Optional[Path] = None
     records: Optional[Path] = None
 
     @property
-    def replaced(self) -> Tuple[Path, ...]:
+    def replaced(self) -> tuple[Path, ...]:
         """Return what is moved away when the step is to be done again."""
         return self.outputs if self.moves is None else self.moves
 

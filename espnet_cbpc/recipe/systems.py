@@ -1,9 +1,10 @@
 """The joint systems of a recipe: those of its configurations, or those of a comparison."""
 
 import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Union
 
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.utils.cli import UserError, listed
@@ -36,7 +37,7 @@ class JointSystem:
         return f"{self.title} ({self.name})"
 
 
-def joint_systems(options: RecipeOptions) -> List[JointSystem]:
+def joint_systems(options: RecipeOptions) -> list[JointSystem]:
     """Return the joint systems, the main one last.
 
     Raises:
@@ -60,7 +61,7 @@ def joint_systems(options: RecipeOptions) -> List[JointSystem]:
     return found
 
 
-def multicondition_config(options: RecipeOptions) -> Dict[str, Any]:
+def multicondition_config(options: RecipeOptions) -> dict[str, Any]:
     """Return the configuration of the further training of the ASR model.
 
     In a comparison it has the changes that are common to all systems, of keys that it has.
@@ -80,7 +81,7 @@ def _configured(path: str, tokenizer: Mapping, tokenizer_name: str, suffix: str)
 
 def _compared(
     path: str, names: Sequence[str], tokenizer: Mapping, stem: str, suffix: str
-) -> List[JointSystem]:
+) -> list[JointSystem]:
     """Return the systems of a comparison.
 
     Args:
@@ -116,7 +117,7 @@ def _compared(
     return found
 
 
-def _parts(path: Union[str, Path]) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+def _parts(path: Union[str, Path]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the systems of a comparison and the changes common to them."""
     content = read_yaml(path)
     systems = content.get("systems")
@@ -134,7 +135,7 @@ def _checked(path: Union[str, Path], name: str, entry: Any) -> Mapping[str, Any]
     return entry
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``changes``.
 
     A mapping is merged into a mapping, and item by item into a list of items that have a ``name``,
@@ -155,7 +156,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Dict[str, Any
     return result
 
 
-def _merged_items(key: str, items: List[Dict], changes: Mapping[str, Any]) -> List[Dict]:
+def _merged_items(key: str, items: list[dict], changes: Mapping[str, Any]) -> list[dict]:
     names = [item["name"] for item in items]
     unknown = [name for name in changes if name not in names]
     if unknown:

@@ -1,8 +1,8 @@
 """Whether speech and transcripts fit the ASR model, as soon as the lengths of both are known."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, Mapping
 
 import torch
 
@@ -37,7 +37,7 @@ def check_collected(stats: Path, text_name: str, model: torch.nn.Module) -> None
         check_ctc_fit(tokens, encoder_frames(model, asr_model, samples), str(stats / split))
 
 
-def _lengths(shape_file: Path) -> Dict[str, int]:
+def _lengths(shape_file: Path) -> dict[str, int]:
     return {u: int(shape.split(",")[0]) for u, shape in read_table(shape_file).items()}
 
 
@@ -61,7 +61,7 @@ def _check_window(shape_file: Path, model: torch.nn.Module, asr_model: torch.nn.
 @torch.no_grad()
 def encoder_frames(
     model: torch.nn.Module, asr_model: torch.nn.Module, samples: Mapping[str, int]
-) -> Dict[str, int]:
+) -> dict[str, int]:
     """Return how many frames the encoder makes of each utterance, or one more.
 
     Sub-sampling is linear in the length but for rounding, so that the shortest and the longest

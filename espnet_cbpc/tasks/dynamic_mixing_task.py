@@ -10,7 +10,8 @@ distributed processes, and from one epoch to the next.)
 
 import argparse
 import copy
-from typing import Any, Callable, Dict, Iterable, Optional, Union
+from collections.abc import Iterable
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
@@ -130,7 +131,7 @@ class MixingPreprocessor:
         self.speech_name = speech_name
         self.has_category = has_category
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Process one utterance's data, by name."""
         if self.preprocess is not None:
             data = self.preprocess(uid, data)

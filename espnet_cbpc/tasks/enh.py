@@ -1,7 +1,7 @@
 """Task of SE training: ESPnet's, with dynamic mixing and a faster normalisation."""
 
 import argparse
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Optional
 
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks.enh import EnhancementTask
@@ -36,7 +36,7 @@ class EnhTask(TrainingRun, DynamicMixingTask, EnhancementTask):
         return model
 
 
-def _check_channels(model: ESPnetEnhancementModel, args: Tuple, kwargs: Dict[str, Any]) -> None:
+def _check_channels(model: ESPnetEnhancementModel, args: tuple, kwargs: dict[str, Any]) -> None:
     """Raise ``UserError`` before a forward pass that the channels do not fit."""
     speech = args[0] if args else kwargs["speech_mix"]
     input_channels(model).check(speech, model.training)

@@ -3,8 +3,9 @@
 import argparse
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Optional
 
 import numpy as np
 from espnet2.tasks.enh_s2t import EnhS2TTask
@@ -35,18 +36,18 @@ from espnet_cbpc.utils.cli import UserError
 
 tokenizer_choices = ClassChoices(
     "tokenizer",
-    classes=dict(kmeans=KMeansTokenizer),
+    classes={"kmeans": KMeansTokenizer},
     type_check=AbsAcousticTokenizer,
     default="kmeans",
 )
 contrastive_choices = ClassChoices(
     "contrastive_criterions",
-    classes=dict(
-        cbpc=CBPCLoss,
-        infonce=InfoNCELoss,
-        feature_matching=FeatureMatchingLoss,
-        token_cross_entropy=TokenCrossEntropyLoss,
-    ),
+    classes={
+        "cbpc": CBPCLoss,
+        "infonce": InfoNCELoss,
+        "feature_matching": FeatureMatchingLoss,
+        "token_cross_entropy": TokenCrossEntropyLoss,
+    },
     type_check=AbsContrastiveLoss,
 )
 
@@ -65,7 +66,7 @@ class CategoryPreprocessor:
     def __init__(self, preprocess: Optional[Callable]):
         self.preprocess = preprocess
 
-    def __call__(self, uid: str, data: Dict) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict) -> dict[str, np.ndarray]:
         """Process one utterance's data, by name."""
         category = data.pop("utt2category", None)
         if self.preprocess is not None:
@@ -140,12 +141,12 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         return cls.mix_after(CategoryPreprocessor(preprocess), args, train)
 
     @classmethod
-    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return the data that must be given; references are asked for where a loss needs them."""
         return ("speech",)
 
     @classmethod
-    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return the data that may be given."""
         own = ("speech_ref1", "utt2category", "labels")
         return super().optional_data_names(train, inference) + own
@@ -168,7 +169,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         for key in joint_conf:
             if key in NOT_JOINT_CONF or key not in get_default_kwargs(ESPnetEnhASRCBPCModel):
                 raise UserError(f"joint_conf has an unknown key {key!r}")
-        criterions: List[Criterion] = []
+        criterions: list[Criterion] = []
         for options in listed:
             criterions.append(cls.build_criterion(options, [c.name for c in criterions]))
         return ESPnetEnhASRCBPCModel(
@@ -181,7 +182,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         )
 
     @classmethod
-    def build_criterion(cls, options: Dict, taken: Sequence[str] = ()) -> Criterion:
+    def build_criterion(cls, options: dict, taken: Sequence[str] = ()) -> Criterion:
         """Build a contrastive loss from ``{name, conf, weight}``.
 
         Where there is one of that name already, it is numbered (cbpc, cbpc2, ...).

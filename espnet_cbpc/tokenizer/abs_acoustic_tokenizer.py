@@ -1,7 +1,6 @@
 """Interface of acoustic tokenizers."""
 
 from abc import ABC, abstractmethod
-from typing import Dict
 
 import torch
 
@@ -17,7 +16,7 @@ class AbsAcousticTokenizer(torch.nn.Module, ABC):
 
     @property
     @abstractmethod
-    def sizes(self) -> Dict[str, int]:
+    def sizes(self) -> dict[str, int]:
         """Keyword arguments that build an empty tokenizer of the same size."""
         raise NotImplementedError
 

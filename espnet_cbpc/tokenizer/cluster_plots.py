@@ -1,6 +1,6 @@
 """A picture of how good a tokenizer's clusters are."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Optional
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ MAX_CLUSTER_NAMES = 60  # columns of the heat map that can be named
 
 
 def plot_quality(
-    quality: Dict[str, Any], counts: Optional[ReferenceCounts], path: PathLike
+    quality: dict[str, Any], counts: Optional[ReferenceCounts], path: PathLike
 ) -> None:
     """Draw the sizes of the clusters, their stability in noise, and what they stand for.
 
@@ -37,7 +37,7 @@ def plot_quality(
         figure.savefig(f, format="png", dpi=120)
 
 
-def heat_map_table(counts: ReferenceCounts) -> Tuple[np.ndarray, np.ndarray, List[str]]:
+def heat_map_table(counts: ReferenceCounts) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return what the heat map shows, in its order.
 
     Returns:
@@ -57,7 +57,7 @@ def heat_map_table(counts: ReferenceCounts) -> Tuple[np.ndarray, np.ndarray, Lis
     return shown, clusters, symbols
 
 
-def _draw_sizes(axes: Axes, quality: Dict[str, Any]) -> None:
+def _draw_sizes(axes: Axes, quality: dict[str, Any]) -> None:
     sizes = np.sort(quality["sizes"])[::-1]
     rank = np.arange(1, len(sizes) + 1)
     axes.bar(rank, sizes, width=1, color="tab:blue")
@@ -74,7 +74,7 @@ def _draw_sizes(axes: Axes, quality: Dict[str, Any]) -> None:
     axes.legend(loc="upper right")
 
 
-def _draw_stability(axes: Axes, quality: Dict[str, Any]) -> None:
+def _draw_stability(axes: Axes, quality: dict[str, Any]) -> None:
     pairs = zip(quality["sizes"], quality["noise_stability_per_cluster"])
     known = np.array([pair for pair in pairs if pair[1] is not None]).reshape(-1, 2)
     if not len(known):

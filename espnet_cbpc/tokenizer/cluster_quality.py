@@ -1,7 +1,8 @@
 """How good a tokenizer's clusters are: their use, their stability in noise, what they stand for."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 from scipy.stats import entropy
@@ -22,7 +23,7 @@ class ReferenceCounts:
     """
 
     counts: np.ndarray
-    symbols: List[Symbol]
+    symbols: list[Symbol]
 
 
 def cluster_quality(
@@ -30,7 +31,7 @@ def cluster_quality(
     noisy: Mapping[str, np.ndarray],
     n_clusters: int,
     inertia_per_frame: Optional[float] = None,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Summarise the labels of clean speech, and how noise changes them.
 
     One utterance is looked at at a time.
@@ -72,7 +73,7 @@ def cluster_quality(
 
 def label_reference_agreement(
     labels: Mapping[str, np.ndarray], references: Mapping[str, Reference], n_clusters: int
-) -> Tuple[Dict[str, Any], ReferenceCounts]:
+) -> tuple[dict[str, Any], ReferenceCounts]:
     """Measure how well labels and reference symbols (phones, words, tokens) predict each other.
 
     The measures are those of Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021. One utterance is
@@ -96,7 +97,7 @@ def label_reference_agreement(
     Raises:
         UserError: an utterance whose labels and reference differ in length.
     """
-    columns: Dict[Symbol, np.ndarray] = {}
+    columns: dict[Symbol, np.ndarray] = {}
     total = missing = 0
     for utt, q in labels.items():
         reference = references.get(utt)
@@ -116,7 +117,7 @@ def label_reference_agreement(
     return measures, ReferenceCounts(table, list(columns))
 
 
-def _sizes_and_runs(labels: Mapping[str, np.ndarray], n_clusters: int) -> Tuple[np.ndarray, int]:
+def _sizes_and_runs(labels: Mapping[str, np.ndarray], n_clusters: int) -> tuple[np.ndarray, int]:
     sizes, runs = np.zeros(n_clusters, np.int64), 0
     for q in labels.values():
         sizes += np.bincount(q, minlength=n_clusters)
@@ -126,7 +127,7 @@ def _sizes_and_runs(labels: Mapping[str, np.ndarray], n_clusters: int) -> Tuple[
 
 def _kept_in_noise(
     clean: Mapping[str, np.ndarray], noisy: Mapping[str, np.ndarray], n_clusters: int
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     # for each cluster: frames that keep their label in noise, and all its frames with a noisy pair
     kept, paired = np.zeros(n_clusters, np.int64), np.zeros(n_clusters, np.int64)
     for utt, noisy_q in noisy.items():
@@ -138,7 +139,7 @@ def _kept_in_noise(
 
 
 def _count(
-    q: np.ndarray, reference: Reference, n_clusters: int, columns: Dict[Symbol, np.ndarray]
+    q: np.ndarray, reference: Reference, n_clusters: int, columns: dict[Symbol, np.ndarray]
 ) -> None:
     for k, symbol in zip(q, reference):
         if symbol is None or symbol == "":
@@ -148,7 +149,7 @@ def _count(
         columns[symbol][k] += 1
 
 
-def _agreement(table: np.ndarray) -> Dict[str, Any]:
+def _agreement(table: np.ndarray) -> dict[str, Any]:
     frames = int(table.sum())
     if not frames:
         return {"frames": 0, "phone_purity": None, "cluster_purity": None, "pnmi": None}

@@ -1,7 +1,8 @@
 """K-means on a stream of frames: a uniform sample, clusters of the sample, mini-batch passes."""
 
 import logging
-from typing import Callable, Dict, Iterable, Iterator, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Callable
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ REPORTS = 4  # a pass
 
 def reservoir_sample(
     features: Iterable[np.ndarray], size: int, rng: np.random.Generator
-) -> Tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int]:
     """Draw a uniform sample of the frames of a stream (algorithm R, Vitter 1985).
 
     Args:
@@ -95,7 +96,7 @@ def batches(features: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield buffer[:filled]
 
 
-def assign(x: torch.Tensor, centroids: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+def assign(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each frame's nearest centroid and its squared distance to it, both (n,).
 
     Args:
@@ -168,7 +169,7 @@ def cluster_sample(
 
 def _sklearn(
     sample: np.ndarray, seeds: torch.Tensor, rng: np.random.Generator, iterations: int
-) -> Tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, float]:
     from sklearn.cluster import KMeans  # slow to import, and needed here only
 
     kmeans = KMeans(
@@ -184,7 +185,7 @@ def _sklearn(
 
 def _faiss(
     sample: np.ndarray, seeds: torch.Tensor, rng: np.random.Generator, iterations: int
-) -> Tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, float]:
     with needs_extra("the backend faiss", "faiss"):
         import faiss
     kmeans = faiss.Kmeans(
@@ -202,7 +203,7 @@ def _faiss(
 
 def _torch(
     sample: np.ndarray, seeds: torch.Tensor, rng: np.random.Generator, iterations: int
-) -> Tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, float]:
     x = torch.from_numpy(sample).to(seeds.device)
     centroids, n_clusters = seeds, len(seeds)
     tolerance = TOLERANCE * float(x.var(0, correction=0).mean())
@@ -219,7 +220,7 @@ def _torch(
     return centroids.cpu().numpy(), float(_assign_blocks(x, centroids)[1].sum())
 
 
-BACKENDS: Dict[str, Callable] = {"sklearn": _sklearn, "faiss": _faiss, "torch": _torch}
+BACKENDS: dict[str, Callable] = {"sklearn": _sklearn, "faiss": _faiss, "torch": _torch}
 
 
 def plus_plus(x: torch.Tensor, n_clusters: int, rng: np.random.Generator) -> torch.Tensor:
@@ -271,7 +272,7 @@ def draw_far(
     return moved
 
 
-def _assign_blocks(x: torch.Tensor, centroids: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+def _assign_blocks(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     labels, distances = zip(*(assign(block, centroids) for block in x.split(BLOCK_FRAMES)))
     return torch.cat(labels), torch.cat(distances)
 

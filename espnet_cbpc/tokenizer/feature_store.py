@@ -3,8 +3,9 @@
 import hashlib
 import json
 import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Optional
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -13,7 +14,7 @@ from safetensors.numpy import save
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike, atomic_write
 
-Features = Iterable[Tuple[str, np.ndarray]]
+Features = Iterable[tuple[str, np.ndarray]]
 REMEDY = "run the dump of its features (dump_encoder_features) again"
 
 
@@ -57,7 +58,7 @@ class FeatureWriter:
         chunks = range(_chunk_count(len(wavs), num_per_chunk))
         self.todo = [i for i in chunks if not self._is_whole(i)]
 
-    def _start(self, fingerprint: Dict[str, Any]) -> None:
+    def _start(self, fingerprint: dict[str, Any]) -> None:
         for leftover in self.directory.glob(".chunk.*"):  # of a run that was killed
             leftover.unlink()
         path = self.directory / "features.json"
@@ -75,7 +76,7 @@ class FeatureWriter:
         with atomic_write(path) as f:
             f.write(content)
 
-    def _ids(self, i: int) -> List[str]:
+    def _ids(self, i: int) -> list[str]:
         return self._utterances[i * self.num_per_chunk : (i + 1) * self.num_per_chunk]
 
     def _is_whole(self, i: int) -> bool:
@@ -138,7 +139,7 @@ class StoredFeatures:
 
     def __init__(self, directories: Iterable[PathLike], seed: Optional[int] = None):
         self.seed = seed
-        self._chunks: List[Path] = []
+        self._chunks: list[Path] = []
         self._utterances = 0
         for i, directory in enumerate(map(Path, directories)):
             utterances, num_per_chunk, settings = _read_fingerprint(directory)
@@ -162,7 +163,7 @@ class StoredFeatures:
     def __len__(self) -> int:
         return self._utterances
 
-    def __iter__(self) -> Iterator[Tuple[str, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each utterance's id and its features, (T, D) float32."""
         order = np.arange(len(self._chunks))
         if self.seed is not None:
@@ -192,7 +193,7 @@ def _chunk_count(utterances: int, num_per_chunk: int) -> int:
     return -(-utterances // num_per_chunk)
 
 
-def _read_fingerprint(directory: Path) -> Tuple[int, int, Dict[str, Any]]:
+def _read_fingerprint(directory: Path) -> tuple[int, int, dict[str, Any]]:
     path = directory / "features.json"
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
@@ -202,7 +203,7 @@ def _read_fingerprint(directory: Path) -> Tuple[int, int, Dict[str, Any]]:
         raise UserError(f"{path}: not the start of a store of features ({e!r}): {REMEDY}") from e
 
 
-def _read_chunk(path: Path) -> Iterator[Tuple[str, np.ndarray]]:
+def _read_chunk(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         with safe_open(path, framework="np") as f:
             for utterance in sorted(f.keys()):

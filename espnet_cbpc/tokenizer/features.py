@@ -1,6 +1,7 @@
 """Stream encoder outputs of utterances."""
 
-from typing import Callable, Iterator, Mapping, Optional, Tuple
+from collections.abc import Iterator, Mapping
+from typing import Callable, Optional
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ def encoder_features(
     layer: Optional[int] = None,
     batch_size: int = 16,
     on_output: Optional[Callable[[str, torch.Tensor], None]] = None,
-) -> Iterator[Tuple[str, np.ndarray]]:
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each utterance's id and its encoder frames (T, D), in the order of ``wavs``.
 
     Args:

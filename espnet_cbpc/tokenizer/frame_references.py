@@ -2,8 +2,9 @@
 
 import logging
 import math
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Entry:
 
 def ctm_references(
     path: PathLike, frames: Mapping[str, int], durations: Mapping[str, float]
-) -> Dict[str, np.ndarray]:
+) -> dict[str, np.ndarray]:
     """Read the symbol of each frame from a CTM file of words or phones.
 
     Frame t of T stands for the time (t + 0.5) * duration / T; it has no symbol (None) where no
@@ -74,7 +75,7 @@ def ctm_references(
 
 def ctc_tokens(
     log_probs: np.ndarray, token_list: Sequence[str], blank: int = 0
-) -> List[Optional[str]]:
+) -> list[Optional[str]]:
     """Return the most probable token of each frame; None where that is the blank.
 
     A blank says only that no token starts here: CTC output is peaky, and the token nearest in time
@@ -97,9 +98,9 @@ def ctc_tokens(
     return [None if v == blank else token_list[v] for v in best]
 
 
-def _read_ctm(path: PathLike, known: Container[str]) -> Tuple[Dict[str, List[Entry]], List[str]]:
+def _read_ctm(path: PathLike, known: Container[str]) -> tuple[dict[str, list[Entry]], list[str]]:
     # the entries of each known utterance, and the ids of the others: the file may be far larger
-    entries: Dict[str, List[Entry]] = {}
+    entries: dict[str, list[Entry]] = {}
     unknown = set()
     try:
         with open(path, encoding="utf-8-sig") as f:

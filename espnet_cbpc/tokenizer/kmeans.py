@@ -1,7 +1,8 @@
 """K-means on ASR encoder outputs as an acoustic tokenizer."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, Optional
+from typing import Optional
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         return self.centroids.shape[1]
 
     @property
-    def sizes(self) -> Dict[str, int]:
+    def sizes(self) -> dict[str, int]:
         """Keyword arguments that build an empty tokenizer of the same size."""
         sizes = {"n_clusters": self.n_clusters, "feature_dim": self.feature_dim}
         return {**sizes, "positions": len(self.positions.sums)} if self.positions else sizes
@@ -146,8 +147,8 @@ class KMeansTokenizer(AbsAcousticTokenizer):
                 its own.
 
         Raises:
-            UserError: an option out of range, positions of a stream that cannot start anew, no more frames than clusters, frames of unequal
-                dimension, or non-finite.
+            UserError: an option out of range, positions of a stream that cannot start again, no more
+                frames than clusters, frames of unequal dimension, or non-finite.
         """
         size = sample_size(n_clusters) if max_frames is None else max_frames
         _check_at_least("n_clusters", n_clusters, 1)
@@ -206,7 +207,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             with safe_open(path, framework="pt") as f:
                 if (f.metadata() or {}).get("tokenizer") != "kmeans":
                     raise UserError(f"{path}: not a K-means tokenizer made by this package")
-                tensors = {name: f.get_tensor(name) for name in f.keys()}
+                tensors = {name: f.get_tensor(name) for name in f}
         except SafetensorError as e:
             raise UserError(f"{path}: not a readable safetensors file ({e}): fit it again") from e
         positions = len(tensors["positions.counts"]) if "positions.counts" in tensors else 0

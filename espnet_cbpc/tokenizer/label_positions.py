@@ -1,6 +1,7 @@
 """How much the labels of a tokenizer say of the time in the utterance."""
 
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.stats import entropy
@@ -11,7 +12,7 @@ SHUFFLES = 5  # of the labels, to see what so many frames share by chance
 
 def label_position_information(
     labels: Mapping[str, np.ndarray], n_clusters: int, seed: int = 0
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Return the mutual information of label and position, where positions are ten frames each.
 
     Some is natural, as utterances begin and end in silence. Of an encoder with absolute positional

@@ -1,6 +1,6 @@
 """What encoder frames owe to their position in the utterance, and frames without it."""
 
-from typing import Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch

@@ -1,14 +1,14 @@
 """The options of fitting a tokenizer, read from a YAML file."""
 
 import inspect
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional
 
 from espnet_cbpc.tokenizer.kmeans import KMeansTokenizer
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike, read_yaml
 
 
-def read_tokenizer_config(path: Optional[PathLike]) -> Tuple[Optional[int], Dict[str, Any]]:
+def read_tokenizer_config(path: Optional[PathLike]) -> tuple[Optional[int], dict[str, Any]]:
     """Return the encoder layer to cluster, and the options of :meth:`KMeansTokenizer.fit`.
 
     Args:

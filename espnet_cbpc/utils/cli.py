@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import sys
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Callable, Optional, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -39,7 +40,7 @@ def check_at_least(options: object, **least: float) -> None:
 
 def gathered(
     work: Callable[[Item], Result], items: Mapping[Key, Item], what: str
-) -> Dict[Key, Result]:
+) -> dict[Key, Result]:
     """Return ``work(item)`` by key.
 
     Args:
@@ -51,8 +52,8 @@ def gathered(
         UserError: of all items that ``work`` raised it for, how many and the first ones; where they
             all have the same fault, such as an option's, that one.
     """
-    results: Dict[Key, Result] = {}
-    faults: List[UserError] = []
+    results: dict[Key, Result] = {}
+    faults: list[UserError] = []
     for key, item in items.items():
         try:
             results[key] = work(item)

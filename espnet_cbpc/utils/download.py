@@ -7,9 +7,10 @@ import stat
 import tarfile
 import time
 import zipfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import IO, Callable, NamedTuple, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -47,7 +48,8 @@ def download(
     """
     path = Path(path).resolve()
     if path.exists():
-        return _verify(path, {"SHA-256": sha256, "MD5": md5}, url)
+        _verify(path, {"SHA-256": sha256, "MD5": md5}, url)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     _fetch_with_retries(url, part)
@@ -55,7 +57,7 @@ def download(
     part.replace(path)
 
 
-def _verify(path: Path, expected: Dict[str, Optional[str]], url: str) -> None:
+def _verify(path: Path, expected: dict[str, Optional[str]], url: str) -> None:
     for name, digest in expected.items():
         found = digest and file_digest(path, name.replace("-", "").lower())
         if digest and found != digest.lower():
@@ -69,7 +71,8 @@ def _verify(path: Path, expected: Dict[str, Optional[str]], url: str) -> None:
 def _fetch_with_retries(url: str, part: Path) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _fetch(url, part)
+            _fetch(url, part)
+            return
         except requests.exceptions.InvalidSchema as e:
             raise UserError(f"{url}: not an http or https address") from e
         except (requests.RequestException, _Cut) as e:
@@ -110,7 +113,7 @@ def _fetch(url: str, part: Path) -> None:
         _receive(response, part, begin, total, unquote(Path(urlsplit(url).path).name))
 
 
-def _extent(response: requests.Response, have: int) -> Tuple[int, Optional[int]]:
+def _extent(response: requests.Response, have: int) -> tuple[int, Optional[int]]:
     """Return the byte at which the answer begins and the size of the whole file if known."""
     span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status_code == 206 and span and int(span.group(1)) == have:

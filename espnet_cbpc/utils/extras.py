@@ -1,13 +1,13 @@
 """Packages of extras: one message where one is missing, which says how to install it."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Dict, Iterator, List, Tuple
 
 from espnet_cbpc.utils.cli import UserError, listed
 
 # What must be importable of the extras that are asked for before any work begins.
-MODULES: Dict[str, Tuple[str, ...]] = {
+MODULES: dict[str, tuple[str, ...]] = {
     "train": ("editdistance", "matplotlib", "tensorboard"),
     "report": ("jinja2", "markupsafe", "PIL", "matplotlib", "tensorboard"),
     "demo": (
@@ -53,7 +53,7 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
         raise missing_extra(what, extra, (e.name or str(e)).partition(".")[0]) from e
 
 
-def missing_modules(extra: str) -> List[str]:
+def missing_modules(extra: str) -> list[str]:
     """Return which of an extra's ``MODULES`` cannot be found; none of them is imported."""
     return [module for module in MODULES[extra] if find_spec(module) is None]
 

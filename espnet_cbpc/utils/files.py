@@ -3,9 +3,10 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, Mapping, Union
+from typing import IO, Any, Union
 
 import yaml
 
@@ -55,7 +56,7 @@ def _refusal(path: PathLike, error: OSError) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror}): choose another place or name")
 
 
-def read_yaml(path: PathLike) -> Dict[str, Any]:
+def read_yaml(path: PathLike) -> dict[str, Any]:
     """Return the mapping in a YAML file, {} for an empty one.
 
     Raises:

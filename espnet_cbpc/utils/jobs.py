@@ -11,10 +11,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Any, Optional
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.extras import needs_extra
@@ -47,14 +48,14 @@ class Resources:
     minutes: int = 24 * 60
     restarts: int = 10
     max_jobs_run: int = 256
-    sbatch: Dict[str, str] = field(default_factory=dict)
+    sbatch: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Command:
     """What submitit calls in the job: runs a command, whose output goes to a log."""
 
-    words: List[str]
+    words: list[str]
     log: Path
     threads: int
 
@@ -93,7 +94,7 @@ def _in_own_group() -> None:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
-def run_jobs(commands: Sequence[Command], resources: Resources, folder: Path) -> List[int]:
+def run_jobs(commands: Sequence[Command], resources: Resources, folder: Path) -> list[int]:
     """Run commands as jobs and wait for them; whatever interrupts this process cancels them.
 
     Args:
@@ -139,7 +140,7 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _submit(commands: Sequence[Command], resources: Resources, folder: Path) -> List[Any]:
+def _submit(commands: Sequence[Command], resources: Resources, folder: Path) -> list[Any]:
     with needs_extra("submitting jobs", "slurm"):
         import submitit
     name = resources.executor
@@ -164,9 +165,9 @@ def _submit(commands: Sequence[Command], resources: Resources, folder: Path) -> 
         raise UserError(f"{name} does not take the job: {e}") from e
 
 
-def _wait(jobs: Sequence[Any], executor: str, folder: Path) -> List[int]:
-    statuses: Dict[int, int] = {}
-    missed: Set[int] = set()  # not in the queue when it was last looked at
+def _wait(jobs: Sequence[Any], executor: str, folder: Path) -> list[int]:
+    statuses: dict[int, int] = {}
+    missed: set[int] = set()  # not in the queue when it was last looked at
     looked = time.monotonic()
     while len(statuses) < len(jobs):
         time.sleep(RESULT_SECONDS)
@@ -185,7 +186,7 @@ def _wait(jobs: Sequence[Any], executor: str, folder: Path) -> List[int]:
     return [statuses[number] for number in range(len(jobs))]
 
 
-def _results(job: Any) -> Set[str]:
+def _results(job: Any) -> set[str]:
     """Return the names of the files that a job leaves, one for each machine."""
     return {job.task(k).paths.result_pickle.name for k in range(job.num_tasks)}
 
@@ -196,7 +197,7 @@ def _status(job: Any) -> int:
     return max(job.results())
 
 
-def _queue(jobs: Sequence[Any], executor: str) -> Optional[Set[str]]:
+def _queue(jobs: Sequence[Any], executor: str) -> Optional[set[str]]:
     """Return the ids of the jobs that wait or run; None if that cannot be told now."""
     if executor != "slurm":
         return {job.job_id for job in jobs if not job.done()}

@@ -4,9 +4,10 @@ import multiprocessing
 import os
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Callable, Iterable, Iterator, TypeVar
+from typing import Callable, TypeVar
 
 from threadpoolctl import threadpool_limits
 

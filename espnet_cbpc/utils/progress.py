@@ -1,7 +1,8 @@
 """Progress of long steps: i/N, rate and time left, readable on a terminal and in a log file."""
 
 import sys
-from typing import Iterable, Optional, TypeVar
+from collections.abc import Iterable
+from typing import Optional, TypeVar
 
 from tqdm import tqdm
 

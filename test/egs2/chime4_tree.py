@@ -7,9 +7,9 @@ its own slow filter estimate, so that the clean references are known.
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 import soundfile
@@ -40,7 +40,7 @@ SENTENCES = [
 ]  # fmt: skip
 
 
-def prompts(set_name: str, counts: Dict[str, int]) -> Iterator[Tuple[str, str, str]]:
+def prompts(set_name: str, counts: dict[str, int]) -> Iterator[tuple[str, str, str]]:
     """Yield (speaker, prompt, environment); dt05 and et05 read each prompt in each environment."""
     number = 0
     for environment in ENVIRONMENTS:
@@ -62,17 +62,17 @@ class Tree:
     """
 
     root: Path
-    annotations: Dict[str, List[dict]] = field(default_factory=dict)
-    dots: Dict[str, List[str]] = field(default_factory=dict)
-    lists: Dict[str, List[str]] = field(default_factory=dict)
-    truth: Dict[str, np.ndarray] = field(default_factory=dict)
+    annotations: dict[str, list[dict]] = field(default_factory=dict)
+    dots: dict[str, list[str]] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def audio(self) -> Path:
         return self.root / "CHiME4" / "data" / "audio" / "16kHz"
 
     @property
-    def options(self) -> List[str]:
+    def options(self) -> list[str]:
         folders = {"--chime4": self.root / "CHiME4", "--chime4_diff": self.root / "CHiME4_diff"}
         return [word for option, folder in folders.items() for word in (option, str(folder))]
 
@@ -180,13 +180,13 @@ class _Maker:
 
     def __init__(self, arrays: bool):
         self.arrays = arrays
-        self.noises: Dict[str, np.ndarray] = {}  # (samples, 6) of each session
+        self.noises: dict[str, np.ndarray] = {}  # (samples, 6) of each session
         self.synthesizer = EspeakSynthesizer(FS)
-        self.backgrounds: Dict[str, np.ndarray] = {}  # (samples, 6)
-        self.booth: Dict[Tuple[str, str], Tuple[str, np.ndarray]] = {}
+        self.backgrounds: dict[str, np.ndarray] = {}  # (samples, 6)
+        self.booth: dict[tuple[str, str], tuple[str, np.ndarray]] = {}
         self.count = 0
 
-    def speak(self, speaker: str) -> Tuple[str, np.ndarray]:
+    def speak(self, speaker: str) -> tuple[str, np.ndarray]:
         words = SENTENCES[self.count % len(SENTENCES)]
         self.count += 1
         voice = "en-us+f2" if speaker.startswith("F") else "en-us+m3"

@@ -18,21 +18,21 @@ import soundfile
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "arctic_noisy" / "enh_asr_cbpc1"
 sys.path.insert(0, str(RECIPE / "local"))
 
-import arctic_corpora  # noqa: E402
-import prepare_arctic_noisy  # noqa: E402
-from arctic_protocol import Draw, Speech  # noqa: E402
-from speech_copies import without_pauses  # noqa: E402
+import arctic_corpora
+import prepare_arctic_noisy
+from arctic_protocol import Draw, Speech
+from speech_copies import without_pauses
 
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.data.mixing.snr import speech_active  # noqa: E402
-from espnet_cbpc.data.noisy_sets import nonspeech  # noqa: E402
-from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
+from espnet_cbpc.data.mixing.snr import speech_active
+from espnet_cbpc.data.noisy_sets import nonspeech
+from espnet_cbpc.data.noisy_sets.noisy_mixture import (
     audio_files,
     read_manifest,
     rebuild,
 )
-from espnet_cbpc.data.noisy_sets.speech_folder import Recording  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.data.noisy_sets.speech_folder import Recording
+from espnet_cbpc.utils.cli import UserError
 
 KNOWN = {"test_clean", "test_seen", "test_unseen"}
 NEW = {"test_newspk_clean", "test_newspk_seen", "test_newspk_unseen"}
@@ -263,7 +263,7 @@ def test_text_of_the_new_speaker_is_spelt_out(prepared):
 
 
 def test_pauses_at_the_ends_are_cut(prepared):
-    for key, path in read_table(prepared / "dev_newspk" / "spk1.scp").items():
+    for path in read_table(prepared / "dev_newspk" / "spk1.scp").values():
         samples, fs = soundfile.read(path)
         assert 0.45 * fs < len(samples) < 0.6 * fs  # of 1.3 s
         assert speech_active(samples, fs).sum() > 0.25 * fs

@@ -14,18 +14,18 @@ import soundfile
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "chime4" / "enh_asr_cbpc1"
 sys.path[:0] = [str(RECIPE / "local"), str(Path(__file__).resolve().parent)]
 
-import chime4_tree  # noqa: E402
-import prepare_chime4  # noqa: E402
-from chime4_corpus import COUNTS, Corpus  # noqa: E402
-from chime4_files import names_in  # noqa: E402
-from chime4_tracks import drawn_pair, utterances  # noqa: E402
+import chime4_tree
+import prepare_chime4
+from chime4_corpus import COUNTS, Corpus
+from chime4_files import names_in
+from chime4_tracks import drawn_pair, utterances
 
-from espnet_cbpc.data.audio.audio_file import read_audio  # noqa: E402
-from espnet_cbpc.data.audio.columns import columns  # noqa: E402
-from espnet_cbpc.data.kaldi.format_dir import format_data_dir  # noqa: E402
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.scoring.quality.utterance_quality import si_sdr  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.data.audio.audio_file import read_audio
+from espnet_cbpc.data.audio.columns import columns
+from espnet_cbpc.data.kaldi.format_dir import format_data_dir
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
+from espnet_cbpc.scoring.quality.utterance_quality import si_sdr
+from espnet_cbpc.utils.cli import UserError
 
 FS = 16000
 

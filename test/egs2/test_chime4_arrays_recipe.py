@@ -113,6 +113,6 @@ def test_every_set_is_decoded_enhanced_and_scored(trained):
     assert len(results["systems"]) == 4
     joint = recipe / "exp_6ch" / "enh_asr_train_enh_asr_cbpc_mvdr"
     (enhanced,) = joint.glob("*/et05_simu/enhanced/spk1.scp")
-    for key, path in read_table(enhanced).items():
+    for path in read_table(enhanced).values():
         samples, _ = soundfile.read(recipe / path)
         assert samples.ndim == 1 and np.abs(samples).max() > 0

@@ -16,18 +16,18 @@ import soundfile
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "chime4" / "enh_asr_cbpc1"
 sys.path[:0] = [str(RECIPE / "local"), str(Path(__file__).resolve().parent)]
 
-import chime4_tree  # noqa: E402
-import prepare_chime4  # noqa: E402
-from chime4_corpus import COUNTS, Corpus, Piece  # noqa: E402
-from chime4_files import names_in  # noqa: E402
-from chime4_references import read_piece  # noqa: E402
-from chime4_transcripts import normalise, read_dot  # noqa: E402
-from close_talk_filter import filter_image, istft, stft  # noqa: E402
+import chime4_tree
+import prepare_chime4
+from chime4_corpus import COUNTS, Corpus, Piece
+from chime4_files import names_in
+from chime4_references import read_piece
+from chime4_transcripts import normalise, read_dot
+from close_talk_filter import filter_image, istft, stft
 
-from espnet_cbpc.data.audio.audio_file import read_audio  # noqa: E402
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.scoring.quality.utterance_quality import si_sdr  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.data.audio.audio_file import read_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
+from espnet_cbpc.scoring.quality.utterance_quality import si_sdr
+from espnet_cbpc.utils.cli import UserError
 
 SETS = {*COUNTS, "tr05_org", "tr05_multi", "dt05_multi"}
 FRONT = {1, 3, 4, 5, 6}
@@ -175,7 +175,7 @@ def test_sets_and_ids(prepared):
     assert sets["tr05_org"].ids[0] == "011_011C0100_ORG_CLEAN"
     for name in ("tr05_simu", "tr05_real"):
         assert {int(key[key.index(".CH") + 3]) for key in sets[name].ids} == FRONT
-    for name, data in sets.items():
+    for data in sets.values():
         for key in data.ids:
             assert data.tables["utt2spk"][key] == key[:3]
             assert data.categories[key] == key.rpartition("_")[2]

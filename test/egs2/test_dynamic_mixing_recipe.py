@@ -44,7 +44,7 @@ def clean_only(folder, fsdd):
         "wav.scp": {utt: str(files[name]) for utt, name in ids.items()},
         "text": {utt: WORDS[int(name[0])] for utt, name in ids.items()},
         "utt2spk": {utt: name.split("_")[1] for utt, name in ids.items()},
-        "utt2category": {utt: "CLEAN" for utt in ids},
+        "utt2category": dict.fromkeys(ids, "CLEAN"),
     }
     write_data_dir(folder, tables)
     return tables
@@ -92,7 +92,10 @@ def recipe(tmp_path_factory, shared_data, give_environment):
 
 def test_both_trainings_have_all_clean_utterances_and_mix_them(recipe):
     ids = read_table(recipe / "data" / "train" / "text").keys()
-    for exp, stats in (("enh_stats_train_enh", "speech_mix"), ("enh_asr_stats_train_asr_word", "speech")):
+    for exp, stats in (
+        ("enh_stats_train_enh", "speech_mix"),
+        ("enh_asr_stats_train_asr_word", "speech"),
+    ):
         shapes = read_table(recipe / "exp" / exp / "train" / f"{stats}_shape")
         assert shapes.keys() == ids
     for exp in ("enh_train_enh", "enh_asr_train_enh_asr_cbpc"):

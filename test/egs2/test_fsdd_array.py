@@ -12,13 +12,13 @@ from recipe_runs import FEW_STEPS, run
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "fsdd_array" / "enh_asr_cbpc1"
 sys.path.insert(0, str(RECIPE / "local"))
 
-import array_protocol  # noqa: E402
-import prepare_fsdd_array  # noqa: E402
+import array_protocol
+import prepare_fsdd_array
 
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.data.noisy_sets.array_set import ArrayUtterance  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
-from espnet_cbpc.utils.files import read_yaml  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
+from espnet_cbpc.data.noisy_sets.array_set import ArrayUtterance
+from espnet_cbpc.utils.cli import UserError
+from espnet_cbpc.utils.files import read_yaml
 
 CORPORA = ("FSDD", "NONSPEECH")
 SMALL = "--train_minutes 0.5 --num_dev 3 --num_test 2 --num_seen_rooms 2 --num_unseen_rooms 1"
@@ -96,7 +96,7 @@ def test_rooms_and_noises_are_seen_or_not(data):
         noises[name] = {Path(n.recording).stem for m in mixtures for n in m.noises}
         responses = {m.rir for m in mixtures} | {n.rir for m in mixtures for n in m.noises}
         places[name] = {Path(r).stem.partition("-")[2] for r in responses}
-    assert rooms == {**dict.fromkeys(SETS, {"seen"}), "test_unseen": {"unseen"}}
+    assert rooms == {**{name: {"seen"} for name in SETS}, "test_unseen": {"unseen"}}
     number = {name: {int(n[1:]) for n in found} for name, found in noises.items()}
     assert max(number["dev"] | number["test_seen"]) <= 70 < min(number["test_unseen"])
     assert not number["test_clean"]

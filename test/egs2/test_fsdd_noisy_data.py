@@ -16,22 +16,22 @@ import soundfile
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "fsdd_noisy" / "enh_asr_cbpc1"
 sys.path.insert(0, str(RECIPE / "local"))
 
-import fsdd_corpus  # noqa: E402
-import prepare_fsdd_noisy  # noqa: E402
-from fsdd_corpus import SPEAKERS  # noqa: E402
-from fsdd_protocol import Draw, Sizes  # noqa: E402
+import fsdd_corpus
+import prepare_fsdd_noisy
+from fsdd_corpus import SPEAKERS
+from fsdd_protocol import Draw, Sizes
 
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.data.noisy_sets import nonspeech  # noqa: E402
-from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
+from espnet_cbpc.data.noisy_sets import nonspeech
+from espnet_cbpc.data.noisy_sets.noisy_mixture import (
     audio_files,
     read_manifest,
     rebuild,
     write_manifest,
     write_mixtures,
 )
-from espnet_cbpc.utils import download  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.utils import download
+from espnet_cbpc.utils.cli import UserError
 
 SETS = {"train", "dev", "dev_clean", "dev_noisy"}
 SETS |= {"test_clean", "test_seen", "test_unseen", "test_newspk"}
@@ -186,7 +186,7 @@ def test_snrs(drawn):
 def test_same_utterances_at_all_conditions(drawn):
     clean = Counter(m.recordings for m in drawn["test_clean"])
     for name in ("test_seen", "test_unseen"):
-        assert Counter(m.recordings for m in drawn[name]) == {k: 5 for k in clean}
+        assert Counter(m.recordings for m in drawn[name]) == dict.fromkeys(clean, 5)
     assert [m.recordings for m in drawn["dev"]] == [m.recordings for m in drawn["dev_clean"]]
 
 
@@ -213,9 +213,10 @@ def test_silences_follow_the_sampling_rate():
 
 def test_minutes_of_training_speech(drawn):
     lengths = {name: 2000 + 7 * place % 3000 for place, name in enumerate(fsdd_corpus.NAMES)}
-    seconds = sum(
-        sum(lengths[file] for file in m.recordings) + sum(m.silences) for m in drawn["train"]
-    ) / 8000
+    seconds = (
+        sum(sum(lengths[file] for file in m.recordings) + sum(m.silences) for m in drawn["train"])
+        / 8000
+    )
     assert 0 <= seconds - 20 * 60 < 5
 
 
@@ -299,7 +300,7 @@ def test_fault_in_another_process_comes_back(prepared, tmp_path):
 
 
 def test_levels(prepared):
-    for mixture, kind, path in files_of(prepared):
+    for mixture, _kind, path in files_of(prepared):
         peak = np.abs(soundfile.read(path)[0]).max()
         if mixture.noise is None:
             assert peak == pytest.approx(0.7, abs=1e-4)

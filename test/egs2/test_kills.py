@@ -1,4 +1,4 @@
-"""A recipe that is killed at random moments, again and again, ends with the results of one that is not."""
+"""A recipe that is killed at random moments, many times, ends with the results of one that is not."""
 
 import json
 import os

@@ -17,21 +17,21 @@ import soundfile
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "librispeech_noisy" / "enh_asr_cbpc1"
 sys.path[:0] = [str(RECIPE / "local"), str(Path(__file__).parent)]
 
-import librispeech_corpus  # noqa: E402
-import librispeech_tree as tree  # noqa: E402
-import noise_corpora  # noqa: E402
-import prepare_librispeech_noisy  # noqa: E402
-from librispeech_corpus import PARTS, Part  # noqa: E402
+import librispeech_corpus
+import librispeech_tree as tree
+import noise_corpora
+import prepare_librispeech_noisy
+from librispeech_corpus import PARTS, Part
 
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table  # noqa: E402
-from espnet_cbpc.data.mixing.snr import speech_active  # noqa: E402
-from espnet_cbpc.data.noisy_sets.noisy_mixture import (  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table
+from espnet_cbpc.data.mixing.snr import speech_active
+from espnet_cbpc.data.noisy_sets.noisy_mixture import (
     audio_files,
     read_manifest,
     rebuild,
 )
-from espnet_cbpc.utils import download  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.utils import download
+from espnet_cbpc.utils.cli import UserError
 
 NOISY = ("dev", "test_seen", "test_unseen", "train_noisy")
 SMALL = ["--num_dev", "8", "--num_test", "5", "--test_snrs", "-5", "10", "--nj", "1"]

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "egs2" / "mini_synth" / "enh_asr_cbpc1"
 sys.path.insert(0, str(RECIPE / "local"))
 
-import mini_synth_corpus as corpus  # noqa: E402
-import prepare_mini_synth  # noqa: E402
-from generated_noise import SEEN_KINDS, UNSEEN_KINDS  # noqa: E402
+import mini_synth_corpus as corpus
+import prepare_mini_synth
+from generated_noise import SEEN_KINDS, UNSEEN_KINDS
 
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir  # noqa: E402
-from espnet_cbpc.data.mixing.snr import speech_active  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
+from espnet_cbpc.data.mixing.snr import speech_active
+from espnet_cbpc.utils.cli import UserError
 
 SETS = ("train", "dev", "dev_clean", "test_clean", "test_seen", "test_unseen")
 SIZES = ("--num_train", "30", "--num_dev", "6", "--num_test", "5")

@@ -93,9 +93,7 @@ def test_the_model_card_has_the_scores_of_that_run(recipe):
 
 def test_results_agree_with_an_outside_recomputation_from_the_files(recipe):
     results = (recipe / "exp" / "RESULTS.md").read_text(encoding="utf-8")
-    row = next(
-        line for line in results.splitlines() if "CBPC and infoNCE" in line and "|" in line
-    )
+    row = next(line for line in results.splitlines() if "CBPC and infoNCE" in line and "|" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     heads = next(line for line in results.splitlines() if line.startswith("| system | test_clean"))
     column = [cell.strip() for cell in heads.strip("|").split("|")].index("test_unseen")
@@ -217,15 +215,15 @@ def test_what_would_run_is_foreseen_with_the_reason(recipe):
     lines = told.stdout.splitlines()
     assert told.returncode == 0
     tokenizer = "tokenizer_tokenizer_kmeans_train_asr_word"
-    assert lines[0] == (
-        f"would run: stage 11, {tokenizer}: tokenizer_conf.n_clusters: 7 (was 50)"
-    )
+    assert lines[0] == (f"would run: stage 11, {tokenizer}: tokenizer_conf.n_clusters: 7 (was 50)")
     joint = f"enh_asr_train_enh_asr_joint, {JOINT}"
     assert f"would run: stage 13, {joint}, if {tokenizer} makes anything else" in lines
     unchanged = run(recipe, *TINY, "--dry_run")  # but for the comment
     assert unchanged.stdout.endswith("are done, 0 are not\n") and len(unchanged.stdout) < 100
     status = run(recipe, *TINY, "--status", "--stage", "asr", "--stop_stage", "enh").stdout
-    assert re.search(r"^done +20\S+ +asr_train_asr_word exp/asr_train_asr_word/train.log$", status, re.M)
+    assert re.search(
+        r"^done +20\S+ +asr_train_asr_word exp/asr_train_asr_word/train.log$", status, re.M
+    )
 
 
 def test_a_change_that_is_taken_back_brings_the_finished_model_back(recipe):
@@ -405,7 +403,9 @@ def test_a_front_end_is_adapted_to_a_brought_model_without_transcripts(recipe, t
     packed = folder / "exp" / "enh_asr_train_enh_asr_cbpc" / "packed"  # where the README has it
     packed.mkdir(parents=True)
     shutil.copy(recipe / "asr.zip", packed)
-    (options,) = re.findall(r"^egs2/mini_synth/\S+/run.sh (.* --use_transcripts false)$", MODELS, re.M)
+    (options,) = re.findall(
+        r"^egs2/mini_synth/\S+/run.sh (.* --use_transcripts false)$", MODELS, re.M
+    )
     done = here(
         folder,
         *TINY,

@@ -14,15 +14,15 @@ import soundfile
 RECIPE = Path(__file__).resolve().parents[2] / "egs2" / "vctk_noisy" / "enh_asr_cbpc1"
 sys.path[:0] = [str(RECIPE / "local"), str(Path(__file__).parent)]
 
-import prepare_vctk_noisy  # noqa: E402
-import vctk_corpus  # noqa: E402
-import vctk_tree as tree  # noqa: E402
-from vctk_corpus import normalise  # noqa: E402
+import prepare_vctk_noisy
+import vctk_corpus
+import vctk_tree as tree
+from vctk_corpus import normalise
 
-from espnet_cbpc.data.kaldi.format_dir import format_data_dir  # noqa: E402
-from espnet_cbpc.data.kaldi.kaldi_dir import DataDir  # noqa: E402
-from espnet_cbpc.utils import download  # noqa: E402
-from espnet_cbpc.utils.cli import UserError  # noqa: E402
+from espnet_cbpc.data.kaldi.format_dir import format_data_dir
+from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
+from espnet_cbpc.utils import download
+from espnet_cbpc.utils.cli import UserError
 
 TEXTS = ("Please call Stella.", "It's \u201cfine\u201d, isn\u2019t it?", "Six spoons - and 'peas'!")
 

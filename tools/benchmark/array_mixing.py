@@ -12,7 +12,7 @@ import argparse
 import random
 import tempfile
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable
 
 # The first sets the number of threads, before numpy is imported.
 from dynamic_mixing import DECAY_SECONDS, RIR_SECONDS, SNR_DB, get_parser, times_real_time
@@ -30,12 +30,12 @@ from espnet_cbpc.data.mixing.array_mixing_config import parse_mixing_config
 WAYS = ("without RIR", "with RIR", "with RIR, noise in its place")
 
 
-def write_recordings(folder: Path, args: argparse.Namespace) -> Dict[str, List[str]]:
+def write_recordings(folder: Path, args: argparse.Namespace) -> dict[str, list[str]]:
     """Write random speech, noise and responses; return their files by kind."""
     rng = np.random.default_rng(0)
     samples = round(RIR_SECONDS * args.fs)
     decay = np.exp(-np.arange(samples) / (DECAY_SECONDS * args.fs))[:, None]
-    files: Dict[str, List[str]] = {"speech": [], "noise": [], "single": [], "rir": [], "place": []}
+    files: dict[str, list[str]] = {"speech": [], "noise": [], "single": [], "rir": [], "place": []}
     for i in range(args.files):
         noise = rng.standard_normal((round(args.noise_seconds * args.fs), args.channels))
         signals = {
@@ -53,7 +53,7 @@ def write_recordings(folder: Path, args: argparse.Namespace) -> Dict[str, List[s
     return files
 
 
-def ours(files: Dict[str, List[str]], folder: Path, args: argparse.Namespace, way: str) -> Callable:
+def ours(files: dict[str, list[str]], folder: Path, args: argparse.Namespace, way: str) -> Callable:
     """Return a function that reads and mixes the i-th utterance."""
     kinds = {"noise_scp": "single" if "place" in way else "noise"}
     if way != WAYS[0]:
@@ -75,7 +75,7 @@ def ours(files: Dict[str, List[str]], folder: Path, args: argparse.Namespace, wa
 
 
 def lhotse(
-    files: Dict[str, List[str]], folder: Path, args: argparse.Namespace, way: str
+    files: dict[str, list[str]], folder: Path, args: argparse.Namespace, way: str
 ) -> Callable:
     """Return the same, done by lhotse's cuts."""
     from lhotse import MonoCut, MultiCut, Recording

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 from common import machine, table
 
@@ -23,7 +23,7 @@ EGS2 = ROOT / "egs2"
 LOCAL = EGS2 / "chime4" / "enh_asr_cbpc1" / "local"
 sys.path[:0] = [str(ROOT / "test" / "egs2"), str(EGS2 / "mini_synth" / "enh_asr_cbpc1" / "local")]
 
-from chime4_tree import full_tree  # noqa: E402
+from chime4_tree import full_tree
 
 
 class Cost(NamedTuple):
@@ -34,7 +34,7 @@ class Cost(NamedTuple):
     mebibytes: float
 
 
-def cost(command: List[str]) -> Cost:
+def cost(command: list[str]) -> Cost:
     """Run a command."""
     begin = time.monotonic()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -47,7 +47,7 @@ def cost(command: List[str]) -> Cost:
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def measure(root: Path, args: argparse.Namespace) -> List[List[str]]:
+def measure(root: Path, args: argparse.Namespace) -> list[list[str]]:
     """Prepare each track; return the rows of the table."""
     tree, rows = full_tree(root / "tree", channels=range(1, 7), seconds=args.seconds), []
     for track in args.tracks:
@@ -75,7 +75,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         rows = measure(Path(folder), args)
-    print(f"{machine("cpu")}; {args.nj} processes; recordings of {args.seconds:g} s")
+    print(f"{machine('cpu')}; {args.nj} processes; recordings of {args.seconds:g} s")
     print(table(["track", "stage", "seconds", "processor seconds", "largest process, MiB"], rows))
 
 

@@ -8,9 +8,10 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable
 
 import torch
 
@@ -54,7 +55,7 @@ def resident(key: str = "VmHWM") -> int:
     return 1024 * int(re.search(rf"^{key}:\s+(\d+) kB$", status, re.MULTILINE).group(1))
 
 
-def in_own_process(script: str, *arguments: str, **environment: str) -> Dict:
+def in_own_process(script: str, *arguments: str, **environment: str) -> dict:
     """Run a script that prints one JSON object on its last line, and return that."""
     done = subprocess.run(
         [sys.executable, script, *arguments],
@@ -92,7 +93,7 @@ def machine(device: str) -> str:
     )
 
 
-def table(heads: Sequence[str], rows: List[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: list[Sequence[str]]) -> str:
     """Return a Markdown table, the first column left-aligned."""
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])

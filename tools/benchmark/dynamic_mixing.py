@@ -14,18 +14,18 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from common import machine, table  # noqa: E402
+import numpy as np
+import torch
+from common import machine, table
 
-from espnet_cbpc.data.audio.audio_file import read_audio, write_audio  # noqa: E402
-from espnet_cbpc.data.kaldi.kaldi_dir import write_table  # noqa: E402
-from espnet_cbpc.data.mixing.dynamic_mixer import DynamicMixer  # noqa: E402
-from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig  # noqa: E402
+from espnet_cbpc.data.audio.audio_file import read_audio, write_audio
+from espnet_cbpc.data.kaldi.kaldi_dir import write_table
+from espnet_cbpc.data.mixing.dynamic_mixer import DynamicMixer
+from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig
 
 SNR_DB = (-5.0, 20.0)
 RIR_SECONDS = 0.8
@@ -47,11 +47,11 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def write_recordings(folder: Path, args: argparse.Namespace) -> Dict[str, List[str]]:
+def write_recordings(folder: Path, args: argparse.Namespace) -> dict[str, list[str]]:
     """Write random speech, noise and room impulse responses; return their files by kind."""
     rng = np.random.default_rng(0)
     decay = np.exp(-np.arange(round(RIR_SECONDS * args.fs)) / (DECAY_SECONDS * args.fs))
-    files: Dict[str, List[str]] = {"speech": [], "noise": [], "rir": []}
+    files: dict[str, list[str]] = {"speech": [], "noise": [], "rir": []}
     for i in range(args.files):
         signals = {
             "speech": rng.standard_normal(round(args.seconds * args.fs)),
@@ -65,7 +65,7 @@ def write_recordings(folder: Path, args: argparse.Namespace) -> Dict[str, List[s
     return files
 
 
-def ours(files: Dict[str, List[str]], folder: Path, fs: int, with_rir: bool) -> Callable:
+def ours(files: dict[str, list[str]], folder: Path, fs: int, with_rir: bool) -> Callable:
     """Return a function that reads and mixes the i-th utterance."""
     options = {"fs": fs, "snr_db": SNR_DB, "rir_prob": 1.0}
     for kind in ("noise", "rir") if with_rir else ("noise",):
@@ -80,7 +80,7 @@ def ours(files: Dict[str, List[str]], folder: Path, fs: int, with_rir: bool) -> 
     return mix
 
 
-def lhotse(files: Dict[str, List[str]], folder: Path, fs: int, with_rir: bool) -> Callable:
+def lhotse(files: dict[str, list[str]], folder: Path, fs: int, with_rir: bool) -> Callable:
     """Return the same, done by lhotse's cuts."""
     from lhotse import MonoCut, Recording
 

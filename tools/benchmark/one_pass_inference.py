@@ -6,10 +6,10 @@ espnet2.bin.enh_inference for the enhanced speech; espnet_cbpc.bin.enh_asr_infer
 From ESPnet 202611 on the former can also look at a window of the CTC scores, its default, which is an
 approximation, or search for several utterances at once, if it is given the ASR model alone and what the
 latter has enhanced: both are measured too. All have the same model, utterances, search and number of
-threads. Prints a Markdown table: seconds on the clock and of processors (which another load on the machine
-changes less), each with its ratio to the first row; for how many utterances the texts are those of the
-first row; and by how much the waveforms differ at most
-(stock ESPnet's have 16 bits and are clipped to [-1, 1], as ours are here for the comparison).
+threads. Prints a Markdown table: seconds on the clock and of processors (which another load on the
+machine changes less), each with its ratio to the first row; for how many utterances the texts are
+those of the first row; and by how much the waveforms differ at most (stock ESPnet's have 16 bits and
+are clipped to [-1, 1], as ours are here for the comparison).
 Without --expdir the model is a random one as two configurations describe it (its parameters scaled
 for varied texts), which seldom ends a text by itself: --maxlenratio bounds it.
 """
@@ -21,8 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence
 
 import numpy as np
 import soundfile
@@ -38,7 +38,7 @@ from espnet_cbpc.model.joint_config import split_config
 from espnet_cbpc.utils.files import read_yaml
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-# Of a random model whose configuration has CTC alone; stock ESPnet searches such a one by CTC weight 1 only.
+# Of a random model whose configuration has CTC alone, which stock ESPnet searches by CTC weight 1 only.
 DECODER = {
     "decoder": "transformer",
     "decoder_conf": {"attention_heads": 4, "linear_units": 256, "num_blocks": 3},
@@ -72,7 +72,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def make_model(folder: Path, options: argparse.Namespace) -> List[str]:
+def make_model(folder: Path, options: argparse.Namespace) -> list[str]:
     """Write the configuration and the parameters of a random joint model; return their paths."""
     from espnet2.tasks.enh_s2t import EnhS2TTask
 
@@ -134,7 +134,7 @@ def timed(command: Sequence[str], threads: int) -> np.ndarray:
     return np.array([time.monotonic() - start, processor_seconds() - used])
 
 
-def stock_ways() -> Dict[str, Dict]:
+def stock_ways() -> dict[str, dict]:
     """Return the ways in which stock ESPnet can be run, the exact one first; see :func:`run_stock`."""
     if not has_ctc_window():
         return {"stock": {}}
@@ -146,7 +146,7 @@ def stock_ways() -> Dict[str, Dict]:
 
 
 def run_stock(
-    model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, fs: int
+    model: list[str], data: Path, out: Path, search: dict, args: argparse.Namespace, fs: int
 ) -> np.ndarray:
     """Run stock ESPnet's commands and return their seconds together.
 
@@ -167,7 +167,7 @@ def run_stock(
     return timed(enh, args.num_threads) + timed(asr, args.num_threads)
 
 
-def split_off_asr(model: List[str], folder: Path) -> List[str]:
+def split_off_asr(model: list[str], folder: Path) -> list[str]:
     """Write the ASR model within a joint one; return its paths."""
     paths = [str(folder / "asr.yaml"), str(folder / "asr.pth")]
     config = split_config(read_yaml(model[0]))["asr"]
@@ -177,7 +177,7 @@ def split_off_asr(model: List[str], folder: Path) -> List[str]:
 
 
 def run_ours(
-    model: List[str], data: Path, out: Path, search: Dict, args: argparse.Namespace, nj: int
+    model: list[str], data: Path, out: Path, search: dict, args: argparse.Namespace, nj: int
 ) -> np.ndarray:
     """Run this package's command and return its seconds."""
     (out / "decode.yaml").write_text(yaml.safe_dump(search))
@@ -188,7 +188,7 @@ def run_ours(
     return timed([*command, f"--num_threads={args.num_threads}"], args.num_threads)
 
 
-def compared(stock: Path, text: Path, scp: Path) -> List[str]:
+def compared(stock: Path, text: Path, scp: Path) -> list[str]:
     """Return how many texts are stock's, and the largest difference of the waveforms."""
     theirs = read_table(stock / "asr/1best_recog/text_spk1", allow_empty=True)
     mine = read_table(text, allow_empty=True)
@@ -201,7 +201,7 @@ def compared(stock: Path, text: Path, scp: Path) -> List[str]:
     return [f"{equal} of {len(theirs)}", f"{difference:.1e}"]
 
 
-def ratios(taken: np.ndarray, first: np.ndarray) -> List[str]:
+def ratios(taken: np.ndarray, first: np.ndarray) -> list[str]:
     """Return seconds, and in brackets how often they hold the first row's."""
     return [f"{a:.0f} ({a / b:.2f})" for a, b in zip(taken, first)]
 
@@ -234,7 +234,9 @@ def main(cmd=None) -> None:
                     model, data, out, {**search, **options}, args, infos[0].samplerate
                 )
                 first = taken if first is None else first
-                text = out / "asr/1best_recog" / ("text" if "batch_size" in options else "text_spk1")
+                text = (
+                    out / "asr/1best_recog" / ("text" if "batch_size" in options else "text_spk1")
+                )
                 cells = compared(folder / "stock0", text, out / "enh/spk1.scp")
                 rows.append([name, way, *ratios(taken, first), *cells])
             for nj in args.nj:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Time in which a command has loaded ESPnet and can begin, against stock ESPnet's command.
 
-Both print their help, for which they import all that they need. Prints a Markdown table: median seconds of
-processors (which another load on the machine changes less than those of the clock), and the ratio.
+Both print their help, for which they import all that they need. Prints a Markdown table: median seconds
+of processors (which another load on the machine changes less than those of the clock), and the ratio.
 """
 
 import argparse

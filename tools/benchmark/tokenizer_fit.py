@@ -15,8 +15,9 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Tuple
+from typing import Callable
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ def store_mixture(args: argparse.Namespace) -> None:
     if writer.left == len(ids):
         np.save(work_dir / "held_out.npy", mixture.draw(HELD_OUT_FRAMES))
 
-        def features(part: Dict[str, str]) -> Iterator[Tuple[str, np.ndarray]]:
+        def features(part: dict[str, str]) -> Iterator[tuple[str, np.ndarray]]:
             return ((u, mixture.draw(UTTERANCE_FRAMES)) for u in part)
 
         for _ in progress(writer.run(features), "store", len(ids)):
@@ -131,7 +132,7 @@ def fit_kmeans(args: argparse.Namespace) -> np.ndarray:
     return kmeans.fit(read_frames(args, args.kmeans_sample)).cluster_centers_
 
 
-SYSTEMS: Dict[str, Callable[[argparse.Namespace], np.ndarray]] = {
+SYSTEMS: dict[str, Callable[[argparse.Namespace], np.ndarray]] = {
     "ours": fit_ours,
     "minibatch": fit_minibatch,
     "kmeans": fit_kmeans,
@@ -150,7 +151,7 @@ def measure_here(args: argparse.Namespace) -> None:
     print(json.dumps({"seconds": seconds, "mib": peak}))
 
 
-def measure(args: argparse.Namespace, system: str) -> Dict[str, float]:
+def measure(args: argparse.Namespace, system: str) -> dict[str, float]:
     """Fit one system in a process of its own and evaluate its centroids here."""
     options = [f"--{name}={value}" for name, value in vars(args).items() if name != "system"]
     figures = in_own_process(__file__, *options, f"--system={system}")

@@ -8,7 +8,7 @@ several delays, the cross-correlations of neighbouring windows are averaged, the
 """
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
@@ -101,7 +101,7 @@ class DelayAndSum:
             out[t * hop : t * hop + len(frame)] += frame
         return out[margin + hop : margin + hop + length]
 
-    def _correlations(self, spectra: np.ndarray, reference: int) -> Tuple[np.ndarray, np.ndarray]:
+    def _correlations(self, spectra: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the cross-correlations with phase transform, each at most 1, and their delays.
 
         Args:

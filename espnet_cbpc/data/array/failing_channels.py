@@ -7,8 +7,8 @@ in common with another one at the best delay, as all microphones hear the same s
 what the level of a channel tells, by itself and against that of the others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class FailingChannel:
         return ":".join(map(str, fields))
 
 
-def failing_channels(samples: np.ndarray, fs: int, where: str) -> List[FailingChannel]:
+def failing_channels(samples: np.ndarray, fs: int, where: str) -> list[FailingChannel]:
     """Find the channels of a recording that fail.
 
     Args:
@@ -80,7 +80,7 @@ def failing_channels(samples: np.ndarray, fs: int, where: str) -> List[FailingCh
     ]
 
 
-def kept_channels(count: int, failing: Sequence[FailingChannel]) -> List[int]:
+def kept_channels(count: int, failing: Sequence[FailingChannel]) -> list[int]:
     """Return the channel to take for each of ``count``: itself, or what replaces it."""
     instead = {one.channel: one.replaced_by for one in failing}
     return [instead.get(channel, channel) for channel in range(count)]
@@ -93,7 +93,7 @@ def _nearest(channel: int, good: Sequence[int], correlations: np.ndarray) -> int
     return max(good, key=lambda other: correlations[other, good].sum())
 
 
-def _reasons(samples: np.ndarray, fs: int, correlations: np.ndarray) -> Dict[int, str]:
+def _reasons(samples: np.ndarray, fs: int, correlations: np.ndarray) -> dict[int, str]:
     levels = _levels(samples, fs)  # (frames, C)
     overall = np.sqrt(np.mean(levels**2, axis=0))
     quiet = (overall < LEAST_LEVEL) | (overall < FAINT * np.median(overall))

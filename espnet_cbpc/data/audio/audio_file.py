@@ -1,7 +1,8 @@
 """Audio files: read with every check, write whole."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 import soundfile
@@ -30,8 +31,8 @@ def read_audio(
     path: PathLike,
     fs: Optional[int] = None,
     channel: Optional[int] = None,
-    part: Optional[Tuple[int, int]] = None,
-) -> Tuple[np.ndarray, int]:
+    part: Optional[tuple[int, int]] = None,
+) -> tuple[np.ndarray, int]:
     """Read one channel of an audio file, resampled where need be.
 
     Args:
@@ -107,7 +108,7 @@ def channel_blocks(
         yield resampler.resample_chunk(np.zeros((0, len(chosen)), np.float32), last=True)
 
 
-def read_header(path: PathLike, mono: bool = False) -> Tuple[int, int]:
+def read_header(path: PathLike, mono: bool = False) -> tuple[int, int]:
     """Return the length in samples and the sampling rate in Hz, as far as can be by the header.
 
     Args:
@@ -125,7 +126,7 @@ def read_header(path: PathLike, mono: bool = False) -> Tuple[int, int]:
         return source.length, source.rate
 
 
-def check_sounding(path: PathLike) -> Tuple[int, int]:
+def check_sounding(path: PathLike) -> tuple[int, int]:
     """Read a mono file to its end, and return its length in samples and its rate in Hz.
 
     Raises:
@@ -137,7 +138,7 @@ def check_sounding(path: PathLike) -> Tuple[int, int]:
     return len(samples), rate
 
 
-def resampled(source: Source, samples: np.ndarray, fs: Optional[int]) -> Tuple[np.ndarray, int]:
+def resampled(source: Source, samples: np.ndarray, fs: Optional[int]) -> tuple[np.ndarray, int]:
     """Check (samples,) or (samples, channels) of a file.
 
     Returns:

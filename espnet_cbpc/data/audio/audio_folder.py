@@ -3,7 +3,6 @@
 import logging
 import os
 from pathlib import Path
-from typing import List
 
 from espnet_cbpc.utils.cli import UserError, listed, shown
 from espnet_cbpc.utils.files import PathLike
@@ -15,7 +14,7 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def find_files(folder: PathLike, suffixes: tuple) -> List[str]:
+def find_files(folder: PathLike, suffixes: tuple) -> list[str]:
     """Return the paths, below a folder, of all files with one of some suffixes.
 
     Linked folders are entered; hidden files and folders are not. A folder that is there by several
@@ -49,7 +48,7 @@ def find_files(folder: PathLike, suffixes: tuple) -> List[str]:
     return sorted(found)
 
 
-def _names_in(folder: Path) -> List[str]:
+def _names_in(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as e:  # such as lost+found, at the top of a disk
@@ -57,7 +56,7 @@ def _names_in(folder: Path) -> List[str]:
         return []
 
 
-def _check_names(folder: Path, names: List[str]) -> None:
+def _check_names(folder: Path, names: list[str]) -> None:
     odd = [shown(name) for name in names if shown(name) != name]
     if odd:
         raise UserError(
@@ -66,7 +65,7 @@ def _check_names(folder: Path, names: List[str]) -> None:
         )
 
 
-def find_audio(folder: PathLike, what: str) -> List[str]:
+def find_audio(folder: PathLike, what: str) -> list[str]:
     """Return the paths of all audio files below a folder; see :func:`find_files`.
 
     Args:

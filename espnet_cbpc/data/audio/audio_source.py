@@ -10,10 +10,11 @@ import mmap
 import os
 import re
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import Optional
 
 import numpy as np
 import soundfile
@@ -22,7 +23,7 @@ from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike
 
 # Path, inode, size and time of change: what only going through all of a file tells is kept by them.
-File = Tuple[str, int, int, int]
+File = tuple[str, int, int, int]
 
 BLOCK = 1 << 16  # frames read at a time
 HEAD, PAGE = 1 << 12, 1 << 16  # bytes that hold the first frame of MP3, a page of Ogg
@@ -202,7 +203,7 @@ def _tells_length(file: File, tag: bytes) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _starts(file: File, form: str) -> List[int]:
+def _starts(file: File, form: str) -> list[int]:
     """Return where files begin in a file, of those formats that can be joined."""
     if form not in STARTS:
         return []
@@ -211,7 +212,7 @@ def _starts(file: File, form: str) -> List[int]:
 
 
 @lru_cache(maxsize=1024)
-def _survey(file: File) -> Tuple[int, float]:
+def _survey(file: File) -> tuple[int, float]:
     """Return the number of samples of each channel, and the value that stands for 1."""
     count, scale = 0, 1.0
     with opened(file[0]) as source:

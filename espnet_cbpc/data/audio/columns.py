@@ -3,14 +3,14 @@
 What is read here decides how ESPnet reads a table: as ``sound``, or as ``multi_columns_sound``.
 """
 
-from typing import List, Mapping
+from collections.abc import Mapping
 
 from espnet_cbpc.data.audio.audio_folder import SUFFIXES
 
 SOUND, COLUMNS = "sound", "multi_columns_sound"
 
 
-def columns(entry: str) -> List[str]:
+def columns(entry: str) -> list[str]:
     """Return the files of an entry: several where each word of it is the name of an audio file.
 
     Otherwise the entry is one path, which may hold blanks.

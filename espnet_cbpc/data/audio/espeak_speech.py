@@ -1,9 +1,9 @@
 """Speech from text with the formant synthesiser espeak-ng of the ``espeakng-loader`` wheel."""
 
 import ctypes
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List
 
 import numpy as np
 import soxr
@@ -70,7 +70,7 @@ class EspeakSynthesizer:
             if not low <= value <= high:
                 raise UserError(f"{name} {value} of voice {voice!r}: must be {low} to {high}")
         self._check_variant(voice)
-        chunks: List[np.ndarray] = []
+        chunks: list[np.ndarray] = []
 
         def collect(samples, count, _events) -> int:
             if samples and count > 0:

@@ -1,7 +1,8 @@
 """Work on many audio files, all of whose faults are told at once."""
 
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Optional
 
 from espnet_cbpc.data.audio.audio_file import AudioError
 from espnet_cbpc.utils.cli import UserError, listed
@@ -11,13 +12,13 @@ from espnet_cbpc.utils.parallel import parallel_map
 
 def map_audio(
     work: Callable[[Any], Any],
-    items: Iterable[Tuple[str, Any]],
+    items: Iterable[tuple[str, Any]],
     total: int,
     nj: int,
     desc: str,
     where: PathLike,
     unit: str = "utterance(s)",
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Apply ``work`` to every item in ``nj`` processes.
 
     Args:
@@ -36,8 +37,8 @@ def map_audio(
         UserError: ``work`` raised :class:`AudioError` for some items; one line for each kind of
             fault says how many and names the first. Or a process was killed.
     """
-    results: Dict[str, Any] = {}
-    faults: Dict[str, List[str]] = {}
+    results: dict[str, Any] = {}
+    faults: dict[str, list[str]] = {}
     for name, result, fault in parallel_map(partial(_guarded, work), items, total, nj, desc):
         if fault is None:
             results[name] = result
@@ -53,7 +54,7 @@ def map_audio(
     return results
 
 
-def _guarded(work: Callable, item: Tuple[str, Any]) -> Tuple[str, Any, Optional[Tuple[str, str]]]:
+def _guarded(work: Callable, item: tuple[str, Any]) -> tuple[str, Any, Optional[tuple[str, str]]]:
     name, argument = item
     try:
         return name, work(argument), None

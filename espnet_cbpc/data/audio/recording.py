@@ -1,6 +1,7 @@
 """Recordings of one channel or several, be they in one file or in a file for each channel."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from collections.abc import Sequence
+from typing import Callable, NamedTuple, Optional, TypeVar
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Header(NamedTuple):
 
 def read_recording(
     entry: str, fs: Optional[int] = None, channel: Optional[int] = None
-) -> Tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int]:
     """Read a recording, resampled where need be.
 
     Args:
@@ -71,7 +72,7 @@ def read_recording_header(entry: str) -> Header:
     return Header(frames, rate, len(files))
 
 
-def _read_file(path: str, fs: Optional[int], channel: Optional[int]) -> Tuple[np.ndarray, int]:
+def _read_file(path: str, fs: Optional[int], channel: Optional[int]) -> tuple[np.ndarray, int]:
     with opened(path) as source:
         if channel is not None:
             check_channel(source, channel)
@@ -81,9 +82,9 @@ def _read_file(path: str, fs: Optional[int], channel: Optional[int]) -> Tuple[np
         return resampled(source, samples, fs)
 
 
-def _of_each(files: Sequence[str], read: Callable[[str], Result]) -> List[Result]:
+def _of_each(files: Sequence[str], read: Callable[[str], Result]) -> list[Result]:
     """Read each file once, however often it comes."""
-    found: Dict[str, Result] = {file: read(file) for file in dict.fromkeys(files)}
+    found: dict[str, Result] = {file: read(file) for file in dict.fromkeys(files)}
     return [found[file] for file in files]
 
 

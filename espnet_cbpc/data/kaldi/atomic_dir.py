@@ -1,9 +1,9 @@
 """Directories that appear whole or not at all."""
 
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 from espnet_cbpc.utils.cli import UserError, shown
 from espnet_cbpc.utils.files import PathLike

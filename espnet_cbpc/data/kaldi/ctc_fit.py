@@ -6,7 +6,7 @@ learned from the utterance, without a word.
 """
 
 import logging
-from typing import List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -18,7 +18,7 @@ def frames_needed(tokens: Sequence) -> int:
 
 def check_ctc_fit(
     tokens: Mapping[str, Sequence], frames: Mapping[str, int], where: str
-) -> List[str]:
+) -> list[str]:
     """Warn of utterances whose transcript does not fit into the encoder's frames.
 
     Args:

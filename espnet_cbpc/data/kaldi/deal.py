@@ -1,7 +1,8 @@
 """A table (such as wav.scp) dealt out to files, one a job."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Collection, Optional, Sequence, Union
+from typing import Optional, Union
 
 import numpy as np
 

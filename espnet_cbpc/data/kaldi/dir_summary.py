@@ -1,7 +1,6 @@
 """What is in a data directory, in one line."""
 
 from collections import Counter
-from typing import Tuple
 
 from espnet_cbpc.data.kaldi.kaldi_dir import CATEGORIES, DataDir
 from espnet_cbpc.data.kaldi.signals import (
@@ -37,6 +36,6 @@ def audio_summary(data: DataDir, nj: int = 1) -> str:
     return f"{hours:.2f} hours" + (f" of {channels} channels" if channels > 1 else "")
 
 
-def _seconds_and_channels(utterance: Utterance) -> Tuple[float, int]:
+def _seconds_and_channels(utterance: Utterance) -> tuple[float, int]:
     signals, fs = utterance.read()
     return len(signals["wav.scp"]) / fs, channel_count(signals["wav.scp"])

@@ -1,7 +1,6 @@
 """Speech of a data directory that another tool has enhanced."""
 
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 
@@ -15,7 +14,7 @@ SUFFIXES = (".wav", ".flac")
 MAX_DIFFERENCE = 0.1  # seconds; tools that work in frames lose or add a part of one at the end
 
 
-def enhanced_files(source: PathLike, data: DataDir) -> Dict[str, Path]:
+def enhanced_files(source: PathLike, data: DataDir) -> dict[str, Path]:
     """Return the file of each utterance's enhanced speech.
 
     Args:

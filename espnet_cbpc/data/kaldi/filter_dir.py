@@ -1,7 +1,6 @@
 """Leave out utterances that are too short or too long."""
 
 from dataclasses import dataclass
-from typing import Dict, Set
 
 from espnet_cbpc.data.kaldi.atomic_dir import check_apart
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, Table, write_data_dir
@@ -55,7 +54,7 @@ def filter_data_dir(
     return Filtered(len(kept), short, long)
 
 
-def _subset(data: DataDir, kept: Set[str]) -> Dict[str, Table]:
+def _subset(data: DataDir, kept: set[str]) -> dict[str, Table]:
     tables = {
         name: {key: value for key, value in table.items() if key in kept}
         for name, table in data.tables.items()
@@ -63,7 +62,7 @@ def _subset(data: DataDir, kept: Set[str]) -> Dict[str, Table]:
     return {name: table for name, table in tables.items() if table}
 
 
-def num_samples(data: DataDir) -> Dict[str, int]:
+def num_samples(data: DataDir) -> dict[str, int]:
     """Return ``utt2num_samples`` of a formatted directory.
 
     Raises:

@@ -2,10 +2,11 @@
 
 import logging
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -102,7 +103,7 @@ class _Form:
 class _Formatted:
     """A formatted utterance: its entries by table, samples, channels, and those that fail."""
 
-    entries: Dict[str, str]
+    entries: dict[str, str]
     samples: int
     channels: int
     failing: Sequence[FailingChannel] = ()
@@ -137,8 +138,8 @@ def _format_utterance(utterance: Utterance, form: _Form) -> _Formatted:
 
 
 def _convert(
-    signals: Dict[str, np.ndarray],
-    entries: Dict[str, str],
+    signals: dict[str, np.ndarray],
+    entries: dict[str, str],
     utterance: Utterance,
     form: _Form,
     altered: bool = False,
@@ -146,7 +147,7 @@ def _convert(
     """Write the signals whose files are not what training reads, and enter them."""
     gain = common_gain(signals)
     for name, signal in signals.items():
-        is_new = gain < 1 or altered and name == "wav.scp"
+        is_new = gain < 1 or (altered and name == "wav.scp")
         if is_new or not _is_formatted(entries[name], channel_count(signal), form):
             entries[name] = form.folder.write(name, utterance.id, gain * signal, form.fs)
 
@@ -187,8 +188,8 @@ def _categories(data: DataDir, failing: Failing, ref_channel: int) -> Table:
 
 
 def _formatted_tables(
-    data: DataDir, formatted: Dict[str, _Formatted], failing: Failing, categories: Table
-) -> Dict[str, Table]:
+    data: DataDir, formatted: dict[str, _Formatted], failing: Failing, categories: Table
+) -> dict[str, Table]:
     tables = {name: table for name, table in data.tables.items() if name not in AUDIO_TABLES}
     tables["utt2category"] = categories
     tables["utt2num_samples"] = {key: str(one.samples) for key, one in formatted.items()}
@@ -199,7 +200,7 @@ def _formatted_tables(
     return {**tables, **_audio_tables(entries, categories)}
 
 
-def _audio_tables(entries: Dict[str, Dict[str, str]], categories: Table) -> Dict[str, Table]:
+def _audio_tables(entries: dict[str, dict[str, str]], categories: Table) -> dict[str, Table]:
     def table(name: str) -> Table:
         return {key: own[name] for key, own in entries.items() if name in own}
 

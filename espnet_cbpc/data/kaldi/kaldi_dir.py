@@ -5,9 +5,10 @@ Format: https://kaldi-asr.org/doc/data_prep.html; ``spk1.scp``, ``noise1.scp`` a
 """
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Optional
 
 from espnet_cbpc.data.audio.columns import SOUND, columns, sound_type
 from espnet_cbpc.data.kaldi.atomic_dir import whole_directory
@@ -23,7 +24,7 @@ TABLE_NAME = re.compile("|".join(map(re.escape, (*AUDIO_TABLES, "text"))) + r"|u
 
 def speakers(utt2spk: Mapping[str, str]) -> Table:
     """Return ``spk2utt``: for each speaker the sorted utterance ids, joined by blanks."""
-    utterances: Dict[str, List[str]] = {}
+    utterances: dict[str, list[str]] = {}
     for utterance in sorted(utt2spk):
         utterances.setdefault(utt2spk[utterance], []).append(utterance)
     return {speaker: " ".join(utterances[speaker]) for speaker in sorted(utterances)}
@@ -64,7 +65,7 @@ class DataDir:
     """
 
     path: Path
-    tables: Dict[str, Table]
+    tables: dict[str, Table]
     categories: Table
 
     @classmethod
@@ -87,7 +88,7 @@ class DataDir:
     @classmethod
     def examine(
         cls, directory: PathLike, require_text: bool = True
-    ) -> Tuple[Optional["DataDir"], List[str]]:
+    ) -> tuple[Optional["DataDir"], list[str]]:
         """Read a directory and find everything that is wrong with it; see :meth:`read`.
 
         Returns:
@@ -99,7 +100,7 @@ class DataDir:
         faults = []
         if (path / "segments").exists():
             faults.append(f"{path}/segments is not supported: cut the recordings into files")
-        tables: Dict[str, Table] = {}
+        tables: dict[str, Table] = {}
         for name in table_names(path, require_text):
             try:
                 is_text = name == "text"
@@ -113,7 +114,7 @@ class DataDir:
         return data, faults + [fault for fault in data._faults() if fault]
 
     @property
-    def ids(self) -> List[str]:
+    def ids(self) -> list[str]:
         """The utterance ids, sorted."""
         return list(self.tables["wav.scp"])
 
@@ -184,7 +185,7 @@ class DataDir:
         return f"{self.path}/{name}: {len(ids)} utterance(s) {what} ({listed(ids)}): {remedy}"
 
 
-def table_names(directory: Path, require_text: bool = True) -> List[str]:
+def table_names(directory: Path, require_text: bool = True) -> list[str]:
     """Return the names of the tables that are or must be in a directory, sorted.
 
     Copies that editors and people leave beside them, as ``utt2spk~``, are no tables.

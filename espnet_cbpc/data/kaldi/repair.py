@@ -2,9 +2,9 @@
 
 import io
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Dict, Iterator, Set, Tuple
 
 from espnet_cbpc.data.kaldi.kaldi_dir import CATEGORIES, speakers, table_names
 from espnet_cbpc.data.kaldi.table import Table, read_table, scan_table, split_line, write_table
@@ -85,7 +85,7 @@ def _tidy(file: Path, backup: Path) -> Iterator[str]:
     yield f"{file}: {', '.join(shown)}"
 
 
-def _first_word(line: str) -> Tuple[str, str]:
+def _first_word(line: str) -> tuple[str, str]:
     return split_line(line)[0], line
 
 
@@ -104,7 +104,7 @@ def _drop(path: Path, backup: Path, require_text: bool) -> Iterator[str]:
             yield f"{path / name}: {len(lost)} utterance(s) dropped ({listed(lost)})"
 
 
-def _complete(tables: Dict[str, Table]) -> Set[str]:
+def _complete(tables: dict[str, Table]) -> set[str]:
     """Return the ids of which each table that must say something does."""
     complete = {key for key, value in tables["wav.scp"].items() if value}
     for name in ("utt2spk", "text", "utt2category"):

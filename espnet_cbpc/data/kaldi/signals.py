@@ -1,9 +1,10 @@
 """The signals of an utterance (noisy, clean, noise), and work on those of a whole directory."""
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -25,12 +26,12 @@ class Utterance:
     """
 
     id: str
-    paths: Dict[str, str]
+    paths: dict[str, str]
     reference: Optional[str] = None
 
     def read(
         self, fs: Optional[int] = None, channel: Optional[int] = None, ref_channel: int = 0
-    ) -> Tuple[Dict[str, np.ndarray], int]:
+    ) -> tuple[dict[str, np.ndarray], int]:
         """Read the signals at one sampling rate.
 
         Args:
@@ -114,7 +115,7 @@ def utterances(data: DataDir) -> Iterator[Utterance]:
         yield Utterance(key, paths, reference if reference in paths else None)
 
 
-def common_gain(signals: Dict[str, np.ndarray]) -> float:
+def common_gain(signals: dict[str, np.ndarray]) -> float:
     """Return the one gain, at most 1, that brings all signals of an utterance into [-1, 1]."""
     return 1 / max(1.0, *(float(np.abs(signal).max()) for signal in signals.values()))
 
@@ -140,7 +141,7 @@ class AudioFolder:
             The entry of the table, with final paths.
         """
         if samples.ndim == 2:
-            written: List[str] = []
+            written: list[str] = []
             for number, one in enumerate(samples.T):
                 alike = (i for i in range(number) if np.array_equal(samples[:, i], one))
                 same = next(alike, None)  # as of a channel that replaces another
@@ -155,7 +156,7 @@ class AudioFolder:
 
 def map_utterances(
     work: Callable[[Utterance], Any], data: DataDir, nj: int, desc: str
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Apply ``work`` to every utterance in ``nj`` processes.
 
     Args:

@@ -3,9 +3,9 @@
 Source: T. Ko et al., "Audio augmentation for speech recognition", Interspeech 2015.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Dict, Sequence
 
 import soxr
 
@@ -43,7 +43,7 @@ def perturb_data_dir(
         raise UserError(f"--factors {listed(factors)}: must be positive and distinct")
     data = DataDir.read(in_dir, require_text=False)
     check_apart(in_dir, out_dir)
-    tables: Dict[str, Table] = {name: {} for name in data.tables if name not in STALE}
+    tables: dict[str, Table] = {name: {} for name in data.tables if name not in STALE}
     tables["utt2category"] = {}
     with whole_directory(out_dir) as temporary:
         folder = AudioFolder(temporary, Path(out_dir), "wav")
@@ -57,7 +57,7 @@ def _prefix(factor: float) -> str:
     return "" if factor == 1 else f"sp{factor:g}-"
 
 
-def _at_speed(data: DataDir, factor: float, folder: AudioFolder, nj: int) -> Dict[str, Table]:
+def _at_speed(data: DataDir, factor: float, folder: AudioFolder, nj: int) -> dict[str, Table]:
     tables = {n: t for n, t in data.tables.items() if n not in STALE}
     tables["utt2category"] = data.categories
     if factor == 1:
@@ -72,7 +72,7 @@ def _at_speed(data: DataDir, factor: float, folder: AudioFolder, nj: int) -> Dic
     return {n: {prefix + key: value for key, value in t.items()} for n, t in tables.items()}
 
 
-def _perturb_utterance(utterance: Utterance, factor: float, folder: AudioFolder) -> Dict[str, str]:
+def _perturb_utterance(utterance: Utterance, factor: float, folder: AudioFolder) -> dict[str, str]:
     signals, fs = utterance.read()
     slowed = {name: soxr.resample(signal, factor, 1.0) for name, signal in signals.items()}
     gain, key = common_gain(slowed), _prefix(factor) + utterance.id

@@ -2,13 +2,13 @@
 
 import io
 import re
-from typing import Dict, List, Mapping, Tuple
+from collections.abc import Mapping
 
 from espnet_cbpc.data.kaldi.text_rules import BOM, as_id, odd_space, read_text
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike, atomic_write
 
-Table = Dict[str, str]
+Table = dict[str, str]
 
 UNIQUE = "ids must be unique"
 SORT = "sort the file with LC_ALL=C sort"
@@ -16,7 +16,7 @@ FIX = "run validate_data_dir --fix"
 _BEFORE_VALUE = re.compile(r"\s*\S*\s*")
 
 
-def split_line(line: str) -> Tuple[str, str]:
+def split_line(line: str) -> tuple[str, str]:
     """Return id and value of a line, '' for what is not there."""
     key, value = (*line.lstrip(BOM).split(maxsplit=1), "", "")[:2]
     return key, value.rstrip()
@@ -46,7 +46,7 @@ def read_table(path: PathLike, allow_empty: bool = False, strict: bool = True) -
 
 def scan_table(
     path: PathLike, allow_empty: bool = False, strict: bool = True, is_text: bool = False
-) -> Tuple[Table, List[str]]:
+) -> tuple[Table, list[str]]:
     """Read a table whatever its lines are like; see :func:`read_table` for the arguments.
 
     Args:
@@ -60,7 +60,7 @@ def scan_table(
         UserError: no such file, or not UTF-8.
     """
     table: Table = {}
-    faults: Dict[str, List[Tuple[int, str]]] = {}  # by remedy: lines and what is wrong there
+    faults: dict[str, list[tuple[int, str]]] = {}  # by remedy: lines and what is wrong there
     last = ""
     for number, line in enumerate(io.StringIO(read_text(path), newline=None), 1):
         key, value = split_line(line)
@@ -91,7 +91,7 @@ def _odd_space(line: str, is_text: bool) -> str:
     return odd_space(before + (line[value:].rstrip(" \t\n") if is_text else ""))
 
 
-def _message(path: PathLike, found: List[Tuple[int, str]], remedy: str) -> str:
+def _message(path: PathLike, found: list[tuple[int, str]], remedy: str) -> str:
     (number, what), *others = found
     more = f" (the like in lines {listed(n for n, _ in others)})" if others else ""
     return f"{path}:{number}: {what}{more}: {remedy}"

@@ -9,7 +9,6 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import List
 
 from espnet_cbpc.utils.cli import UserError, shown
 from espnet_cbpc.utils.files import PathLike
@@ -48,7 +47,7 @@ def _remedy(content: bytes) -> str:
     return ": convert the file (iconv -t UTF-8 -f, and the encoding that it is in)"
 
 
-def read_lines(path: PathLike) -> List[str]:
+def read_lines(path: PathLike) -> list[str]:
     """Return the lines of a file without ends and byte order mark; U+2028 and the like end none.
 
     Raises:

@@ -1,8 +1,9 @@
 """The token list of a training text: characters, words, or sentencepiece units."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
+from typing import Optional
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.text_rules import tidied
@@ -16,7 +17,7 @@ BPE_MODES = ("unigram", "bpe")
 
 def make_token_list(
     text: str, token_type: str, nbpe: int, output_dir: str, bpemode: str = "unigram"
-) -> List[str]:
+) -> list[str]:
     """Write ``tokens.txt`` (and ``bpe.model`` for bpe) and return the tokens.
 
     The order is ESPnet's: blank, unknown, tokens (the most frequent first; as the bpe model has
@@ -46,7 +47,7 @@ def make_token_list(
     return tokens
 
 
-def split(line: str, token_type: str) -> List[str]:
+def split(line: str, token_type: str) -> list[str]:
     """Return the words of a line, or its characters with ``<space>`` for a blank."""
     if token_type == "word":
         return line.split()
@@ -55,7 +56,7 @@ def split(line: str, token_type: str) -> List[str]:
 
 def tokenised(
     texts: Mapping[str, str], token_type: str, bpemodel: Optional[str] = None
-) -> Dict[str, List[str]]:
+) -> dict[str, list[str]]:
     """Return the tokens of each transcript, as ESPnet makes them for training.
 
     Args:
@@ -71,7 +72,7 @@ def tokenised(
     return {key: model.encode(tidied(text), out_type=str) for key, text in texts.items()}
 
 
-def train_bpe(lines: List[str], nbpe: int, bpemode: str, model: Path) -> List[str]:
+def train_bpe(lines: list[str], nbpe: int, bpemode: str, model: Path) -> list[str]:
     """Train a sentencepiece model, write it to ``model``, and return its pieces."""
     import io
 

@@ -1,7 +1,7 @@
 """Dynamic mixing for a microphone array: which room, noises, places and levels are drawn."""
 
 from collections import defaultdict
-from typing import Dict, List, Optional, Tuple
+from typing import Optional
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from espnet_cbpc.data.mixing.dynamic_mixing_config import check_found, fail
 from espnet_cbpc.data.mixing.snr import SilentNoiseError
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
-Headers = Dict[str, Header]  # by recording
+Headers = dict[str, Header]  # by recording
 
 
 class ArrayMixer:
@@ -39,7 +39,7 @@ class ArrayMixer:
         self._check_array({**rir_headers, **noise_rir_headers})
         self.noises, self.rirs = list(noises.values()), list(rirs.values())
         self.room_of = {recording: _room(key) for key, recording in rirs.items()}
-        self.places: Dict[str, List[str]] = defaultdict(list)
+        self.places: dict[str, list[str]] = defaultdict(list)
         for key, recording in noise_rirs.items():
             self.places[_room(key)].append(recording)
         self._check_places()
@@ -91,10 +91,10 @@ class ArrayMixer:
 
     def _noises(
         self, length: int, rng: np.random.Generator, rir: Optional[str]
-    ) -> Tuple[ArrayNoise, ...]:
+    ) -> tuple[ArrayNoise, ...]:
         low, high = self.config.num_noises
         number = int(rng.integers(low, high + 1))
-        places: List[Optional[str]] = [None] * number
+        places: list[Optional[str]] = [None] * number
         if self.places:
             rooms = [self.room_of[rir]] if rir else sorted(self.places)
             room = self.places[rooms[rng.integers(len(rooms))]]
@@ -156,7 +156,7 @@ def _room(key: str) -> str:
     return key.rpartition("-")[0] or key
 
 
-def _listed(name: str, path: Optional[str]) -> Tuple[Table, Headers]:
+def _listed(name: str, path: Optional[str]) -> tuple[Table, Headers]:
     """Return the recordings of the list that an option names, by id, and their headers."""
     if path is None:
         return {}, {}

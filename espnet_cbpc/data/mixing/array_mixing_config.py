@@ -1,7 +1,8 @@
 """The options of dynamic mixing for microphone arrays, checked before training starts."""
 
 import dataclasses
-from typing import Any, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig, fail, is_number
 
@@ -23,7 +24,7 @@ class ArrayMixingConfig(DynamicMixingConfig):
             limited rate spreads over some samples.
     """
 
-    channels: Tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
     ref_channel: int = 0
     noise_rir_scp: Optional[str] = None
     rir_prob: float = 1.0

@@ -6,7 +6,7 @@ Speech goes through a room, noise is what the array has recorded, or comes from 
 import dataclasses
 import json
 import math
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import soxr
@@ -53,13 +53,13 @@ class ArrayMixture:
     """
 
     fs: int
-    channels: Tuple[int, ...]
+    channels: tuple[int, ...]
     ref_channel: int
     level_db: float = 0.0
     clean: bool = False
     rir: Optional[str] = None
     early_ms: float = 0.0
-    noises: Tuple[ArrayNoise, ...] = ()
+    noises: tuple[ArrayNoise, ...] = ()
     snr_db: Optional[float] = None
 
     @property
@@ -129,7 +129,7 @@ def _as_read(signals: np.ndarray) -> np.ndarray:
     return signals[0] if len(signals) == 1 else np.ascontiguousarray(signals.T)
 
 
-def _reverberate(clean: np.ndarray, mixture: ArrayMixture) -> Tuple[np.ndarray, np.ndarray]:
+def _reverberate(clean: np.ndarray, mixture: ArrayMixture) -> tuple[np.ndarray, np.ndarray]:
     rirs = _response(mixture.rir, mixture)
     try:
         return reverberate_array(clean, rirs, mixture.fs, mixture.early_ms, mixture.ref_channel)

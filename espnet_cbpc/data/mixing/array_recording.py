@@ -1,6 +1,6 @@
 """Parts of recordings of several channels: of one file, or of a file for each channel."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 

@@ -4,7 +4,7 @@ Lengths do not change, since batches are sized before training; so speed is pert
 (:mod:`espnet_cbpc.data.kaldi.speed_perturbation`), not here.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class DynamicMixer:
 
     def _reverberate(
         self, clean: np.ndarray, rng: np.random.Generator
-    ) -> Tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray]:
         path = self.rirs[rng.integers(len(self.rirs))]
         rir, fs = read_audio(path, self.config.fs, channel=0)
         try:

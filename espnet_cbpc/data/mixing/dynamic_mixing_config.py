@@ -1,8 +1,9 @@
 """The options of dynamic mixing, checked before training starts."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Mapping, NoReturn, Optional, Sequence, Tuple
+from typing import Any, NoReturn, Optional
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.utils.cli import UserError, listed
@@ -39,9 +40,9 @@ class DynamicMixingConfig:
 
     noise_scp: str
     fs: int
-    snr_db: Tuple[float, float] = (-5.0, 20.0)
-    num_noises: Tuple[int, int] = (1, 1)
-    level_db: Tuple[float, float] = (0.0, 0.0)
+    snr_db: tuple[float, float] = (-5.0, 20.0)
+    num_noises: tuple[int, int] = (1, 1)
+    level_db: tuple[float, float] = (0.0, 0.0)
     clean_prob: float = 0.0
     given_prob: float = 0.0
     rir_scp: Optional[str] = None
@@ -105,7 +106,7 @@ def _check_range(name: str, value: object, whole: bool) -> None:
         fail(f"{name} is {value!r}: its low end is above its high end")
 
 
-def read_recordings(name: str, path: str) -> Tuple[str, ...]:
+def read_recordings(name: str, path: str) -> tuple[str, ...]:
     """Return the audio files of a Kaldi list that the option ``name`` gives.
 
     Raises:

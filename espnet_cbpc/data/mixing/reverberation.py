@@ -1,7 +1,5 @@
 """Reverberation by a room impulse response (RIR)."""
 
-from typing import Tuple
-
 import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
@@ -14,7 +12,7 @@ STANDS_OUT = 0.5  # of the largest sample of a response
 
 def reverberate(
     speech: np.ndarray, rir: np.ndarray, fs: int, early_ms: float
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Put speech into a room, without moving it in time or changing its level.
 
     The direct path is the largest sample of the RIR. Its delay is taken out, so that both results
@@ -45,7 +43,7 @@ def reverberate(
 
 def reverberate_array(
     speech: np.ndarray, rirs: np.ndarray, fs: int, early_ms: float, ref_channel: int
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Put speech into a room in which an array of microphones hears it.
 
     What :func:`reverberate` does for one channel is done for the reference channel, but that the

@@ -1,7 +1,5 @@
 """Mix speech and noise at a signal-to-noise ratio measured where there is speech."""
 
-from typing import Tuple
-
 import numpy as np
 
 from espnet_cbpc.utils.cli import UserError
@@ -84,7 +82,7 @@ def peak_gain(peak: float, *signals: np.ndarray) -> float:
 
 def mix_at_snr(
     speech: np.ndarray, noise: np.ndarray, snr_db: float, fs: int, peak: float = PEAK
-) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Add noise to speech at a signal-to-noise ratio, see :func:`noise_gain`.
 
     If the mixture or a part of it would exceed ``peak``, all three signals are scaled by one gain,

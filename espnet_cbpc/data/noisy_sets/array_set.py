@@ -5,10 +5,11 @@ The audio of each microphone is a file of its own.
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 
@@ -75,10 +76,10 @@ class ArraySet:
     name: str
     clean: DataDir
     mixer: ArrayMixer
-    snrs: Tuple[Optional[float], ...]
+    snrs: tuple[Optional[float], ...]
     seed: int
 
-    def draw(self, key: str) -> List[ArrayUtterance]:
+    def draw(self, key: str) -> list[ArrayUtterance]:
         """Draw the mixtures of a clean utterance.
 
         Raises:
@@ -142,7 +143,7 @@ def write_array_set(made: ArraySet, data: PathLike, channels: Sequence[int], nj:
     logging.info("%s: %d utterances of %d channel(s)", data / made.name, len(of), len(channels))
 
 
-def _write(key: str, made: ArraySet, channels: Sequence[int], folder: Path) -> List[ArrayUtterance]:
+def _write(key: str, made: ArraySet, channels: Sequence[int], folder: Path) -> list[ArrayUtterance]:
     """Write the audio of the mixtures of an utterance, and return them."""
     utterances = made.draw(key)
     for utterance in utterances:
@@ -161,7 +162,7 @@ def _tables(
     of: Mapping[str, str],
     audio: Path,
     channels: Sequence[int],
-) -> Dict[str, Table]:
+) -> dict[str, Table]:
     """Return the files of a data directory by name, each by utterance.
 
     Beside Kaldi's: ``utt2snr``, in dB or ``clean``; ``utt2noise``, the noises joined by +; and

@@ -1,8 +1,8 @@
 """Data directories of clean speech, with the recordings where they lie."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Sequence
 
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.noisy_sets.speech_folder import Recording

@@ -1,7 +1,8 @@
 """A corpus in one folder: where it is, where it comes from, and whether it is whole."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, NamedTuple, Sequence
+from typing import NamedTuple
 
 from espnet_cbpc.data.audio.audio_file import AudioError, check_sounding
 from espnet_cbpc.utils import download
@@ -62,7 +63,7 @@ def _fetch(corpus: Corpus, url: str, root: Path) -> None:
         ) from e
 
 
-def lengths(corpus: Corpus, folder: Path, names: Sequence[str], rate: int) -> Dict[str, int]:
+def lengths(corpus: Corpus, folder: Path, names: Sequence[str], rate: int) -> dict[str, int]:
     """Check every file of a corpus of mono files at one rate, and return its samples by name.
 
     Args:
@@ -76,7 +77,7 @@ def lengths(corpus: Corpus, folder: Path, names: Sequence[str], rate: int) -> Di
             count.
     """
     check_whole(corpus, folder, names, [name for name in names if not (folder / name).is_file()])
-    samples: Dict[str, int] = {}
+    samples: dict[str, int] = {}
     faults = []
     for name in names:
         try:

@@ -1,7 +1,8 @@
 """Which speakers and which noises are for training, and which are kept from it."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import List, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,16 +12,16 @@ from espnet_cbpc.utils.cli import UserError, listed
 class Speakers(NamedTuple):
     """The speakers of each set; no two sets share one."""
 
-    train: List[str]
-    dev: List[str]
-    test: List[str]
+    train: list[str]
+    dev: list[str]
+    test: list[str]
 
 
 class Noises(NamedTuple):
     """The noise files that training hears, and those for the test alone."""
 
-    seen: List[str]
-    unseen: List[str]
+    seen: list[str]
+    unseen: list[str]
 
 
 def split_speakers(
@@ -98,7 +99,7 @@ def split_noises(
     return Noises(seen, sorted(kept_away))
 
 
-def _take(names: List[str], count: float) -> List[str]:
+def _take(names: list[str], count: float) -> list[str]:
     """Take about ``count`` names, one at least, out of the list."""
     number = max(1, round(count))
     taken, names[:] = names[:number], names[number:]

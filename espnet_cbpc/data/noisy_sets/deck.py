@@ -5,8 +5,9 @@ orders, since the sets of ``fsdd_noisy`` and ``librispeech_noisy`` were drawn in
 those of ``mini_synth`` and of one's own corpus.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Callable, Generic, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Generic, Optional, TypeVar
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class NoiseDealer(Generic[Utterance, Noise]):
         self,
         rng: np.random.Generator,
         add_noise: Callable[[Utterance, Noise], Utterance],
-        snr_range: Tuple[float, float],
+        snr_range: tuple[float, float],
         noise_first: bool,
     ):
         self.rng = rng
@@ -54,7 +55,7 @@ class NoiseDealer(Generic[Utterance, Noise]):
         noises: Sequence[Noise],
         snrs: Sequence[float],
         digits: str = "02d",
-    ) -> List[Utterance]:
+    ) -> list[Utterance]:
         """Mix each utterance with one noise from one place at all the ratios.
 
         Args:
@@ -75,7 +76,7 @@ class NoiseDealer(Generic[Utterance, Noise]):
         noises: Sequence[Noise],
         clean_fraction: Optional[float] = None,
         name_clean: Callable[[Utterance], Utterance] = left_clean,
-    ) -> List[Utterance]:
+    ) -> list[Utterance]:
         """Mix each utterance with one noise at a ratio of its own.
 
         Args:

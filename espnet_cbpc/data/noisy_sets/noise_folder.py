@@ -1,7 +1,7 @@
 """A folder of noise: which files, and which part of each can be used."""
 
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,13 +21,13 @@ class NoiseFile(NamedTuple):
     begin: int
     end: int
 
-    def part(self, share: Tuple[int, int]) -> Tuple[int, int]:
+    def part(self, share: tuple[int, int]) -> tuple[int, int]:
         """Return begin and end of a share of it, in per cent."""
         length = self.end - self.begin
         return tuple(self.begin + length * per_cent // 100 for per_cent in share)
 
 
-def read_noise_folder(folder: PathLike, nj: int = 1) -> Dict[str, NoiseFile]:
+def read_noise_folder(folder: PathLike, nj: int = 1) -> dict[str, NoiseFile]:
     """Read and check all noise below a folder.
 
     Of each file the longest part without digital silence counts (recordings padded to one length
@@ -61,7 +61,7 @@ def sounding(path: Path) -> NoiseFile:
     return NoiseFile(rate, begin, end)
 
 
-def longest_sound(samples: np.ndarray, pause: int) -> Tuple[int, int]:
+def longest_sound(samples: np.ndarray, pause: int) -> tuple[int, int]:
     """Return first sample and end of the longest part without ``pause`` zeros in a row.
 
     Args:

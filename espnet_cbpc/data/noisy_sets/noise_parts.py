@@ -1,8 +1,9 @@
 """Copies of parts of noise files, of which the rest must not be heard in training."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class NoisePart(NamedTuple):
 
     source: Path
     name: str
-    part: Tuple[int, int]
+    part: tuple[int, int]
 
 
 def write_noise_parts(folder: Path, parts: Sequence[NoisePart], fs: int, nj: int) -> None:

@@ -12,8 +12,8 @@ Everything random is drawn from one generator before any audio is written, the t
 then train, so that a change of the training set leaves the others as they are.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Protocol:
     test_fraction: float = 0.1
     unseen_noise: Sequence[str] = ()
     unseen_fraction: float = 0.3
-    snr_range: Tuple[float, float] = (-5, 20)
+    snr_range: tuple[float, float] = (-5, 20)
     test_snrs: Sequence[float] = (-5, 0, 5, 10, 15)
     clean_fraction: float = 0.08
     num_dev: int = 500
@@ -85,7 +85,7 @@ class NoisyCorpus:
         self.rng = np.random.default_rng(seed)
         self.dealer = NoiseDealer(self.rng, self._add_noise, protocol.snr_range, noise_first=True)
 
-    def sets(self) -> Dict[str, List[Mixture]]:
+    def sets(self) -> dict[str, list[Mixture]]:
         """Return the mixtures of every set of ``SETS``, sorted by id.
 
         Raises:
@@ -116,7 +116,7 @@ class NoisyCorpus:
         drawn["train"] += self.dealer.at_random_snr(noisy, heard)
         return {name: sorted(drawn[name], key=lambda mixture: mixture.id) for name in SETS}
 
-    def _utterances(self, speakers: Sequence[str], most: int) -> List[Mixture]:
+    def _utterances(self, speakers: Sequence[str], most: int) -> list[Mixture]:
         """Return clean utterances, drawn if there are more than ``most``."""
         chosen = set(speakers)
         pool = [recording for recording in self.recordings if recording.speaker in chosen]
@@ -125,7 +125,7 @@ class NoisyCorpus:
             pool = [pool[place] for place in sorted(places)]
         return [Mixture.of(recording, self.protocol.fs) for recording in pool]
 
-    def _add_noise(self, utterance: Mixture, dealt: Tuple[str, Tuple[float, float]]) -> Mixture:
+    def _add_noise(self, utterance: Mixture, dealt: tuple[str, tuple[float, float]]) -> Mixture:
         noise, part = dealt
         begin, end = self._window(self.noises[noise], part)
         length = (end - begin) * utterance.fs // self.noises[noise].rate
@@ -137,7 +137,7 @@ class NoisyCorpus:
             offset=int(self.rng.integers(length)),
         )
 
-    def _window(self, noise: NoiseFile, part: Tuple[float, float]) -> Tuple[int, int]:
+    def _window(self, noise: NoiseFile, part: tuple[float, float]) -> tuple[int, int]:
         """Return begin and end of a part of a noise file, of a random minute of it if longer."""
         begin, end = (round(noise.begin + share * (noise.end - noise.begin)) for share in part)
         longest = MAX_NOISE_SECONDS * noise.rate

@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -44,11 +45,11 @@ class Mixture:
     speaker: str
     text: str
     fs: int
-    recordings: Tuple[str, ...]
-    silences: Tuple[int, ...]
+    recordings: tuple[str, ...]
+    silences: tuple[int, ...]
     peak: Optional[float]
     noise: Optional[str] = None
-    segment: Optional[Tuple[int, int]] = None
+    segment: Optional[tuple[int, int]] = None
     offset: int = 0
     snr: Optional[float] = None
 
@@ -78,7 +79,7 @@ def write_manifest(path: PathLike, mixtures: Sequence[Mixture]) -> None:
         f.writelines(json.dumps(dataclasses.asdict(mixture)) + "\n" for mixture in mixtures)
 
 
-def read_manifest(path: PathLike) -> List[Mixture]:
+def read_manifest(path: PathLike) -> list[Mixture]:
     """Read what :func:`write_manifest` wrote.
 
     Raises:
@@ -150,7 +151,7 @@ def _join(mixture: Mixture, speech_dir: Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=128)
-def _segment(path: Path, segment: Tuple[int, int], fs: int) -> np.ndarray:
+def _segment(path: Path, segment: tuple[int, int], fs: int) -> np.ndarray:
     """Cut before resampling, so that no filter smears other parts of the file into this one."""
     return read_audio(path, fs, channel=0, part=segment)[0]
 
@@ -159,7 +160,7 @@ def _on_grid(samples: np.ndarray) -> np.ndarray:
     return (np.round(samples * PCM_STEPS) / PCM_STEPS).astype(np.float32)
 
 
-def audio_files(mixture: Mixture, folder: Path) -> Dict[str, Path]:
+def audio_files(mixture: Mixture, folder: Path) -> dict[str, Path]:
     """Return the files of a mixture: ``noisy``, ``clean`` and ``noise``, or ``clean`` alone."""
     kinds = ("clean",) if mixture.noise is None else ("noisy", "clean", "noise")
     return {kind: folder / kind / f"{mixture.id}.wav" for kind in kinds}

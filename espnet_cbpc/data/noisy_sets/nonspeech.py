@@ -1,7 +1,7 @@
 """G. Hu's "100 Nonspeech Sounds" as noise: which of it training hears, and which it does not."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Mapping, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ NONSPEECH = Corpus(
 NAMES = tuple(f"n{number}.wav" for number in range(1, 101))
 RATE = 20000
 
-Part = Tuple[str, Tuple[int, int]]  # a noise file, and first and last per cent of it
+Part = tuple[str, tuple[int, int]]  # a noise file, and first and last per cent of it
 HEARD = [(name, (0, 60)) for name in NAMES[:70]]  # in training
 HELD_OUT = [(name, (60, 100)) for name in NAMES[:70]]
 UNSEEN = [(name, (0, 100)) for name in NAMES[70:]]
@@ -47,7 +47,7 @@ def add_noise(
     )
 
 
-def segment(length: int, part: Tuple[int, int]) -> Tuple[int, int]:
+def segment(length: int, part: tuple[int, int]) -> tuple[int, int]:
     """Return first sample and end of a part, in per cent, of a file of ``length`` samples."""
     begin, end = (length * per_cent // 100 for per_cent in part)
     return begin, end

@@ -5,11 +5,12 @@ room is drawn from a generator of its own, so that more rooms leave those before
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 
@@ -31,8 +32,8 @@ TABLET = tuple(
 MARGIN = 0.3  # metres from any wall
 TRIES = 1000  # before a room is given up
 
-Range = Tuple[float, float]
-Point = Tuple[float, float, float]
+Range = tuple[float, float]
+Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ class Room:
 
     size: Point
     rt60: float
-    microphones: Tuple[Point, ...]
-    speakers: Tuple[Point, ...]
-    noises: Tuple[Point, ...]
+    microphones: tuple[Point, ...]
+    speakers: tuple[Point, ...]
+    noises: tuple[Point, ...]
 
 
 def draw_room(ranges: RoomRanges, array: Sequence[Point], rng: np.random.Generator) -> Room:
@@ -109,7 +110,7 @@ def _somewhere(size: Point, height: Range, rng: np.random.Generator) -> np.ndarr
     return np.array([*place, rng.uniform(*height)])
 
 
-def _turned(array: Sequence[Point], middle: np.ndarray, facing: float) -> Tuple[Point, ...]:
+def _turned(array: Sequence[Point], middle: np.ndarray, facing: float) -> tuple[Point, ...]:
     """Return the microphones in the room: its axes are two of the floor and one upwards."""
     right = np.array([np.sin(facing), -np.cos(facing), 0.0])
     up, front = np.array([0.0, 0.0, 1.0]), np.array([np.cos(facing), np.sin(facing), 0.0])
@@ -142,7 +143,7 @@ def _is_inside(point: Point, size: Point) -> bool:
     return all(MARGIN <= x <= length - MARGIN for x, length in zip(point, size))
 
 
-def simulate(room: Room, fs: int) -> Dict[str, np.ndarray]:
+def simulate(room: Room, fs: int) -> dict[str, np.ndarray]:
     """Return the responses (samples, microphones) by place: ``speech1``, ..., ``noise1``, ...
 
     Each ends after the reverberation time, when the sound has died away by 60 dB.
@@ -177,7 +178,7 @@ def simulate(room: Room, fs: int) -> Dict[str, np.ndarray]:
     }
 
 
-def _together(responses: List[np.ndarray], longest: int) -> np.ndarray:
+def _together(responses: list[np.ndarray], longest: int) -> np.ndarray:
     """Return the responses to all microphones, (L, C), up to ``longest`` after the last direct."""
     end = max(int(np.abs(response).argmax()) for response in responses) + longest
     result = np.zeros((end, len(responses)), dtype=np.float32)
@@ -242,7 +243,7 @@ def write_room_bank(
             f.writelines(json.dumps({"id": n, **asdict(r)}) + "\n" for n, r in rooms.items())
 
 
-def _write(item: Tuple[str, Room], folder: Path, fs: int) -> List[str]:
+def _write(item: tuple[str, Room], folder: Path, fs: int) -> list[str]:
     """Write the responses of a room, and return their places."""
     name, room = item
     responses = simulate(room, fs)

@@ -3,10 +3,11 @@
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Dict, List, Optional, Sequence
+from typing import Optional
 
 from espnet_cbpc.data.audio.audio_file import check_sounding
 from espnet_cbpc.data.audio.audio_folder import find_audio, find_files
@@ -36,7 +37,7 @@ class Recording:
 
 def read_speech_folder(
     folder: PathLike, text: Optional[PathLike] = None, utt2spk: Optional[PathLike] = None
-) -> List[Recording]:
+) -> list[Recording]:
     """List the recordings of a folder with their speakers and transcripts.
 
     In tables a file goes by its name without suffix where that is unique in the folder, and always
@@ -78,7 +79,7 @@ def read_speech_folder(
     return sorted(recordings, key=lambda recording: recording.id)
 
 
-def _names(files: List[str]) -> Dict[str, str]:
+def _names(files: list[str]) -> dict[str, str]:
     """Return the name of each file: its stem, or its path without suffix where stems repeat."""
     stems = Counter(PurePosixPath(file).stem for file in files)
     paths = {file: str(PurePosixPath(file).with_suffix("")) for file in files}
@@ -96,8 +97,8 @@ def _given(path: Optional[PathLike], default: Path) -> Optional[Path]:
 
 
 def _texts(
-    root: Path, text: Optional[PathLike], files: List[str], names: Dict[str, str], trans: List[str]
-) -> Dict[str, str]:
+    root: Path, text: Optional[PathLike], files: list[str], names: dict[str, str], trans: list[str]
+) -> dict[str, str]:
     table = _given(text, root / "text")
     if table:
         return _by_file(read_table(table, strict=False), files, names, table, "transcript")
@@ -121,8 +122,8 @@ def _texts(
 
 
 def _by_file(
-    table: Table, files: List[str], names: Dict[str, str], where: PathLike, what: str
-) -> Dict[str, str]:
+    table: Table, files: list[str], names: dict[str, str], where: PathLike, what: str
+) -> dict[str, str]:
     """Look each file up by its name or its path without suffix."""
     found = {}
     for file in files:
@@ -133,8 +134,8 @@ def _by_file(
 
 
 def _complete(
-    values: Dict[str, str], files: List[str], where: PathLike, what: str
-) -> Dict[str, str]:
+    values: dict[str, str], files: list[str], where: PathLike, what: str
+) -> dict[str, str]:
     missing = [file for file in files if not values[file]]
     if missing:
         raise UserError(
@@ -156,14 +157,14 @@ def _id(speaker: str, name: str) -> str:
     return name if begins else f"{speaker}-{name}"
 
 
-def _check_ids(root: Path, recordings: List[Recording]) -> None:
+def _check_ids(root: Path, recordings: list[Recording]) -> None:
     unfit = [recording.file for recording in recordings if not names_a_file(recording.id)]
     if unfit:
         raise UserError(
             f"{root}: {len(unfit)} file(s) whose name, after the speaker's, cannot be an id "
             f"({listed(unfit)}): shorten or change it"
         )
-    files: Dict[str, List[str]] = {}
+    files: dict[str, list[str]] = {}
     for recording in recordings:
         files.setdefault(recording.id, []).append(recording.file)
     alike = [" = ".join(found) for found in files.values() if len(found) > 1]

@@ -1,8 +1,8 @@
 """Noisy sets on disk: manifests, audio and data directories of mixtures."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
 
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir
 from espnet_cbpc.data.kaldi.table import Table
@@ -17,7 +17,7 @@ from espnet_cbpc.utils.files import PathLike
 
 
 def write_noisy_sets(
-    sets: Mapping[str, List[Mixture]],
+    sets: Mapping[str, list[Mixture]],
     data: PathLike,
     speech_dir: PathLike,
     noise_dir: PathLike,
@@ -48,7 +48,7 @@ def write_noisy_sets(
         logging.info("%s: %d utterances", data / name, len(mixtures))
 
 
-def mixture_tables(mixtures: Sequence[Mixture], audio: Path) -> Dict[str, Table]:
+def mixture_tables(mixtures: Sequence[Mixture], audio: Path) -> dict[str, Table]:
     """Return the files of a data directory by name, each by utterance.
 
     Beside Kaldi's files: ``utt2snr``, in dB or ``clean``, and ``utt2noise``, such as ``n83``

@@ -3,7 +3,8 @@
 The steps of a chain run one after the other; chains may run side by side.
 """
 
-from typing import Callable, Iterator, List, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Callable
 
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stage_names import LANGUAGE_MODEL
@@ -13,11 +14,11 @@ from espnet_cbpc.recipe.step import Step
 Chain = Sequence[Step]
 
 
-def _one(steps: Callable[[Recipe], List[Step]]) -> Callable[[Recipe], List[Chain]]:
+def _one(steps: Callable[[Recipe], list[Step]]) -> Callable[[Recipe], list[Chain]]:
     return lambda recipe: [steps(recipe)]
 
 
-def _each(steps: Callable[[Recipe], List[Step]]) -> Callable[[Recipe], List[Chain]]:
+def _each(steps: Callable[[Recipe], list[Step]]) -> Callable[[Recipe], list[Chain]]:
     return lambda recipe: [[step] for step in steps(recipe)]
 
 
@@ -44,12 +45,12 @@ CHAINS = (
 )
 
 
-def chains(recipe: Recipe, number: int) -> List[Chain]:
+def chains(recipe: Recipe, number: int) -> list[Chain]:
     """Return the chains of a stage that have steps."""
     return [chain for chain in CHAINS[number - 1](recipe) if chain]
 
 
-def all_steps(recipe: Recipe) -> Iterator[Tuple[int, Step]]:
+def all_steps(recipe: Recipe) -> Iterator[tuple[int, Step]]:
     """Yield every step of a recipe with the number of its stage, in their order."""
     for number in range(1, len(CHAINS) + 1):
         if recipe.options.use_lm or number not in LANGUAGE_MODEL:

@@ -4,7 +4,6 @@ import logging
 import shlex
 import subprocess
 from pathlib import Path
-from typing import List
 
 from espnet_cbpc.data.kaldi.dir_summary import summarise
 from espnet_cbpc.data.kaldi.filter_dir import filter_data_dir
@@ -20,7 +19,7 @@ from espnet_cbpc.utils.cli import UserError
 SCRIPT = "local/data.sh"
 
 
-def data(recipe: Recipe) -> List[Step]:
+def data(recipe: Recipe) -> list[Step]:
     """Return the step that makes the data directories."""
     o, folder = recipe.options, recipe.layout.data
     sets = tuple(folder / name for name in dict.fromkeys((o.train_set, o.valid_set, *o.test_sets)))
@@ -45,7 +44,7 @@ def data(recipe: Recipe) -> List[Step]:
     return [Step("data", inputs, sets, run, moves=(folder,))]
 
 
-def speed_perturbation(recipe: Recipe) -> List[Step]:
+def speed_perturbation(recipe: Recipe) -> list[Step]:
     """Return the step that adds copies of the training set at other speeds."""
     o = recipe.options
     if not o.speed_perturb_factors:
@@ -60,7 +59,7 @@ def speed_perturbation(recipe: Recipe) -> List[Step]:
     return [Step("speed_perturbation", {"data": Data(source), "factors": factors}, (target,), run)]
 
 
-def format_audio(recipe: Recipe) -> List[Step]:
+def format_audio(recipe: Recipe) -> list[Step]:
     """Return the steps that bring each set into the one form that training and tests read."""
     o, layout = recipe.options, recipe.layout
     folders = [layout.raw / "org" / name for name in (layout.data_train, o.valid_set)]
@@ -81,7 +80,7 @@ def format_audio(recipe: Recipe) -> List[Step]:
     return [step(folder) for folder in folders]
 
 
-def length_filter(recipe: Recipe) -> List[Step]:
+def length_filter(recipe: Recipe) -> list[Step]:
     """Return the steps that leave out utterances that are too short or too long to train on."""
     o, layout = recipe.options, recipe.layout
     shortest, longest = o.min_wav_duration, o.max_wav_duration
@@ -102,7 +101,7 @@ def length_filter(recipe: Recipe) -> List[Step]:
     return [step(layout.data_train), step(o.valid_set)]
 
 
-def token_list(recipe: Recipe) -> List[Step]:
+def token_list(recipe: Recipe) -> list[Step]:
     """Return the step that makes the token list; none where the ASR model brings its own."""
     o, layout = recipe.options, recipe.layout
     if o.asr_model:

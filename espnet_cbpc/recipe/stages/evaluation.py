@@ -1,7 +1,8 @@
 """Stages 14 and 15: inference and scoring of all systems."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
@@ -15,7 +16,7 @@ from espnet_cbpc.scoring.wer.text_normalizer import NONE
 from espnet_cbpc.utils.files import read_yaml
 
 
-def decoded(recipe: Recipe) -> Dict[Path, Any]:
+def decoded(recipe: Recipe) -> dict[Path, Any]:
     """Return the experiment and the system of each folder of results."""
     return {
         experiment.folder(system): (experiment, system)
@@ -24,7 +25,7 @@ def decoded(recipe: Recipe) -> Dict[Path, Any]:
     }
 
 
-def inference(recipe: Recipe) -> List[List[Step]]:
+def inference(recipe: Recipe) -> list[list[Step]]:
     """Return the steps that decode each set, a chain for each system."""
     return [
         [_inference(recipe, experiment, system, folder, name) for name in recipe.options.test_sets]
@@ -56,10 +57,10 @@ def _inference(
     return Step(f"inference_{name}", inputs, (folder / name,), run, batch=str(folder), log=log)
 
 
-def model_options(recipe: Recipe, experiment: Experiment, system: Decoded) -> List[Any]:
+def model_options(recipe: Recipe, experiment: Experiment, system: Decoded) -> list[Any]:
     """Return the options that name the models of a system."""
     o, kinds = recipe.options, {"joint": ["enh_asr"]}.get(system.kind, ["asr", "enh"])
-    words: List[Any] = []
+    words: list[Any] = []
     for kind, model in zip(kinds, experiment.models(system)):
         words += [f"--{kind}_train_config", model.exp / "config.yaml"]
         words += [f"--{kind}_model_file", model.exp / model.checkpoint]
@@ -73,7 +74,7 @@ def model_options(recipe: Recipe, experiment: Experiment, system: Decoded) -> Li
     return words
 
 
-def scoring(recipe: Recipe) -> List[Step]:
+def scoring(recipe: Recipe) -> list[Step]:
     """Return the steps that score each set of each system, and the noisy speech itself."""
     layout, steps = recipe.layout, []
     for name in recipe.quality_sets():
@@ -106,7 +107,7 @@ def _errors(recipe: Recipe, name: str, out: Path) -> Step:
     return Step("score_asr", inputs, (out / "score_wer", out / "score_cer"), run)
 
 
-def normalizer_argument(recipe: Recipe) -> Dict[str, str]:
+def normalizer_argument(recipe: Recipe) -> dict[str, str]:
     """Return the argument that names the normaliser; none without one, as in earlier records."""
     name = recipe.options.text_normalizer
     return {} if name == NONE else {"text_normalizer": name}

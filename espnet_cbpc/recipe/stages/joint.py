@@ -3,7 +3,7 @@
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
@@ -31,7 +31,7 @@ NOTHING_HEARD = "."  # in the place of an empty transcript, which ESPnet's reade
 JOINT_TRAIN = "espnet_cbpc.bin.enh_asr_cbpc_train"
 
 
-def tokenizer(recipe: Recipe) -> List[Step]:
+def tokenizer(recipe: Recipe) -> list[Step]:
     """Return the steps of the acoustic tokenizers, one for each configuration and ASR model."""
     steps = [
         _tokenizer(recipe, experiment, system)
@@ -60,7 +60,7 @@ def _tokenizer(recipe: Recipe, experiment: Experiment, system: JointSystem) -> S
             fit.dump_labels(jobs, "valid", layout.valid, features)
         shutil.rmtree(exp / "features")
 
-    inputs: Dict[str, Any] = {**data_inputs(recipe), "asr": experiment.asr, **recipe.frames}
+    inputs: dict[str, Any] = {**data_inputs(recipe), "asr": experiment.asr, **recipe.frames}
     inputs.update(tokenizer_conf=dict(system.tokenizer), dump_labels=o.dump_labels)
     if o.alignment:
         inputs["alignment"] = File(o.alignment)
@@ -77,7 +77,7 @@ class _Fit:
         self.options = ["--config", self.config, "--asr_train_config", asr.exp / "config.yaml"]
         self.options += ["--asr_model_file", asr.exp / asr.checkpoint, "--fs", recipe.options.fs_hz]
 
-    def dump_features(self, jobs: Jobs, split: str, folder: Path) -> List[Path]:
+    def dump_features(self, jobs: Jobs, split: str, folder: Path) -> list[Path]:
         """Write encoder outputs of clean speech by several jobs; returns their folders."""
         count = 1 if self.recipe.ngpu else self.recipe.options.nj
         features = [self.exp / "features" / f"{split}.{job}" for job in range(1, count + 1)]
@@ -89,7 +89,7 @@ class _Fit:
         jobs.run_array(self.recipe.on_gpu("dump_encoder_features", words, log), count)
         return features
 
-    def dump_labels(self, jobs: Jobs, split: str, folder: Path, features: List[Path]) -> None:
+    def dump_labels(self, jobs: Jobs, split: str, folder: Path, features: list[Path]) -> None:
         """Write the pseudo-labels of stored features; other utterances have none."""
         words = ["--tokenizer", self.exp / "tokenizer.safetensors", "--feature_dirs", *features]
         words += ["--all_of", folder / "wav.scp", "--output_dir", self.exp / "labels" / split]
@@ -97,7 +97,7 @@ class _Fit:
         jobs.run(Job("espnet_cbpc.bin.dump_labels", list(map(str, words)), log))
 
 
-def joint_statistics(recipe: Recipe) -> List[List[Step]]:
+def joint_statistics(recipe: Recipe) -> list[list[Step]]:
     """Return chains of what joint training reads besides the data: own transcripts, statistics.
 
     Lengths depend neither on the SE model nor on how the joint model is trained: one set serves all
@@ -110,7 +110,7 @@ def joint_statistics(recipe: Recipe) -> List[List[Step]]:
     ]
 
 
-def _own_transcripts(recipe: Recipe, experiment: Experiment) -> List[Step]:
+def _own_transcripts(recipe: Recipe, experiment: Experiment) -> list[Step]:
     """Return the step in which the ASR model transcribes the clean speech of training, if any."""
     o, asr, out = recipe.options, experiment.asr, experiment.own_transcripts
     if not o.own_transcripts:
@@ -191,10 +191,12 @@ def _reads_text(recipe: Recipe, system: JointSystem) -> bool:
     if recipe.options.use_transcripts:
         return True
     distillation = (system.config.get("joint_conf") or {}).get("self_distillation")
-    return _has_text(recipe) and distillation is not None and distillation.get("posteriors") != "ctc"
+    return (
+        _has_text(recipe) and distillation is not None and distillation.get("posteriors") != "ctc"
+    )
 
 
-def _own_texts(recipe: Recipe, experiment: Experiment) -> Dict[str, File]:
+def _own_texts(recipe: Recipe, experiment: Experiment) -> dict[str, File]:
     """Return the inputs that the ASR model's own transcripts are."""
     if not recipe.options.own_transcripts:
         return {}
@@ -204,7 +206,7 @@ def _own_texts(recipe: Recipe, experiment: Experiment) -> Dict[str, File]:
     }
 
 
-def _joint_config(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Dict[str, Any]:
+def _joint_config(recipe: Recipe, experiment: Experiment, system: JointSystem) -> dict[str, Any]:
     """Return the architectures of both models with the system's training options."""
     o = recipe.options
     config = joint_config(
@@ -220,7 +222,7 @@ def _joint_config(recipe: Recipe, experiment: Experiment, system: JointSystem) -
     return {**config, "tokenizer_init": str(fitted)}
 
 
-def joint(recipe: Recipe) -> List[Step]:
+def joint(recipe: Recipe) -> list[Step]:
     """Return the steps of joint training: all systems of all seeds."""
     return [
         _joint(recipe, experiment, system)

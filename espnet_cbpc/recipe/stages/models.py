@@ -2,8 +2,9 @@
 
 import logging
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable
 
 from espnet_cbpc.compat.array_options import stated_reference
 from espnet_cbpc.model.joint_config import asr_config, check_use
@@ -28,19 +29,19 @@ ASR_TRAIN, ENH_TRAIN = "espnet_cbpc.bin.asr_train", "espnet_cbpc.bin.enh_train"
 TEXT = Source("text", "text", "text")
 
 
-def token_options(recipe: Recipe) -> List[str]:
+def token_options(recipe: Recipe) -> list[str]:
     """Return the options that name the tokens."""
     o, folder = recipe.options, recipe.layout.tokens
     words = ["--token_type", o.token_type, "--token_list", f"{folder}/tokens.txt"]
     return words + (["--bpemodel", f"{folder}/bpe.model"] if o.token_type == "bpe" else [])
 
 
-def data_inputs(recipe: Recipe) -> Dict[str, Any]:
+def data_inputs(recipe: Recipe) -> dict[str, Any]:
     """Return the inputs of everything that is trained on the data."""
     return {"train": Data(recipe.layout.train), "valid": Data(recipe.layout.valid)}
 
 
-def mixing_inputs(recipe: Recipe) -> Dict[str, Any]:
+def mixing_inputs(recipe: Recipe) -> dict[str, Any]:
     """Return what a change of dynamic mixing trains again."""
     path = recipe.options.dynamic_mixing_conf
     if not path:
@@ -50,7 +51,7 @@ def mixing_inputs(recipe: Recipe) -> Dict[str, Any]:
     return {"dynamic_mixing_conf": config, **files}
 
 
-def mixing_options(recipe: Recipe) -> List[str]:
+def mixing_options(recipe: Recipe) -> list[str]:
     """Return the options of dynamic mixing."""
     path = recipe.options.dynamic_mixing_conf
     fs = f"fs={recipe.options.fs_hz}"
@@ -101,7 +102,7 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
     return Step(target.exp.name, inputs, (target.exp,), run, log=log)
 
 
-def asr(recipe: Recipe) -> List[List[Step]]:
+def asr(recipe: Recipe) -> list[list[Step]]:
     """Return the steps of the ASR models, a chain for each seed."""
     o, chains = recipe.options, []
     for experiment in recipe.experiments:
@@ -115,7 +116,7 @@ def asr(recipe: Recipe) -> List[List[Step]]:
     return chains
 
 
-def _clean_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
+def _clean_asr(recipe: Recipe, experiment: Experiment) -> list[Step]:
     o, exp = recipe.options, experiment.asr.exp
     stats = experiment.stats(f"asr_stats_{experiment.asr_tag}")
     options = ["--config", o.asr_config, "--use_preprocessor", "true", *token_options(recipe)]
@@ -135,7 +136,7 @@ def _clean_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     ]
 
 
-def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
+def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> list[Step]:
     """From the ASR model on clean speech, as joint training starts too, but on noisy speech."""
     o, exp, init = recipe.options, experiment.multicondition.exp, experiment.asr
     stats = experiment.stats(f"asr_stats_{exp.name[len('asr_') :]}")
@@ -164,7 +165,7 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> List[Step]:
     ]
 
 
-def asr_lengths(recipe: Recipe, experiment: Experiment) -> Dict[str, Any]:
+def asr_lengths(recipe: Recipe, experiment: Experiment) -> dict[str, Any]:
     """Return what the lengths of speech and of its tokens depend on, of the ASR model."""
     o = recipe.options
     if o.asr_model:
@@ -177,7 +178,7 @@ def asr_lengths(recipe: Recipe, experiment: Experiment) -> Dict[str, Any]:
     }
 
 
-def enh(recipe: Recipe) -> List[List[Step]]:
+def enh(recipe: Recipe) -> list[list[Step]]:
     """Return the steps of the SE models, a chain for each seed."""
     o = recipe.options
     if o.enh_model:
@@ -186,7 +187,7 @@ def enh(recipe: Recipe) -> List[List[Step]]:
     return [_enh(recipe, experiment) for experiment in recipe.experiments]
 
 
-def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
+def _enh(recipe: Recipe, experiment: Experiment) -> list[Step]:
     o, exp = recipe.options, experiment.enh.exp
     stats = experiment.stats(f"enh_stats_{experiment.enh_tag}")
     options = ["--config", o.enh_config, *reference_options(o.enh_config, o.ref_channel)]
@@ -208,7 +209,7 @@ def _enh(recipe: Recipe, experiment: Experiment) -> List[Step]:
     ]
 
 
-def reference_options(path: str, ref_channel: int) -> List[str]:
+def reference_options(path: str, ref_channel: int) -> list[str]:
     """Return the options by which an SE model has the reference channel of the data.
 
     Args:
@@ -239,7 +240,7 @@ def check_reference(path: Path, ref_channel: int) -> None:
         )
 
 
-def lm_statistics(recipe: Recipe) -> List[Step]:
+def lm_statistics(recipe: Recipe) -> list[Step]:
     """Return the step that collects the lengths of the language model's texts."""
     stats = recipe.layout.lm_stats
     text, valid = _lm_texts(recipe)
@@ -252,7 +253,7 @@ def lm_statistics(recipe: Recipe) -> List[Step]:
     return [Step("lm_statistics", _lm_inputs(recipe), (stats,), run, log=stats / "stats.log")]
 
 
-def lm_training(recipe: Recipe) -> List[Step]:
+def lm_training(recipe: Recipe) -> list[Step]:
     """Return the step that trains the language model."""
     lm, stats = recipe.layout.lm, recipe.layout.lm_stats
     words = ["--resume", "true", "--output_dir", str(lm)]
@@ -268,7 +269,7 @@ def lm_training(recipe: Recipe) -> List[Step]:
     ]
 
 
-def lm_perplexity(recipe: Recipe) -> List[Step]:
+def lm_perplexity(recipe: Recipe) -> list[Step]:
     """Return the step that measures the language model's perplexity."""
     o, lm = recipe.options, recipe.layout.lm
     folder, valid = lm / "perplexity", _lm_texts(recipe)[1]
@@ -291,14 +292,14 @@ def _lm_texts(recipe: Recipe):
     return o.lm_train_text or layout.train / "text", layout.valid / "text"
 
 
-def _lm_inputs(recipe: Recipe) -> Dict[str, Any]:
+def _lm_inputs(recipe: Recipe) -> dict[str, Any]:
     text, valid = _lm_texts(recipe)
     tokens = File(recipe.layout.tokens / "tokens.txt")
     config = read_yaml(recipe.options.lm_config)
     return {"text": File(text), "valid": File(valid), "tokens": tokens, "lm_config": config}
 
 
-def _lm_job(recipe: Recipe, words: List[str], log: Path, ngpu: int) -> Job:
+def _lm_job(recipe: Recipe, words: list[str], log: Path, ngpu: int) -> Job:
     text, valid = _lm_texts(recipe)
     common = ["--ngpu", str(ngpu), "--use_preprocessor", "true", *token_options(recipe)]
     common += ["--config", recipe.options.lm_config]

@@ -1,7 +1,7 @@
 """Stages 16 to 18: report, packed models, upload."""
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 from espnet_cbpc import __version__
 from espnet_cbpc.recipe.inputs import Data, File, Files
@@ -13,7 +13,7 @@ from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
 
 
-def report(recipe: Recipe) -> List[Step]:
+def report(recipe: Recipe) -> list[Step]:
     """Return the steps of the report: tables, and the page where there are models to show."""
     if not recipe.sets_with_text():
         return []
@@ -32,16 +32,16 @@ def _has_models(recipe: Recipe) -> bool:
     return (asr.exp / asr.checkpoint).exists()
 
 
-def _folders(recipe: Recipe) -> Dict[str, List[Path]]:
+def _folders(recipe: Recipe) -> dict[str, list[Path]]:
     """Return the folders of each system's results, one for each seed, by the system's label."""
-    found: Dict[str, List[Path]] = {}
+    found: dict[str, list[Path]] = {}
     for experiment in recipe.experiments:
         for system in experiment.decoded():
             found.setdefault(system.label, []).append(experiment.folder(system))
     return found
 
 
-def compared_with(recipe: Recipe) -> List[str]:
+def compared_with(recipe: Recipe) -> list[str]:
     """Return the labels of the joint systems that the others are tested against.
 
     Raises:
@@ -68,10 +68,10 @@ def _seeds(recipe: Recipe) -> str:
     return ",".join(sorted({str(config["seed"]) for config in configs if "seed" in config}))
 
 
-def _tables(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
+def _tables(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
     o, layout = recipe.options, recipe.layout
     sets = recipe.sets_with_text()
-    arguments: Dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "sets": sets,
         "breakdown": list(o.breakdown),
         "block": o.block or None,
@@ -140,7 +140,7 @@ def _embedding_map(recipe: Recipe) -> Step:
     return Step("embedding_map", inputs, (layout.embedding_map,), run, moves=(), log=log)
 
 
-def _page(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
+def _page(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
     o, layout, first = recipe.options, recipe.layout, recipe.experiments[0]
     experiments = {"ASR on clean speech": [first.asr.exp], "SE": [first.enh.exp]}
     for system in first.decoded():
@@ -167,7 +167,7 @@ def _page(recipe: Recipe, folders: Dict[str, List[Path]]) -> Step:
     return Step(name, inputs, (layout.page,), run, moves=(), log=log, records=layout.expdir)
 
 
-def pack(recipe: Recipe) -> List[Step]:
+def pack(recipe: Recipe) -> list[Step]:
     """Return the step that packs the main joint model for stock ESPnet."""
     o, layout, system = recipe.options, recipe.layout, recipe.layout.systems[-1]
     model = recipe.experiments[0].joint(system)
@@ -176,7 +176,7 @@ def pack(recipe: Recipe) -> List[Step]:
     words = ["--expdir", model.exp, "--model_file", model.exp / model.checkpoint]
     words += ["--outdir", packed, "--decode_config", o.inference_config, "--data", layout.data_note]
     words += ["--license", o.model_license]
-    inputs: Dict[str, Any] = {"model": model, "inference_config": read_yaml(o.inference_config)}
+    inputs: dict[str, Any] = {"model": model, "inference_config": read_yaml(o.inference_config)}
     inputs.update(data_note=layout.data_note, model_license=o.model_license)
     if scores.is_file():
         words += ["--results", scores, "--system", system.label]
@@ -188,7 +188,7 @@ def pack(recipe: Recipe) -> List[Step]:
     return [Step("pack", inputs, (packed,), run, log=log)]
 
 
-def upload(recipe: Recipe) -> List[Step]:
+def upload(recipe: Recipe) -> list[Step]:
     """Return the step that uploads the packed model; none without --hf_repo."""
     o = recipe.options
     if not o.hf_repo:

@@ -1,9 +1,10 @@
 """How ESPnet's training commands are run: what they read, their statistics, and resuming."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import List, NamedTuple, Sequence
+from typing import NamedTuple
 
 from espnet_cbpc.data.audio.columns import SOUND, sound_type
 from espnet_cbpc.data.kaldi.deal import deal_table
@@ -62,7 +63,7 @@ class TrainingCommand(NamedTuple):
     options: Sequence[str]
     mixes: bool = False
 
-    def reads(self, recipe: Recipe) -> List[str]:
+    def reads(self, recipe: Recipe) -> list[str]:
         """Return the options that name what it reads."""
         words = []
         for split, folder in (("train", recipe.layout.train), ("valid", recipe.layout.valid)):

@@ -1,7 +1,5 @@
 """Composite measures of speech quality: CSIG, CBAK and COVL."""
 
-from typing import Dict
-
 import numpy as np
 
 from espnet_cbpc.scoring.quality.log_likelihood_ratio import log_likelihood_ratio
@@ -11,7 +9,7 @@ from espnet_cbpc.scoring.quality.weighted_spectral_slope import weighted_spectra
 COMPOSITE = ("CSIG", "CBAK", "COVL")
 
 
-def composite(ref: np.ndarray, inf: np.ndarray, fs: int, pesq: float) -> Dict[str, float]:
+def composite(ref: np.ndarray, inf: np.ndarray, fs: int, pesq: float) -> dict[str, float]:
     """Predict how listeners rate signal distortion, background noise and overall quality (1-5).
 
     Source: Hu and Loizou, "Evaluation of objective quality measures for speech enhancement", IEEE

@@ -1,7 +1,5 @@
 """DNSMOS: ratings of speech that a neural network predicts without a reference."""
 
-from typing import Dict
-
 import numpy as np
 import soxr
 
@@ -14,7 +12,7 @@ NAMES = {
 }
 
 
-def dnsmos(signal: np.ndarray, fs: int) -> Dict[str, float]:
+def dnsmos(signal: np.ndarray, fs: int) -> dict[str, float]:
     """Predict how listeners rate overall quality, speech and background (ITU-T P.835), and P.808.
 
     Source: Reddy, Gopal and Cutler, "DNSMOS P.835: a non-intrusive perceptual objective speech

@@ -1,7 +1,7 @@
 """PESQ by the reference implementation, kept from what it does to memory."""
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import scipy.signal
@@ -77,6 +77,6 @@ def speech_stretches(ref: np.ndarray, fs: int) -> int:
     return int(np.count_nonzero(ends - begins >= LEAST_STRETCH))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _band(fs: int) -> np.ndarray:
     return scipy.signal.butter(4, BAND, "bandpass", fs=fs, output="sos")

@@ -1,7 +1,6 @@
 """STOI and ESTOI: how much of the clean speech's short-time envelopes is left."""
 
 import math
-from typing import Dict
 
 import numpy as np
 from pystoi.utils import resample_oct, thirdoct
@@ -15,7 +14,7 @@ MOST_DISTORTION = 1 + 10 ** (15 / 20)  # times the clean envelope
 EPS = np.finfo(np.float64).eps
 
 
-def stoi_and_estoi(ref: np.ndarray, inf: np.ndarray, fs: int) -> Dict[str, float]:
+def stoi_and_estoi(ref: np.ndarray, inf: np.ndarray, fs: int) -> dict[str, float]:
     """Return both measures, from one set of envelopes.
 
     Sources: Taal, Hendriks, Heusdens and Jensen, "An algorithm for intelligibility prediction of

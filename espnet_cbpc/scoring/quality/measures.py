@@ -1,9 +1,10 @@
 """The measures of speech quality: their names, how tables show them, and a choice of them."""
 
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import NamedTuple, Optional, Union
 
 import espnet_cbpc
 from espnet_cbpc.scoring.quality.composite import COMPOSITE
@@ -28,7 +29,7 @@ DNSMOS = {
     "DNSMOS_BAK": Measure("DNSMOS BAK", 2, "speechmos"),
     "DNSMOS_P808": Measure("DNSMOS P.808", 2, "speechmos"),
 }
-MEASURES: Dict[str, Measure] = {
+MEASURES: dict[str, Measure] = {
     "PESQ_NB": Measure("PESQ (narrow band)", 2, "pesq"),
     "PESQ_WB": Measure("PESQ (wide band)", 2, "pesq"),
     **{name: Measure(name, 2, "pesq") for name in COMPOSITE},
@@ -54,7 +55,7 @@ def pesq_band(fs: int) -> str:
     return "PESQ_NB" if fs == NARROW_BAND else "PESQ_WB"
 
 
-def chosen_measures(names: Iterable[str], fs: int) -> Tuple[str, ...]:
+def chosen_measures(names: Iterable[str], fs: int) -> tuple[str, ...]:
     """Return the measures that are asked for.
 
     Args:
@@ -68,7 +69,7 @@ def chosen_measures(names: Iterable[str], fs: int) -> Tuple[str, ...]:
     Raises:
         UserError: no such measure, wide-band PESQ of 8 kHz speech, or a package is missing.
     """
-    wanted: Set[str] = set()
+    wanted: set[str] = set()
     for name in names:
         if name in (DEFAULT, ALL):
             wanted |= _computable(fs, name == ALL)
@@ -82,7 +83,7 @@ def chosen_measures(names: Iterable[str], fs: int) -> Tuple[str, ...]:
     return chosen
 
 
-@lru_cache(maxsize=None)
+@cache
 def made_with(name: str) -> str:
     """Return the versions that a measure's values depend on."""
     package = MEASURES[name].package
@@ -113,7 +114,7 @@ def _check_installed(measure: str) -> None:
         raise UserError(f"{told}, or name other measures")
 
 
-def _missing(measure: str) -> Tuple[str, List[str]]:
+def _missing(measure: str) -> tuple[str, list[str]]:
     """Return the extra that a measure needs, '' for none, and what of it is not installed."""
     extra = EXTRAS.get(MEASURES[measure].package or "", "")
     return extra, missing_modules(extra) if extra else []

@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Optional, Tuple, Union
+from typing import Any, Optional, Union
 
 from espnet_cbpc.scoring.quality.measures import MEASURES, made_with
 from espnet_cbpc.utils.files import atomic_write
@@ -29,11 +30,11 @@ class ScoreCache:
 
     def __init__(self, path: Union[str, Path]):
         self.path = Path(path)
-        self._pairs: Dict[Key, Dict[str, Any]] = {}
+        self._pairs: dict[Key, dict[str, Any]] = {}
         for line in self._lines():
             self._merge(*line)
 
-    def values(self, key: Optional[Key], names: Iterable[str]) -> Dict[str, float]:
+    def values(self, key: Optional[Key], names: Iterable[str]) -> dict[str, float]:
         """Return those of the asked measures that are known of a pair."""
         known = self._pairs[key]["values"] if key in self._pairs else {}
         return {
@@ -46,7 +47,7 @@ class ScoreCache:
         """Return the sampling rate in Hz of a pair, None where nothing is known of it."""
         return self._pairs[key]["fs"] if key in self._pairs else None
 
-    def add(self, key: Key, fs: int, values: Dict[str, float]) -> None:
+    def add(self, key: Key, fs: int, values: dict[str, float]) -> None:
         """Keep the values of a pair."""
         stamped = {name: [value, made_with(name)] for name, value in values.items()}
         self._merge(key, fs, stamped)
@@ -60,11 +61,11 @@ class ScoreCache:
         with atomic_write(self.path) as f:
             f.writelines(_line(key, pair["fs"], pair["values"]) for key, pair in kept)
 
-    def _merge(self, key: Key, fs: int, values: Dict[str, Tuple[float, str]]) -> None:
+    def _merge(self, key: Key, fs: int, values: dict[str, tuple[float, str]]) -> None:
         pair = self._pairs.setdefault(key, {"fs": fs, "values": {}})
         pair["values"].update({name: v for name, v in values.items() if name in MEASURES})
 
-    def _lines(self) -> Iterator[Tuple[Key, int, Dict[str, Tuple[float, str]]]]:
+    def _lines(self) -> Iterator[tuple[Key, int, dict[str, tuple[float, str]]]]:
         if not self.path.exists():
             return
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -77,5 +78,5 @@ class ScoreCache:
                 continue
 
 
-def _line(key: Key, fs: int, values: Dict[str, Any]) -> str:
+def _line(key: Key, fs: int, values: dict[str, Any]) -> str:
     return json.dumps({"key": key, "fs": fs, "values": values}) + "\n"

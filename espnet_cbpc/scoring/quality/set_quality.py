@@ -2,8 +2,9 @@
 
 import logging
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,7 +19,7 @@ from espnet_cbpc.utils.files import atomic_write
 from espnet_cbpc.utils.parallel import parallel_map
 
 PathLike = Union[str, Path]
-Pair = Tuple[str, str, str]  # utterance, reference path, path of the signal to score
+Pair = tuple[str, str, str]  # utterance, reference path, path of the signal to score
 CACHE = "cache.jsonl"
 
 
@@ -28,13 +29,13 @@ class _Work(NamedTuple):
     ref: str
     inf: str
     fs: int
-    measures: Tuple[str, ...]
+    measures: tuple[str, ...]
 
 
 class _Outcome(NamedTuple):
     """Values by measure, the sampling rate in Hz, and what is wrong with the files if anything."""
 
-    values: Dict[str, float]
+    values: dict[str, float]
     fs: int
     fault: str
 
@@ -46,7 +47,7 @@ def score_enh(
     utt2category: Optional[PathLike] = None,
     nj: int = 1,
     measures: Sequence[str] = (DEFAULT,),
-) -> Dict[str, Dict[str, float]]:
+) -> dict[str, dict[str, float]]:
     """Write ``<measure>_spk1`` (lines ``utterance value``) and ``result.txt`` with the means.
 
     Values are kept in ``cache.jsonl`` there as soon as they are computed. Those of files that have
@@ -94,7 +95,7 @@ def score_enh(
     return table
 
 
-def _sampling_rate(pairs: List[Pair]) -> int:
+def _sampling_rate(pairs: list[Pair]) -> int:
     """Return the rate in Hz of the first reference that can be read."""
     for _, ref, _ in pairs:
         try:
@@ -105,8 +106,8 @@ def _sampling_rate(pairs: List[Pair]) -> int:
 
 
 def _outcomes(
-    pairs: List[Pair], fs: int, names: Tuple[str, ...], cache: ScoreCache, nj: int
-) -> List[_Outcome]:
+    pairs: list[Pair], fs: int, names: tuple[str, ...], cache: ScoreCache, nj: int
+) -> list[_Outcome]:
     """Return the outcome of each pair: what is known already, completed by what is not."""
     keys = [pair_key(ref, inf) for _, ref, inf in pairs]
     known = [cache.values(key, names) for key in keys]
@@ -127,7 +128,7 @@ def _outcomes(
     return outcomes
 
 
-def summary(table: Dict[str, Dict[str, float]]) -> str:
+def summary(table: dict[str, dict[str, float]]) -> str:
     """Return the mean of each measure over the utterances where it is defined, and how many."""
     lines = [f"{'measure':<11} {'mean':>9} {'scored':>7} {'undefined':>9}"]
     for metric, values in table.items():
@@ -136,7 +137,7 @@ def summary(table: Dict[str, Dict[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def mean_of_defined(values: Iterable[float]) -> Tuple[float, int, int]:
+def mean_of_defined(values: Iterable[float]) -> tuple[float, int, int]:
     """Return the mean of the finite values, their number, and the number of the others."""
     values = np.array(list(values), dtype=np.float64)
     defined = values[np.isfinite(values)]
@@ -144,7 +145,7 @@ def mean_of_defined(values: Iterable[float]) -> Tuple[float, int, int]:
     return mean, len(defined), len(values) - len(defined)
 
 
-def _pairs(ref_scp: PathLike, inf_scp: PathLike, utt2category: Optional[PathLike]) -> List[Pair]:
+def _pairs(ref_scp: PathLike, inf_scp: PathLike, utt2category: Optional[PathLike]) -> list[Pair]:
     refs, infs = read_table(ref_scp), read_table(inf_scp)
     wanted = refs.keys() | infs.keys()
     if utt2category is not None:

@@ -2,8 +2,9 @@
 
 import logging
 import math
-from functools import lru_cache, partial
-from typing import Callable, Collection, Dict, Optional, TypeVar
+from collections.abc import Collection
+from functools import cache, partial
+from typing import Callable, Optional, TypeVar
 
 import numpy as np
 import soxr
@@ -34,7 +35,7 @@ Value = TypeVar("Value")
 
 def speech_quality(
     ref: np.ndarray, inf: np.ndarray, fs: int, measures: Optional[Collection[str]] = None
-) -> Dict[str, float]:
+) -> dict[str, float]:
     """Compare a signal with its clean reference.
 
     Args:
@@ -133,7 +134,7 @@ def sdr(ref: np.ndarray, inf: np.ndarray) -> float:
 
 def _pesq_and_composite(
     ref: np.ndarray, inf: np.ndarray, fs: int, names: Collection[str]
-) -> Dict[str, float]:
+) -> dict[str, float]:
     rated = any(name in names for name in COMPOSITE)
     bands = {name for name in ("PESQ_NB", "PESQ_WB") if name in names}
     bands |= {pesq_band(fs)} if rated else set()
@@ -161,6 +162,6 @@ def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Val
         return otherwise
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tell_once(what: str, why: str) -> None:
     logging.warning("%s is undefined for an utterance or more (%s)", what, why)

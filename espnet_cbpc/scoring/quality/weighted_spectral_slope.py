@@ -1,7 +1,6 @@
 """Weighted spectral slope distance: how differently the spectra rise and fall."""
 
-from functools import lru_cache
-from typing import Tuple
+from functools import cache
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def _band_levels(signal: np.ndarray, fs: int) -> np.ndarray:
     return 10 * np.log10(np.maximum(power @ _filters(half, fs).T, FLOOR))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _filters(bins: int, fs: int) -> np.ndarray:
     """Return Gaussian filters of equal area, (bands, bins)."""
     per_hertz = bins / (fs / 2)
@@ -65,7 +64,7 @@ def _filters(bins: int, fs: int) -> np.ndarray:
     return np.where(gains > SMALLEST_GAIN, gains, 0)
 
 
-def _slopes_and_weights(levels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def _slopes_and_weights(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the slopes and their weights, (frames, bands - 1) each."""
     slopes = np.diff(levels, axis=1)
     below_global = levels.max(axis=1, keepdims=True) - levels[:, :-1]

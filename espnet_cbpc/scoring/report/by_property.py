@@ -1,13 +1,14 @@
 """WER by a property of the utterances: SNR, noise, environment, speaker."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Optional
 
 from espnet_cbpc.scoring.report.results import ErrorRate, Interval, Results, groups_by
 from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.wording import percent_with_interval, property_name, with_unit
 
-Rate = Tuple[Optional[float], Interval]
+Rate = tuple[Optional[float], Interval]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class ByProperty:
 
     set_name: str
     breakdown: str
-    rates: Dict[str, Dict[str, Rate]]
-    totals: Dict[str, Rate]
+    rates: dict[str, dict[str, Rate]]
+    totals: dict[str, Rate]
 
     @property
-    def values(self) -> List[str]:
+    def values(self) -> list[str]:
         """The values, as in the results: numbers first, in ascending order."""
         return list(next(iter(self.rates.values())))
 

@@ -1,8 +1,9 @@
 """Results of several systems on several sets, gathered from the files they are in."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Optional, Union
 
 from espnet_cbpc.data.kaldi.text_rules import read_text
 from espnet_cbpc.scoring.report.markdown import render
@@ -92,7 +93,7 @@ def write_report(
     noisy = {} if noisy_scores is None else {NOISY: [noisy_scores]}
     pairs = pairs_to_test(folders, compare_with, list(noisy))
     how = Resampling(resamples=resamples, seed=seed)
-    report: Dict[str, Any] = {
+    report: dict[str, Any] = {
         "header": {**provenance(), **(header or {})},
         "breakdown": tables[0],
         "breakdowns": tables,
@@ -124,13 +125,13 @@ def write_report(
 
 
 def _rates(
-    report: Dict[str, Any],
+    report: dict[str, Any],
     folders: Mapping[str, Sequence[PathLike]],
     split: Split,
     pairs: Sequence[Pair],
     how: Resampling,
     text_normalizer: str,
-) -> List[Test]:
+) -> list[Test]:
     """Put the error rates on a set into the report, and return their tests."""
     hyps, tests = {}, []
     for system, given in folders.items():
@@ -152,12 +153,12 @@ def _rates(
 
 
 def _quality(
-    report: Dict[str, Any],
+    report: dict[str, Any],
     folders: Mapping[str, Sequence[PathLike]],
     split: Split,
     pairs: Sequence[Pair],
     how: Resampling,
-) -> List[Test]:
+) -> list[Test]:
     """Put the speech quality on a set, if any is known, into the report; return its tests."""
     read = {name: read_quality(given, split.name) for name, given in folders.items()}
     for name, given in folders.items():

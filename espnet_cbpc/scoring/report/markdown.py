@@ -1,7 +1,7 @@
 """A report in Markdown."""
 
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Optional, Union
 
 from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import from_results
@@ -44,7 +44,7 @@ def read_scores(results: Union[str, Path], system: Optional[str]) -> str:
     return "\n\n".join(parts)
 
 
-def _by_property(results: Results) -> List[str]:
+def _by_property(results: Results) -> list[str]:
     split = [
         from_results(results, results["systems"], set_name, breakdown)
         for set_name in results["sets"]
@@ -54,7 +54,7 @@ def _by_property(results: Results) -> List[str]:
     return [part for found in split for part in (f"### {found.title}", found.table().markdown())]
 
 
-def _tests(results: Results) -> List[str]:
+def _tests(results: Results) -> list[str]:
     parts = []
     for baseline in tables.baselines(results):
         found = [tables.wer_tests(results, baseline), *tables.quality_tests(results, baseline)]
@@ -62,7 +62,7 @@ def _tests(results: Results) -> List[str]:
     return parts
 
 
-def _quality(results: Results, set_name: str) -> List[str]:
+def _quality(results: Results, set_name: str) -> list[str]:
     parts = []
     for i, breakdown in enumerate(results["breakdowns"]):
         table = tables.quality_by_group(results, set_name, breakdown)

@@ -5,14 +5,14 @@ import subprocess
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Optional
 
 import espnet_cbpc
 
 HERE = Path(espnet_cbpc.__file__).parent
 
 
-def provenance(folder: Path = HERE) -> Dict[str, str]:
+def provenance(folder: Path = HERE) -> dict[str, str]:
     """Return date, commit (where ``folder`` lies in a git repository) and versions."""
     facts = {"date": date.today().isoformat()}
     commit = _commit(folder)

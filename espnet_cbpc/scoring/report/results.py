@@ -4,14 +4,10 @@ Shares are of 1, not in percent. None stands for what is undefined, as JSON has 
 """
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import (
     Any,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
     Optional,
     TypedDict,
     Union,
@@ -23,7 +19,7 @@ from typing import (
 from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import atomic_write
 
-Interval = List[Optional[float]]  # its two ends
+Interval = list[Optional[float]]  # its two ends
 
 
 class ErrorRate(TypedDict):
@@ -38,7 +34,7 @@ class ErrorRate(TypedDict):
     rate: Optional[float]
     interval: Interval
     interval_kind: str
-    seeds: List[Optional[float]]  # rate of each
+    seeds: list[Optional[float]]  # rate of each
     sentences: int
     wrong_sentences: int
 
@@ -49,16 +45,16 @@ class QualityMean(TypedDict):
     mean: Optional[float]
     interval: Interval
     interval_kind: str
-    seeds: List[Optional[float]]  # mean of each
+    seeds: list[Optional[float]]  # mean of each
     scored: int
     undefined: int
 
 
-Means = Dict[str, QualityMean]  # by measure
+Means = dict[str, QualityMean]  # by measure
 
 
 class _FurtherErrors(TypedDict, total=False):
-    further: Dict[str, Dict[str, ErrorRate]]  # by breakdown table after the first, and value
+    further: dict[str, dict[str, ErrorRate]]  # by breakdown table after the first, and value
 
 
 class SetErrors(_FurtherErrors):
@@ -68,21 +64,21 @@ class SetErrors(_FurtherErrors):
     """
 
     total: ErrorRate
-    groups: Dict[str, ErrorRate]
+    groups: dict[str, ErrorRate]
     mean: Optional[float]
     mean_interval: Optional[Interval]
-    mean_seeds: Optional[List[Optional[float]]]
+    mean_seeds: Optional[list[Optional[float]]]
 
 
 class _FurtherMeans(TypedDict, total=False):
-    further: Dict[str, Dict[str, Means]]
+    further: dict[str, dict[str, Means]]
 
 
 class SetQuality(_FurtherMeans):
     """Speech quality of a system on a set: in total, and by value of the breakdown tables."""
 
     total: Means
-    groups: Dict[str, Means]
+    groups: dict[str, Means]
 
 
 class Test(TypedDict):
@@ -121,23 +117,23 @@ class Results(_Normalized):
     beside the systems.
     """
 
-    header: Dict[str, str]
+    header: dict[str, str]
     breakdown: str  # the first of
-    breakdowns: List[str]
-    mean_over: List[float]  # dB
+    breakdowns: list[str]
+    mean_over: list[float]  # dB
     bootstrap: Bootstrap
-    sets: List[str]
-    systems: List[str]
-    seeds: Dict[str, int]
-    wer: Dict[str, Dict[str, SetErrors]]
-    cer: Dict[str, Dict[str, SetErrors]]
-    quality: Dict[str, Dict[str, SetQuality]]
-    tests: List[Test]
+    sets: list[str]
+    systems: list[str]
+    seeds: dict[str, int]
+    wer: dict[str, dict[str, SetErrors]]
+    cer: dict[str, dict[str, SetErrors]]
+    quality: dict[str, dict[str, SetQuality]]
+    tests: list[Test]
 
 
 def groups_by(
     results: Results, of_set: Union[SetErrors, SetQuality], breakdown: str
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Return what a system has on a set for each value of a breakdown table; nothing without it."""
     if breakdown == results["breakdown"]:
         return of_set["groups"]

@@ -1,9 +1,10 @@
 """Scores of systems on sets, made where they are missing, beside what the systems wrote."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterable, List, Optional, Sequence
+from typing import Callable, Optional
 
 from espnet_cbpc.data.kaldi.kaldi_dir import heard_table, read_table
 from espnet_cbpc.scoring.quality.set_quality import score_enh
@@ -48,7 +49,7 @@ def score_systems(
         UserError: as of :func:`espnet_cbpc.scoring.wer.score_wer.score_asr` and
             :func:`espnet_cbpc.scoring.quality.set_quality.score_enh`.
     """
-    jobs: List[Callable[[], None]] = []
+    jobs: list[Callable[[], None]] = []
     enhanced_somewhere = False
     folders = [Path(folder) for folder in folders]
     for set_name in sets:

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, Callable
 
 from espnet_cbpc.scoring.quality.measures import ALL, DEFAULT, MEASURES, SETS
 from espnet_cbpc.scoring.wer.text_normalizer import NONE, NORMALIZERS, check_normalizer
@@ -66,7 +67,7 @@ def add_measures_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report_arguments(args: argparse.Namespace) -> Dict[str, Any]:
+def report_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of :func:`.gather.write_report` that were given.
 
     Raises:
@@ -84,7 +85,7 @@ def report_arguments(args: argparse.Namespace) -> Dict[str, Any]:
     }
 
 
-def named(option: str, items: Sequence[str]) -> Dict[str, str]:
+def named(option: str, items: Sequence[str]) -> dict[str, str]:
     """Return what ``NAME=VALUE`` items say; the first = ends the name.
 
     Raises:
@@ -95,7 +96,7 @@ def named(option: str, items: Sequence[str]) -> Dict[str, str]:
 
 def named_folders(
     option: str, items: Sequence[str], form: str = "NAME=VALUE"
-) -> Dict[str, List[str]]:
+) -> dict[str, list[str]]:
     """Return the folders, one for each training seed, that ``NAME=DIR[,DIR...]`` items name.
 
     A name is any title: where it holds a =, that one ends it after which there are folders (or
@@ -118,21 +119,21 @@ def named_folders(
     return found
 
 
-def _at_its_folders(item: str) -> Tuple[str, str]:
+def _at_its_folders(item: str) -> tuple[str, str]:
     parts = item.split("=")
     ways = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts))]
     there = (way for way in ways if all(os.path.exists(path) for path in _listed(way[1])))
     return next(there, ways[0] if ways else (item, ""))
 
 
-def _listed(value: str) -> List[str]:
+def _listed(value: str) -> list[str]:
     return [path for path in value.split(",") if path]
 
 
 def _by_name(
-    option: str, items: Sequence[str], split: Callable[[str], Tuple[str, str]], form: str
-) -> Dict[str, str]:
-    found: Dict[str, str] = {}
+    option: str, items: Sequence[str], split: Callable[[str], tuple[str, str]], form: str
+) -> dict[str, str]:
+    found: dict[str, str] = {}
     for item in items:
         name, value = split(item)
         if not (name and value):

@@ -1,9 +1,10 @@
 """Error rates and speech quality of several systems on one set, in total and by groups."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -22,8 +23,8 @@ from espnet_cbpc.utils.cli import UserError, listed
 
 MEAN_OVER = (0.0, 5.0, 10.0)  # dB
 FEW_BLOCKS = 10
-Result = Dict[str, Any]
-Place = Tuple[str, ...]  # where a part's numbers stand in a result
+Result = dict[str, Any]
+Place = tuple[str, ...]  # where a part's numbers stand in a result
 
 
 class Split(NamedTuple):
@@ -38,8 +39,8 @@ class Split(NamedTuple):
     """
 
     name: str
-    ref: Dict[str, str]
-    parts: Dict[Place, List[int]]
+    ref: dict[str, str]
+    parts: dict[Place, list[int]]
     blocks: Blocks
 
 
@@ -61,7 +62,7 @@ def read_split(
     folder = Path(data_root) / set_name
     ref = read_table(folder / "text")
     index = {utterance: i for i, utterance in enumerate(ref)}
-    parts: Dict[Place, List[int]] = {("total",): list(index.values())}
+    parts: dict[Place, list[int]] = {("total",): list(index.values())}
     for table in breakdowns:
         place = ("groups",) if table == breakdowns[0] else ("further", table)
         if (folder / table).exists():
@@ -73,14 +74,14 @@ def read_split(
 
 def rate_results(
     read: Mapping[str, TextErrors], split: Split, how: Resampling
-) -> Dict[str, Result]:
+) -> dict[str, Result]:
     """Return error counts, rates and intervals by system: ``total``, ``groups``, ``further``.
 
     The counts are summed over seeds; ``seeds`` holds the rate of each. ``mean`` is the mean of the
     groups of 0, 5 and 10 dB where the first table has them, else None.
     """
     scores = {system: found.scores for system, found in read.items()}
-    results: Dict[str, Result] = {system: {"groups": {}} for system in read}
+    results: dict[str, Result] = {system: {"groups": {}} for system in read}
     for place, indices in split.parts.items():
         for system, row, interval in _with_intervals(scores, indices, split, how):
             part = _rate(read[system], row, indices, interval)
@@ -90,7 +91,8 @@ def rate_results(
         result.update({"mean": None, "mean_interval": None, "mean_seeds": None})
     if middle and all(scores[s].at(g).weights.any() for s in scores for g in middle):
         even = {system: balanced(row, middle) for system, row in scores.items()}
-        for system, row, interval in _with_intervals(even, sorted(sum(middle, [])), split, how):
+        groups = sorted(group for several in middle for group in several)
+        for system, row, interval in _with_intervals(even, groups, split, how):
             found = {"mean": row.rate, "mean_interval": interval, "mean_seeds": list(row.rates)}
             results[system].update(found)
     return results
@@ -101,7 +103,7 @@ def quality_results(
     scored: Sequence[int],
     split: Split,
     how: Resampling,
-) -> Dict[str, Result]:
+) -> dict[str, Result]:
     """Return means and intervals of speech quality by system: ``total``, ``groups``, ``further``.
 
     Args:
@@ -110,7 +112,7 @@ def quality_results(
         split: of the set.
         how: intervals are made.
     """
-    results: Dict[str, Result] = {}
+    results: dict[str, Result] = {}
     for measure, rows in scores.items():
         for place, indices in split.parts.items():
             members = sorted(set(indices) & set(scored))
@@ -132,7 +134,7 @@ def quality_results(
 
 def _with_intervals(
     scores: Mapping[str, Scores], indices: Sequence[int], split: Split, how: Resampling
-) -> List[Tuple[str, Scores, Tuple[float, float]]]:
+) -> list[tuple[str, Scores, tuple[float, float]]]:
     """Return the scores of a part, and their intervals, by system."""
     rows = [row.at(indices) for row in scores.values()]
     blocks = None if split.blocks is None else np.asarray(split.blocks)[list(indices)]
@@ -140,7 +142,7 @@ def _with_intervals(
 
 
 def _rate(
-    read: TextErrors, row: Scores, indices: Sequence[int], interval: Tuple[float, float]
+    read: TextErrors, row: Scores, indices: Sequence[int], interval: tuple[float, float]
 ) -> Result:
     counts = [of_seed[i] for of_seed in read.counts for i in indices]
     total = sum(counts, ErrorCounts())
@@ -163,7 +165,7 @@ def _put(result: Result, place: Place, value: Any) -> None:
     result[place[-1]] = value
 
 
-def _groups_of_mean(split: Split) -> List[List[int]]:
+def _groups_of_mean(split: Split) -> list[list[int]]:
     """Return the utterances of each SNR that the mean is over, nothing where one is missing."""
     by_snr = {
         number(place[1]): indices for place, indices in split.parts.items() if place[0] == "groups"

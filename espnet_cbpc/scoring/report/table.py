@@ -1,7 +1,7 @@
 """A table, as data: reports show it in Markdown or in HTML."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The tables of a report: errors, paired tests, speech quality."""
 
-from typing import Iterable, List, Optional, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import Means, Results, Test, groups_by
@@ -73,7 +74,7 @@ def seed_table(results: Results) -> Optional[Table]:
     return Table("WER (%) of each training seed", head, padded, 2) if rows else None
 
 
-def baselines(results: Results) -> List[str]:
+def baselines(results: Results) -> list[str]:
     """Return the systems that others are tested against."""
     return list(dict.fromkeys(test["b"] for test in results["tests"]))
 
@@ -84,7 +85,7 @@ def wer_tests(results: Results, baseline: str) -> Optional[Table]:
     return _test_table("WER (in points)", "WER: system", tests, "set")
 
 
-def quality_tests(results: Results, baseline: str) -> List[Table]:
+def quality_tests(results: Results, baseline: str) -> list[Table]:
     """Return the tests of speech quality against a baseline: for each set, system by measure."""
     tables = []
     for name in results["quality"]:
@@ -135,7 +136,7 @@ def system_table(results: Results, system: str) -> Table:
     return Table(f"Scores of {system}", head, rows)
 
 
-def means_of(means: Means, measures: Iterable[str], interval: bool = False) -> List[str]:
+def means_of(means: Means, measures: Iterable[str], interval: bool = False) -> list[str]:
     """Return the cells of some measures, a dash for one that is not there."""
     return [mean_of(m, means[m], interval) if m in means else MISSING for m in measures]
 

@@ -1,6 +1,6 @@
 """How the figures of a report read, in the Markdown tables and on the page alike."""
 
-from typing import Callable, List, Optional
+from typing import Callable, Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import ErrorRate, Interval, QualityMean, Results, Test
@@ -86,7 +86,7 @@ def origin_note(results: Results) -> str:
     return " ".join([note, *text_note(results)])
 
 
-def text_note(results: Results) -> List[str]:
+def text_note(results: Results) -> list[str]:
     """Return the sentence that says how texts were normalised, if they were."""
     name = results.get("text_normalizer", NONE)
     return [] if name == NONE else [f"Texts are compared {NORMALIZERS[name]} ({name})."]

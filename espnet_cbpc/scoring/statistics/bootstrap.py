@@ -1,7 +1,8 @@
 """Confidence of a rate or mean, by resampling utterances or whole blocks of them."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Iterable, Iterator, List, Optional, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def block_sums(values: np.ndarray, blocks: Optional[Sequence[str]]) -> np.ndarra
 
 
 @lru_cache(maxsize=2)
-def _kept_draws(count: int, resamples: int, seed: int) -> List[np.ndarray]:
+def _kept_draws(count: int, resamples: int, seed: int) -> list[np.ndarray]:
     return list(_draws(count, resamples, seed))
 
 

@@ -1,21 +1,22 @@
 """Paired tests between the systems of a report."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 from espnet_cbpc.scoring.statistics.estimates import Blocks, Resampling, difference, interval_kind
 from espnet_cbpc.scoring.statistics.significance import matched_pairs
 from espnet_cbpc.scoring.statistics.utterance_scores import Scores, TextErrors
 from espnet_cbpc.utils.cli import UserError, listed
 
-Test = Dict[str, Any]
-Pair = Tuple[str, str]
+Test = dict[str, Any]
+Pair = tuple[str, str]
 
 
 def pairs_to_test(
     systems: Mapping[str, Sequence[Any]],
     baselines: Optional[Sequence[str]],
     others: Sequence[str] = (),
-) -> List[Pair]:
+) -> list[Pair]:
     """Return which system is compared with which.
 
     Args:
@@ -37,7 +38,7 @@ def pairs_to_test(
         raise UserError(
             f"--compare_with {listed(strangers)}: there are {listed(known, len(known))}"
         )
-    pairs: List[Pair] = []
+    pairs: list[Pair] = []
     for baseline in baselines:
         for name in systems:
             if name != baseline and (baseline, name) not in pairs and (name, baseline) not in pairs:
@@ -61,7 +62,7 @@ def compare(
     pairs: Sequence[Pair],
     blocks: Blocks,
     how: Resampling,
-) -> List[Test]:
+) -> list[Test]:
     """Test pairs of systems by one measure; pairs without scores of both are left out.
 
     Returns:

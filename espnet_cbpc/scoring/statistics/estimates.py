@@ -1,6 +1,7 @@
 """Intervals of rates and means, and differences of two systems with p values."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def interval_kind(seeds: int) -> str:
     return "bootstrap" if seeds == 1 else "two-way"
 
 
-def intervals(rows: Sequence[Scores], blocks: Blocks, how: Resampling) -> List[Tuple[float, float]]:
+def intervals(rows: Sequence[Scores], blocks: Blocks, how: Resampling) -> list[tuple[float, float]]:
     """Return the interval of the rate or mean of each system on the same utterances.
 
     Args:

@@ -1,7 +1,8 @@
 """Utterances by a property, as their SNR."""
 
 import math
-from typing import Dict, Iterable, List, Mapping, Optional
+from collections.abc import Iterable, Mapping
+from typing import Optional
 
 NO_VALUE = "none"
 TO = " to "  # in the name of a stretch of numbers
@@ -10,7 +11,7 @@ MOST_BINS = 8
 WIDTHS = [step * 10.0**exponent for exponent in range(-6, 10) for step in (1, 2, 5)]
 
 
-def group(utterances: Iterable[str], table: Mapping[str, str]) -> Dict[str, List[str]]:
+def group(utterances: Iterable[str], table: Mapping[str, str]) -> dict[str, list[str]]:
     """Split utterances by their value in a Kaldi ``utt2*`` table.
 
     Args:
@@ -22,7 +23,7 @@ def group(utterances: Iterable[str], table: Mapping[str, str]) -> Dict[str, List
         range, the values are stretches, ``-5 to 0`` (0 not included).
     """
     values = _in_bins({utterance: table.get(utterance, NO_VALUE) for utterance in utterances})
-    groups: Dict[str, List[str]] = {}
+    groups: dict[str, list[str]] = {}
     for utterance, value in values.items():
         groups.setdefault(value, []).append(utterance)
     return {value: groups[value] for value in sorted(groups, key=_order)}
@@ -42,7 +43,7 @@ def lowest(value: str) -> Optional[float]:
     return number(value.partition(TO)[0])
 
 
-def _in_bins(table: Dict[str, str]) -> Dict[str, str]:
+def _in_bins(table: dict[str, str]) -> dict[str, str]:
     """Put numbers into stretches of one round width, where there are too many for groups."""
     numbers = {key: number(value) for key, value in table.items()}
     finite = {key: n for key, n in numbers.items() if n is not None}

@@ -16,7 +16,8 @@ no difference, and what is left is the variance over utterances. Of simulated ex
 difference, 3 to 7 % had p < 0.05 with three seeds, 3 to 6 % with five, and up to 13 % with two.
 """
 
-from typing import NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 from scipy import special  # scipy.stats takes half a second to import
@@ -35,7 +36,7 @@ class Estimate(NamedTuple):
     """
 
     value: float
-    interval: Tuple[float, float]
+    interval: tuple[float, float]
     p: float
     freedom: float
 
@@ -82,7 +83,7 @@ def mean_over_seeds(
     )
 
 
-def _variance_of_mean(table: np.ndarray) -> Tuple[float, float]:
+def _variance_of_mean(table: np.ndarray) -> tuple[float, float]:
     """Return the variance of the mean of an (S, K) table, and its degrees of freedom."""
     seeds, blocks = table.shape
     if blocks < 2:

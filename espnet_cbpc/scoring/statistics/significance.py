@@ -1,7 +1,8 @@
 """Is one system better than another? Paired tests on the utterances that both decoded."""
 
 import math
-from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 from scipy.special import ndtr
@@ -25,7 +26,7 @@ class Difference(NamedTuple):
     """
 
     value: float
-    interval: Tuple[float, float]
+    interval: tuple[float, float]
     p: float
     p_bootstrap: float
     seeds: int
@@ -109,7 +110,7 @@ def matched_pairs(
     return MatchedPairs(len(differences), mean, float(z), float(2 * ndtr(-abs(z))))
 
 
-def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> List[Tuple[int, int]]:
+def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> list[tuple[int, int]]:
     """Count the errors of two systems in each segment of an utterance.
 
     A segment begins and ends at the ends of the utterance, or at two or more successive reference
@@ -134,7 +135,7 @@ def segment_errors(a: Sequence[Chunk], b: Sequence[Chunk]) -> List[Tuple[int, in
     return [*found, (errors[0], errors[1])] if any(errors) else found
 
 
-def _errors_by_place(chunks: Sequence[Chunk]) -> List[int]:
+def _errors_by_place(chunks: Sequence[Chunk]) -> list[int]:
     """Count errors at each place of a reference: before its first word, at it, after it, ..."""
     places = [0]
     for kind, ref, hyp in chunks:

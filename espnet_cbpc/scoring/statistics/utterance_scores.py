@@ -1,7 +1,8 @@
 """What a system did with each utterance of a set, in each of its trainings (seeds)."""
 
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Collection, Dict, List, Mapping, NamedTuple, Sequence, Union
+from typing import NamedTuple, Union
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from espnet_cbpc.scoring.wer.error_counts import ErrorCounts, check_same_utteran
 from espnet_cbpc.utils.cli import UserError, listed
 
 PathLike = Union[str, Path]
-QualityTable = Dict[str, Dict[str, float]]  # value by measure and utterance
+QualityTable = dict[str, dict[str, float]]  # value by measure and utterance
 UNDEFINED = ("nan", "inf", "-inf")  # values that have no part in means
 
 
@@ -55,9 +56,9 @@ class TextErrors(NamedTuple):
         counts: for each seed the counts of each utterance, in the order of ``ref``.
     """
 
-    ref: Dict[str, str]
-    hyp: List[Dict[str, str]]
-    counts: List[List[ErrorCounts]]
+    ref: dict[str, str]
+    hyp: list[dict[str, str]]
+    counts: list[list[ErrorCounts]]
 
     @property
     def scores(self) -> Scores:
@@ -70,7 +71,7 @@ class TextErrors(NamedTuple):
 
     @classmethod
     def count(
-        cls, ref: Dict[str, str], hyp: List[Dict[str, str]], unit: str = "word"
+        cls, ref: dict[str, str], hyp: list[dict[str, str]], unit: str = "word"
     ) -> "TextErrors":
         """Align each seed's hypotheses with the references, by ``unit``: ``word`` or ``char``."""
         return cls(ref, hyp, [list(error_counts(ref, of_seed, unit).values()) for of_seed in hyp])
@@ -78,7 +79,7 @@ class TextErrors(NamedTuple):
 
 def read_hypotheses(
     folders: Sequence[PathLike], set_name: str, ref: Mapping[str, str]
-) -> List[Dict[str, str]]:
+) -> list[dict[str, str]]:
     """Read what a system recognised, in each seed's inference folder with ``<set>/text``.
 
     Raises:
@@ -95,7 +96,7 @@ def read_hypotheses(
     return hyps
 
 
-def read_quality(folders: Sequence[PathLike], set_name: str) -> List[QualityTable]:
+def read_quality(folders: Sequence[PathLike], set_name: str) -> list[QualityTable]:
     """Read the speech quality scores of each seed of a system on a set.
 
     Args:
@@ -138,7 +139,7 @@ def measure_scores(
 
 
 def check_same_quality(
-    set_name: str, known: Collection[str], systems: Mapping[str, List[QualityTable]]
+    set_name: str, known: Collection[str], systems: Mapping[str, list[QualityTable]]
 ) -> None:
     """Raise a :class:`UserError` where scores are not of the same measures and utterances.
 

@@ -1,7 +1,7 @@
 """Word and character errors, counted."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Dict, Iterable, Mapping
 
 from espnet_cbpc.scoring.wer.word_alignment import Chunk, align_texts
 from espnet_cbpc.utils.cli import UserError, listed
@@ -51,7 +51,7 @@ class ErrorCounts:
 
 def error_counts(
     ref: Mapping[str, str], hyp: Mapping[str, str], unit: str = "word"
-) -> Dict[str, ErrorCounts]:
+) -> dict[str, ErrorCounts]:
     """Count the errors of each utterance, in the alignment with the fewest.
 
     Args:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import List, Optional, Set
+from typing import Optional
 
 from espnet_cbpc.data.kaldi.text_rules import read_lines
 from espnet_cbpc.scoring.wer.error_counts import ErrorCounts
@@ -18,7 +18,7 @@ MARK = re.compile(r"\{|(?<!\S)(?:@(?!\S)|;;)")
 TOTAL = re.compile(r"^\s*\|\s*Sum\s*\|\s*\d+\s+(\d+)\s*\|\s*\d+\s+(\d+)\s+(\d+)\s+(\d+)\s", re.M)
 
 
-def nist_command(program: str) -> Optional[List[str]]:
+def nist_command(program: str) -> Optional[list[str]]:
     """Return how a program of SCTK is called here: by its name, or as ``sctk NAME`` (Debian).
 
     Returns:
@@ -74,7 +74,7 @@ def compare_with_sclite(folder: Path, ours: ErrorCounts) -> Optional[ErrorCounts
 
 def _reason(folder: Path) -> str:
     """Return which words sclite takes for marks, as the end of a message; '' for none."""
-    marks: Set[str] = set()
+    marks: set[str] = set()
     lines = 0
     for name in ("ref.trn", "hyp.trn"):
         for line in read_lines(folder / name):

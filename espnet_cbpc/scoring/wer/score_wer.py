@@ -1,7 +1,8 @@
 """Word and character error rates of a decoded set, in the layout of ESPnet's score folders."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, List, Mapping, Union
+from typing import Union
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.text_rules import read_lines, tidied
@@ -22,7 +23,7 @@ def score_asr(
     utt2spk: Union[str, Path],
     outdir: Union[str, Path],
     text_normalizer: str = NONE,
-) -> Dict[str, ErrorCounts]:
+) -> dict[str, ErrorCounts]:
     """Write ``score_wer`` and ``score_cer``, each with ref.trn, hyp.trn and result.txt.
 
     Where NIST's ``sclite`` is on PATH, its report is written beside (``result.sclite.txt``), and a
@@ -93,7 +94,7 @@ def summary(
         kind: name of the rate, for the heading.
         text_normalizer: what the texts went through, for the heading.
     """
-    groups: Dict[str, List[ErrorCounts]] = {}
+    groups: dict[str, list[ErrorCounts]] = {}
     for utterance, count in counts.items():
         groups.setdefault(speakers[utterance], []).append(count)
     rows = [("SPKR", *COLUMNS)]
@@ -112,7 +113,7 @@ def summary(
     return "\n".join([*heading, "", lines[0], rule, *lines[1:-1], rule, lines[-1], ""])
 
 
-def _cells(counts: List[ErrorCounts]) -> List[str]:
+def _cells(counts: list[ErrorCounts]) -> list[str]:
     total = sum(counts, ErrorCounts())
     parts = (total.correct, total.substitutions, total.deletions, total.insertions, total.errors)
     wrong = sum(count.errors > 0 for count in counts)

@@ -1,7 +1,8 @@
 """What texts go through, references and hypotheses alike, before their errors are counted."""
 
-from functools import lru_cache
-from typing import Callable, Dict, Mapping
+from collections.abc import Mapping
+from functools import cache
+from typing import Callable
 
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.whisper_package import whisper_package
@@ -19,7 +20,7 @@ def check_normalizer(name: str) -> None:
         raise UserError(f"--text_normalizer {name}: must be {' or '.join(NORMALIZERS)}")
 
 
-def normalized(texts: Mapping[str, str], name: str) -> Dict[str, str]:
+def normalized(texts: Mapping[str, str], name: str) -> dict[str, str]:
     """Return texts by utterance, normalised; a text of fillers alone, as ``Um.``, becomes empty.
 
     Args:
@@ -36,6 +37,6 @@ def normalized(texts: Mapping[str, str], name: str) -> Dict[str, str]:
     return {utterance: normalize(text) for utterance, text in texts.items()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _whisper_en() -> Callable[[str], str]:
     return whisper_package().normalizers.EnglishTextNormalizer()

@@ -1,6 +1,6 @@
 """Which words of a hypothesis stand for which of its reference."""
 
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
@@ -20,11 +20,11 @@ class Chunk(NamedTuple):
     """
 
     kind: str
-    ref: List[str]
-    hyp: List[str]
+    ref: list[str]
+    hyp: list[str]
 
 
-def align_texts(ref: str, hyp: str, unit: str = "word") -> List[Chunk]:
+def align_texts(ref: str, hyp: str, unit: str = "word") -> list[Chunk]:
     """Align two texts with the least number of errors (Levenshtein distance).
 
     Args:
@@ -43,7 +43,7 @@ def align_texts(ref: str, hyp: str, unit: str = "word") -> List[Chunk]:
     ]
 
 
-def tokens(text: str, unit: str) -> List[str]:
+def tokens(text: str, unit: str) -> list[str]:
     """Split into words, or characters with ``<space>`` between words (``unit`` word or char)."""
     words = tidied(text).split()
     return words if unit == "word" else [SPACE if c == " " else c for c in " ".join(words)]

@@ -58,7 +58,9 @@ def test_labels_are_of_one_way_of_counting_frames(options, tmp_path, monkeypatch
     main(options)
     check_labels(scp)
     monkeypatch.setattr(releases, "espnet_release", lambda: "202611")
-    with pytest.raises(UserError, match="made with ESPnet before 202611, but this is 202611, whose"):
+    with pytest.raises(
+        UserError, match="made with ESPnet before 202611, but this is 202611, whose"
+    ):
         check_labels(scp)
     with pytest.raises(UserError, match="run dump_encoder_features again"):
         main(options)

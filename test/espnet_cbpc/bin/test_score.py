@@ -37,7 +37,7 @@ def options(tmp_path):
 
     for name in ("noisy", "clean"):
         data = tmp_path / "raw" / name
-        write(data / "text", {key: "one two three" for key in KEYS})
+        write(data / "text", dict.fromkeys(KEYS, "one two three"))
         write(data / "utt2spk", {key: f"s{i % 3}" for i, key in enumerate(KEYS)})
         write(data / "wav.scp", speech(f"in_{name}", 0.1))
         write(data / "spk1.scp", speech(f"ref_{name}", 0))

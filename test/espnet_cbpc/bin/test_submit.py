@@ -186,7 +186,9 @@ def test_a_job_that_reaches_its_time_limit_goes_on(executor, tmp_path):
 
 def test_espnets_launch_starts_the_command_on_every_machine(slurm, tmp_path):
     log, seen = tmp_path / "train.log", tmp_path / "seen"
-    script = f"echo $SLURM_PROCID of $SLURM_STEP_NUM_NODES on $SLURMD_NODENAME $* >>{seen}.$SLURM_PROCID"
+    script = (
+        f"echo $SLURM_PROCID of $SLURM_STEP_NUM_NODES on $SLURMD_NODENAME $* >>{seen}.$SLURM_PROCID"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "espnet2.bin.launch", "--cmd", " ".join(SUBMIT), "--log", str(log),
          "--ngpu", "0", "--num_nodes", "2", "--init_file_prefix", f"{tmp_path}/init_", "--",

@@ -51,4 +51,6 @@ def test_one_that_is_not_installed_is_not_found():
 
 
 def test_caches_of_finders_can_still_be_emptied():
-    assert output("import importlib, espnet_cbpc.bin; importlib.invalidate_caches(); print(1)") == ["1"]
+    assert output("import importlib, espnet_cbpc.bin; importlib.invalidate_caches(); print(1)") == [
+        "1"
+    ]

@@ -4,7 +4,6 @@ import inspect
 import pickle
 import subprocess
 import sys
-from typing import List
 
 import pytest
 import typeguard
@@ -13,7 +12,7 @@ from espnet_cbpc.compat import lazy_typechecks
 
 lazy_typechecks.install()
 
-from typeguard import typechecked  # noqa: E402  (as ESPnet's modules do, after the command's start)
+from typeguard import typechecked
 
 
 @typechecked
@@ -23,7 +22,7 @@ def double(x: int, times: int = 2) -> int:
 
 
 @typechecked(collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS)
-def total(numbers: List[int]) -> int:
+def total(numbers: list[int]) -> int:
     return sum(numbers)
 
 

@@ -33,9 +33,13 @@ def private_uses(code):
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from (name for name in imported(node) if not is_public(name))
-        elif isinstance(node, ast.Attribute) and is_private(node.attr):
-            if not is_self(node.value) and node.attr not in DOCUMENTED | own:
-                yield node.attr
+        elif (
+            isinstance(node, ast.Attribute)
+            and is_private(node.attr)
+            and not is_self(node.value)
+            and node.attr not in DOCUMENTED | own
+        ):
+            yield node.attr
 
 
 def imported(node):

@@ -7,10 +7,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # which pytest's importlib mode does not
 
-import html_report_files as made  # noqa: E402
+import html_report_files as made
 
-from espnet_cbpc.html_report.embedding_map import map_frames  # noqa: E402
-from espnet_cbpc.scoring.report.gather import write_report  # noqa: E402
+from espnet_cbpc.html_report.embedding_map import map_frames
+from espnet_cbpc.scoring.report.gather import write_report
 
 
 @pytest.fixture(scope="session")

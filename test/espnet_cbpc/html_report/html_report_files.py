@@ -76,7 +76,7 @@ def systems_and_sets(root):
             tables["utt2snr"][key] = SNRS[i % 4] if noisy else "clean"
             tables["utt2noise"][key] = NOISES[i % 3] if noisy else "none"
         tables["text"] = ref
-        tables["utt2category"] = {key: "SIMU" if noisy else "CLEAN" for key in keys}
+        tables["utt2category"] = dict.fromkeys(keys, "SIMU" if noisy else "CLEAN")
         for name, table in tables.items():
             write(data / name, table)
         for i, system in enumerate(SYSTEMS):

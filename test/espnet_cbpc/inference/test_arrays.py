@@ -22,27 +22,34 @@ from espnet_cbpc.utils.cli import UserError
 BEAMFORMER = {
     "enh_separator": "wpe_beamformer",
     "enh_separator_conf": {
-        **{
-            "num_spk": 1,
-            "loss_type": "spectrum",
-            "ref_channel": 2,
-            "beamformer_type": "mvdr_souden",
-        },
-        **{"blayers": 1, "bunits": 8, "bprojs": 8, "badim": 8},
+        "num_spk": 1,
+        "loss_type": "spectrum",
+        "ref_channel": 2,
+        "beamformer_type": "mvdr_souden",
+        "blayers": 1,
+        "bunits": 8,
+        "bprojs": 8,
+        "badim": 8,
     },
 }
 TFGRIDNET = {
-    **{
-        "enh_encoder": "same",
-        "enh_encoder_conf": {},
-        "enh_decoder": "same",
-        "enh_decoder_conf": {},
-    },
+    "enh_encoder": "same",
+    "enh_encoder_conf": {},
+    "enh_decoder": "same",
+    "enh_decoder_conf": {},
     "enh_separator": "tfgridnetv2",
     "enh_separator_conf": {
-        **{"n_srcs": 1, "n_fft": 128, "stride": 64, "n_imics": 6, "n_layers": 1, "emb_dim": 4},
-        **{"lstm_hidden_units": 4, "attn_n_head": 1, "attn_approx_qk_dim": 8, "emb_ks": 1},
-        **{"emb_hs": 1},
+        "n_srcs": 1,
+        "n_fft": 128,
+        "stride": 64,
+        "n_imics": 6,
+        "n_layers": 1,
+        "emb_dim": 4,
+        "lstm_hidden_units": 4,
+        "attn_n_head": 1,
+        "attn_approx_qk_dim": 8,
+        "emb_ks": 1,
+        "emb_hs": 1,
     },
 }
 

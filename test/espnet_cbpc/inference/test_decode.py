@@ -79,10 +79,10 @@ def data_dir(tmp_path):
         soundfile.write(tmp_path / "wav" / f"{key}.wav", speech(samples, seed), FS, subtype="FLOAT")
     tables = {
         "wav.scp": {key: str(tmp_path / "wav" / f"{key}.wav") for key in keys},
-        "utt2spk": {key: "spk" for key in keys},
-        "text": {key: "a b" for key in keys},
+        "utt2spk": dict.fromkeys(keys, "spk"),
+        "text": dict.fromkeys(keys, "a b"),
         "utt2num_samples": {key: str(n) for key, n in zip(keys, LENGTHS)},
-        "utt2snr": {key: "5" for key in keys},
+        "utt2snr": dict.fromkeys(keys, "5"),
     }
     write_data_dir(directory, tables)
     return directory
@@ -106,7 +106,7 @@ def test_a_set_is_decoded(data_dir, tmp_path, joint):
     assert lines[5] == f"s5 {alone[0]}".strip()
     enhanced = DataDir.read(out / "enhanced")
     assert enhanced.tables["spk1.scp"] == enhanced.tables["wav.scp"]
-    assert enhanced.tables["utt2snr"] == {key: "5" for key in enhanced.ids}
+    assert enhanced.tables["utt2snr"] == dict.fromkeys(enhanced.ids, "5")
     wave, fs = soundfile.read(enhanced.tables["wav.scp"]["s5"], dtype="float32")
     np.testing.assert_array_equal(wave, alone[1])
     assert fs == FS and soundfile.info(enhanced.tables["wav.scp"]["s5"]).subtype == "FLOAT"
@@ -124,7 +124,9 @@ def test_speech_without_text_is_told(data_dir, tmp_path, joint, caplog, monkeypa
     set_decoder = decoder(data_dir, tmp_path / "out")
     run(set_decoder, joint)
     ids = sorted(set_decoder.lengths)
-    assert f"{len(ids)} of {len(ids)} utterances are not silent, but no text was found" in caplog.text
+    assert (
+        f"{len(ids)} of {len(ids)} utterances are not silent, but no text was found" in caplog.text
+    )
     assert ids[0] in caplog.text
 
 
@@ -348,7 +350,10 @@ def test_several_processes_several_hypotheses_token_times(data_dir, tmp_path, mo
         (["--asr_train_config=no/such.yaml"], "no/such.yaml: no such file"),
         ([], "no model is given"),
         (["--nbest=0", "JOINT"], "--nbest: nbest is 0: must be a whole number from 1"),
-        (["--observation_adding=2", "JOINT"], "--observation_adding 2.0: must be from 0 to 1, or auto"),
+        (
+            ["--observation_adding=2", "JOINT"],
+            "--observation_adding 2.0: must be from 0 to 1, or auto",
+        ),
         (["--num_threads=0", "JOINT"], "--num_threads 0: must be at least 1"),
         (["--nj=0", "JOINT"], "--nj 0: must be at least 1"),
         (["--ngpu=1", "JOINT"], "--ngpu 1: no GPU is usable here"),

@@ -68,7 +68,9 @@ def test_silence_stays_silent(tmp_path):
 
 def test_what_is_too_short_for_the_model_is_told_and_leaves_nothing(wav, tmp_path):
     _, path = wav(seconds=0.01)
-    with pytest.raises(UserError, match="noisy.wav: the model failed on what comes after 0.00 s: .*too short"):
+    with pytest.raises(
+        UserError, match="noisy.wav: the model failed on what comes after 0.00 s: .*too short"
+    ):
         FileEnhancer(Halves(), Cutter(FS))(path, tmp_path / "out" / "a.wav")
     assert not any((tmp_path / "out").iterdir())
 

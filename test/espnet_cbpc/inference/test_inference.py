@@ -319,7 +319,7 @@ def test_rates_of_se_and_asr_may_differ(models):
     waves = [speech(9000, 0), speech(9000, 1)]
     results = model.batch(*padded(waves))
     alone = EnhSpeech2Text(**files(models, "asr", "ctc"), **GREEDY)
-    for wave, result in zip(waves, results):
+    for _wave, result in zip(waves, results):
         assert len(result.enhanced) == 9000
         heard = resample(torch.from_numpy(result.enhanced), 2 * FS, FS)
         assert result.text == alone(heard)[0]

@@ -29,9 +29,7 @@ def test_every_sample_is_heard_once_and_written_once(samples):
     recording = noise(samples)
     pieces = list(CUTTER.pieces(in_blocks(recording), same))
     np.testing.assert_array_equal(np.concatenate([p.heard for p in pieces]), recording)
-    np.testing.assert_allclose(
-        np.concatenate([p.enhanced for p in pieces]), recording, atol=1e-6
-    )
+    np.testing.assert_allclose(np.concatenate([p.enhanced for p in pieces]), recording, atol=1e-6)
     starts = np.cumsum([0, *(len(p.heard) for p in pieces)])[:-1]
     assert [p.start for p in pieces] == starts.tolist()
     assert (len(pieces) == 1) == (samples <= 4000)
@@ -107,14 +105,12 @@ def test_the_cross_fade_is_linear():
 
 
 def test_memory_does_not_grow_with_the_recording():
-    held = []
-
     def blocks():
         for i in range(200):
             yield noise(1000, i)
 
-    for piece in CUTTER.pieces(blocks(), same):
-        held.append(piece.heard.base.nbytes if piece.heard.base is not None else 0)
+    bases = (piece.heard.base for piece in CUTTER.pieces(blocks(), same))
+    held = [0 if base is None else base.nbytes for base in bases]
     assert max(held) <= 4 * (4000 + 1000)
 
 

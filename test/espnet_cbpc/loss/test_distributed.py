@@ -66,9 +66,7 @@ def gradients(model, criterion, enhanced, clean, labels, lengths):
 
 def worker(size, folder, rank):
     parts = PARTS[size]
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/init", rank=rank, world_size=size
-    )
+    dist.init_process_group("gloo", init_method=f"file://{folder}/init", rank=rank, world_size=size)
     streaming.CPU_TILE, streaming.BLOCK_ELEMENTS = 4, 60
     own = [x[parts[rank]] for x in batch()]
     results = {}

@@ -21,13 +21,30 @@ def waveform(separator, **conf):
 
 IFASNET = waveform(
     "fasnet",
-    **{"enc_dim": 8, "feature_dim": 8, "hidden_dim": 8, "layer": 1, "segment_size": 8},
-    **{"num_spk": 1, "win_len": 16, "context_len": 16, "sr": 8000, "fasnet_type": "ifasnet"},
+    enc_dim=8,
+    feature_dim=8,
+    hidden_dim=8,
+    layer=1,
+    segment_size=8,
+    num_spk=1,
+    win_len=16,
+    context_len=16,
+    sr=8000,
+    fasnet_type="ifasnet",
 )
 TFGRIDNET = waveform(
     "tfgridnetv2",
-    **{"n_srcs": 1, "n_fft": 64, "stride": 32, "n_imics": 3, "n_layers": 1, "lstm_hidden_units": 4},
-    **{"attn_n_head": 1, "attn_approx_qk_dim": 8, "emb_dim": 4, "emb_ks": 1, "emb_hs": 1},
+    n_srcs=1,
+    n_fft=64,
+    stride=32,
+    n_imics=3,
+    n_layers=1,
+    lstm_hidden_units=4,
+    attn_n_head=1,
+    attn_approx_qk_dim=8,
+    emb_dim=4,
+    emb_ks=1,
+    emb_hs=1,
 )
 FRONT_ENDS = {
     "MVDR": beamformer(),
@@ -42,13 +59,13 @@ FRONT_ENDS = {
         "enh_decoder_conf": {"n_fft": 128, "hop_length": 64},
         "enh_separator": "dc_crn",
         "enh_separator_conf": {
-            **{
-                "num_spk": 1,
-                "input_channels": [6, 8, 8, 8],
-                "enc_hid_channels": 2,
-                "enc_layers": 2,
-            },
-            **{"glstm_groups": 1, "glstm_layers": 1, "ref_channel": 1},
+            "num_spk": 1,
+            "input_channels": [6, 8, 8, 8],
+            "enc_hid_channels": 2,
+            "enc_layers": 2,
+            "glstm_groups": 1,
+            "glstm_layers": 1,
+            "ref_channel": 1,
         },
     },
 }

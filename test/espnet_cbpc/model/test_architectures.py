@@ -10,12 +10,16 @@ ENCODERS = {
     "e_branchformer": {**SMALL, "cgmlp_linear_units": 32, "cgmlp_conv_kernel": 3},
     "branchformer": {
         **{k: v for k, v in SMALL.items() if k != "linear_units"},
-        **{"cgmlp_linear_units": 32, "cgmlp_conv_kernel": 3},
+        "cgmlp_linear_units": 32,
+        "cgmlp_conv_kernel": 3,
     },
     "transformer": SMALL,
     "contextual_block_conformer": {
         **SMALL,
-        **{"cnn_module_kernel": 3, "block_size": 8, "hop_size": 4, "look_ahead": 2},
+        "cnn_module_kernel": 3,
+        "block_size": 8,
+        "hop_size": 4,
+        "look_ahead": 2,
     },
     "rnn": {"num_layers": 1, "hidden_size": 8, "output_size": 16},
 }
@@ -31,11 +35,16 @@ CTC = {
 }
 INTERMEDIATE = {
     "asr_encoder_conf": {
-        **{**SMALL, "cnn_module_kernel": 3},
-        **{"interctc_layer_idx": [1], "interctc_use_conditioning": True},
+        **SMALL,
+        "cnn_module_kernel": 3,
+        "interctc_layer_idx": [1],
+        "interctc_use_conditioning": True,
     },
     "asr_model_conf": {
-        **{"ctc_weight": 0.5, "interctc_weight": 0.5, "report_cer": False, "report_wer": False}
+        "ctc_weight": 0.5,
+        "interctc_weight": 0.5,
+        "report_cer": False,
+        "report_wer": False,
     },
 }
 VARIANTS = {
@@ -44,12 +53,14 @@ VARIANTS = {
     "transducer": TRANSDUCER,
     "intermediate CTC": INTERMEDIATE,
     "sliding window": {
-        **{"frontend": "sliding_window", "frontend_conf": {"win_length": 400, "hop_length": 80}},
-        **{"asr_preencoder": "sinc", "asr_preencoder_conf": {"fs": 8000, "out_channels": 256}},
+        "frontend": "sliding_window",
+        "frontend_conf": {"win_length": 400, "hop_length": 80},
+        "asr_preencoder": "sinc",
+        "asr_preencoder_conf": {"fs": 8000, "out_channels": 256},
     },
     "linear preencoder": {
-        **{"asr_preencoder": "linear"},
-        **{"asr_preencoder_conf": {"input_size": 16, "output_size": 8}},
+        "asr_preencoder": "linear",
+        "asr_preencoder_conf": {"input_size": 16, "output_size": 8},
     },
 }
 
@@ -128,7 +139,9 @@ def test_speech_is_resampled_between_models_of_different_rates(tiny_model, tiny_
     torch.testing.assert_close(ratio, torch.full_like(ratio, asr_fs / enh_fs), rtol=0.05, atol=0)
     # a tone keeps its frequency in Hz
     times = torch.arange(enh_fs) / enh_fs
-    tone, lengths = model.at_asr_rate(torch.sin(2 * torch.pi * 1000 * times)[None], torch.tensor([enh_fs]))
+    tone, lengths = model.at_asr_rate(
+        torch.sin(2 * torch.pi * 1000 * times)[None], torch.tensor([enh_fs])
+    )
     assert lengths.tolist() == [asr_fs] and tone.shape == (1, asr_fs)
     assert int(torch.fft.rfft(tone[0]).abs().argmax()) == 1000
 

@@ -99,7 +99,11 @@ def test_one_utterance_is_enhanced_as_in_a_batch_of_its_like(tiny_model, tiny_ba
     "front_end, channels, message",
     [
         (TFGRIDNET, 2, r"speech of 2 channels, but the SE model \(TFGridNetV2\) takes 3 channels"),
-        (TFGRIDNET, 1, "speech of 1 channel, but the SE model .* takes 3 channels: give it as many"),
+        (
+            TFGRIDNET,
+            1,
+            "speech of 1 channel, but the SE model .* takes 3 channels: give it as many",
+        ),
         (FRONT_ENDS["DC-CRN"], 4, r"speech of 4 channels, but .* \(DC_CRNSeparator\) takes 3"),
         ({}, 3, r"speech of 3 channels, but the SE model \(TCNSeparator\) takes 1 channel:"),
         (beamformer(ref_channel=2), 2, "speech of 2 channels, but the reference .* is channel 2"),

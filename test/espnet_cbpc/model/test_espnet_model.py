@@ -256,7 +256,9 @@ def test_dumped_labels_of_another_frame_rate_are_refused(tiny_model, tiny_batch)
     # A frame or two more or less come from padding; of real recordings, nothing is looked at.
     model(**batch, labels=labels[:, :-1], labels_lengths=lengths - torch.tensor([1, 9, 0]))
     model = tiny_model()
-    with pytest.raises(UserError, match="labels of 2 of 3 utterances have another number of frames"):
+    with pytest.raises(
+        UserError, match="labels of 2 of 3 utterances have another number of frames"
+    ):
         model(**batch, labels=labels[:, :3], labels_lengths=torch.tensor([3, 3, 3]))
 
 
@@ -444,7 +446,11 @@ def test_the_asr_model_hears_some_noisy_speech_and_the_se_loss_does_not(tiny_mod
 @pytest.mark.parametrize(
     "changes, error, message",
     [
-        ({"joint_conf": {"layer": 3}}, UserError, "asks for layer 3, but ConformerEncoder has 2 blocks"),
+        (
+            {"joint_conf": {"layer": 3}},
+            UserError,
+            "asks for layer 3, but ConformerEncoder has 2 blocks",
+        ),
         ({"joint_conf": {"alpha": 1.5}}, ValueError, r"alpha must be in \[0, 1\], but is 1.5"),
         ({"joint_conf": {"observation_adding": 1}}, ValueError, r"must be in \[0, 1\), but is 1"),
         (
@@ -452,7 +458,11 @@ def test_the_asr_model_hears_some_noisy_speech_and_the_se_loss_does_not(tiny_mod
             ValueError,
             "frozen_asr_dtype must be bfloat16, float16 or null, but is 'int8'",
         ),
-        ({"joint_conf": {"frozen_asr_dtype": "bfloat16"}}, UserError, "ASR model frozen: set update"),
+        (
+            {"joint_conf": {"frozen_asr_dtype": "bfloat16"}},
+            UserError,
+            "ASR model frozen: set update",
+        ),
         ({"joint_conf": {"update": "all"}}, ValueError, "update must be one of .* but is 'all'"),
         ({"joint_conf": {"teacher": "x"}}, ValueError, "teacher must be one of .* but is 'x'"),
         ({"joint_conf": {"alhpa": 1}}, UserError, "joint_conf has an unknown key 'alhpa'"),

@@ -119,7 +119,7 @@ def test_archives_hold_all_that_the_models_need_and_nothing_of_this_machine(
 ):
     model = joint_experiment(tmp_path / "exp")
     export_command.main(["--expdir", str(tmp_path / "exp"), "--outdir", str(tmp_path / "out")])
-    for name, part in (("enh_asr", model), ("asr", model.s2t_model), ("enh", model.enh_model)):
+    for name, _part in (("enh_asr", model), ("asr", model.s2t_model), ("enh", model.enh_model)):
         with zipfile.ZipFile(tmp_path / "out" / f"{name}.zip") as archive:
             files = set(archive.namelist())
             config = yaml.safe_load(archive.read("config.yaml"))

@@ -72,7 +72,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def tree(self, user, name, folder):
         return [
-            {"type": "file", "path": str(p.relative_to(folder)), "size": p.stat().st_size, "oid": ""}
+            {
+                "type": "file",
+                "path": str(p.relative_to(folder)),
+                "size": p.stat().st_size,
+                "oid": "",
+            }
             for p in sorted(folder.rglob("*"))
             if p.is_file()
         ]

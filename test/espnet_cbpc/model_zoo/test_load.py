@@ -127,7 +127,9 @@ def test_offline_says_so(cache, monkeypatch):
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match="someone/something: Hugging Face cannot be reached, and .*cache"):
+    with pytest.raises(
+        UserError, match="someone/something: Hugging Face cannot be reached, and .*cache"
+    ):
         load_asr("someone/something", cachedir=cache)
 
 
@@ -145,7 +147,9 @@ def rewrite(archive: Path, out: Path, changes):
     """Copy a zip with members changed (a function of their bytes) or left out (None)."""
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(out, "w") as target:
         for name in source.namelist():
-            change = next((c for ending, c in changes.items() if name.endswith(ending)), lambda b: b)
+            change = next(
+                (c for ending, c in changes.items() if name.endswith(ending)), lambda b: b
+            )
             if change is not None:
                 target.writestr(name, change(source.read(name)))
     return out
@@ -181,10 +185,14 @@ def of_another_shape(state):
 
 
 BROKEN = {
-    "no meta.yaml": ({"meta.yaml": None}, "no meta.yaml in it, so this was not made by espnet2.bin.pack"),
+    "no meta.yaml": (
+        {"meta.yaml": None},
+        "no meta.yaml in it, so this was not made by espnet2.bin.pack",
+    ),
     "other task": (
         {"meta.yaml": edited(yaml_files={"tts_config": "x"}, files={})},
-        "an archive of another task, with tts_config: an ASR model has asr_train_config and asr_model_file",
+        "an archive of another task, with tts_config: an ASR model has asr_train_config and "
+        "asr_model_file",
     ),
     "climbing": (
         {"meta.yaml": edited(files={"asr_model_file": "../../etc/passwd"})},
@@ -199,7 +207,11 @@ BROKEN = {
         "a vocabulary of 3 tokens, but .* was trained with one of 28",
     ),
     "tokens of another model": (
-        {"config.yaml": edited(token_list=["<blank>"] + [f"t{i}" for i in range(26)] + ["<sos/eos>"])},
+        {
+            "config.yaml": edited(
+                token_list=["<blank>"] + [f"t{i}" for i in range(26)] + ["<sos/eos>"]
+            )
+        },
         "pieces of .*bpe.model are not in the token list .*belongs to another ASR model",
     ),
     "missing and extra": (
@@ -210,7 +222,10 @@ BROKEN = {
         {".pth": weights(of_another_shape)},
         r"1 of another shape \(encoder.after_norm.weight: \(17,\) instead of \(16,\)\)",
     ),
-    "no statistics": ({".npz": None}, r"1 file\(s\) that the configuration names are not there .*stats_file"),
+    "no statistics": (
+        {".npz": None},
+        r"1 file\(s\) that the configuration names are not there .*stats_file",
+    ),
     "not weights": ({".pth": lambda b: b"junk"}, "not a readable file of model parameters"),
     "truncated weights": ({".pth": lambda b: b[:-100]}, "not a readable file of model parameters"),
 }
@@ -267,7 +282,9 @@ def test_archives_that_are_none_or_climb_leave_nothing(tmp_path, cache):
     assert not (tmp_path / "climbed").exists()
 
 
-def test_a_download_that_is_cut_short_leaves_nothing_to_be_taken_for_whole(server, zoo, packed, cache):
+def test_a_download_that_is_cut_short_leaves_nothing_to_be_taken_for_whole(
+    server, zoo, packed, cache
+):
     whole = packed("asr").read_bytes()
     (zoo.root / "cut.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="not a whole zip or tar file"):

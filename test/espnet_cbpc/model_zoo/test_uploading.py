@@ -27,11 +27,18 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.answer({"error": "no right to write"}, 403)
         elif "/preupload/" in self.path:
             files = json.loads(body)["files"]
-            modes = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]
+            modes = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files
+            ]
             self.answer({"files": modes})
         elif "/commit/" in self.path:
             self.answer(
-                {"success": True, "commitOid": "1" * 40, "commitUrl": f"{self.server.url}/someone/model/commit/1", "hookOutput": ""}
+                {
+                    "success": True,
+                    "commitOid": "1" * 40,
+                    "commitUrl": f"{self.server.url}/someone/model/commit/1",
+                    "hookOutput": "",
+                }
             )
         else:
             self.answer({"url": f"{self.server.url}/someone/model"})

@@ -1,7 +1,6 @@
 """Fake steps: each writes a file, and says that it has."""
 
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -15,7 +14,7 @@ class Workshop:
     """A ledger, and steps to run by it."""
 
     def __init__(self):
-        self.ran: List[str] = []
+        self.ran: list[str] = []
 
     @property
     def ledger(self) -> Ledger:

@@ -111,7 +111,9 @@ def test_observation_adding_is_added_to_the_systems_that_are_named(tmp_path):
             "auto",
         ),
     }
-    assert {m.exp.name for s in one.decoded() if s.kind == "joint" for m in one.models(s)} == {joint}
+    assert {m.exp.name for s in one.decoded() if s.kind == "joint" for m in one.models(s)} == {
+        joint
+    }
 
 
 def test_reports_are_where_they_are_asked_for():

@@ -25,12 +25,14 @@ class Handler(BaseHTTPRequestHandler):
         server.asked.append(asked)
         fault = server.faults.pop(0) if server.faults else None
         if isinstance(fault, int):
-            return self.send_error(fault)
+            self.send_error(fault)
+            return
         begin = int(re.fullmatch(r"bytes=(\d+)-", asked).group(1)) if asked else 0
         if not server.ranges:
             begin = 0
         if begin >= len(server.body):
-            return self.send_error(416)
+            self.send_error(416)
+            return
         self.send_response(206 if begin else 200)
         if begin:
             end = len(server.body)

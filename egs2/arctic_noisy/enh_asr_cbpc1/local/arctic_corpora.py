@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 from espnet_cbpc.data.kaldi.text_rules import read_lines, read_words, tidied
 from espnet_cbpc.data.noisy_sets.corpus import Corpus, check_whole
@@ -43,7 +43,7 @@ class Source(NamedTuple):
     has_pauses: bool = False
 
 
-def read_kathleen(folder: Path) -> Dict[str, Source]:
+def read_kathleen(folder: Path) -> dict[str, Source]:
     """Return the recording of each sentence by its number, as ``a0001``; of several takes the last.
 
     The ``a`` sentences are for training, which has no use for text, so that they have none.
@@ -52,7 +52,7 @@ def read_kathleen(folder: Path) -> Dict[str, Source]:
         UserError: recordings or transcripts are missing.
     """
     wanted = [f"{part}{n:04d}" for part, count in SENTENCES.items() for n in range(1, count + 1)]
-    takes: Dict[str, List[Path]] = {number: [] for number in wanted}
+    takes: dict[str, list[Path]] = {number: [] for number in wanted}
     for path in _audio(folder):
         found = TAKE.fullmatch(path.stem)
         if found and found[1] in takes:
@@ -71,7 +71,7 @@ def read_kathleen(folder: Path) -> Dict[str, Source]:
     }
 
 
-def read_orders(folder: Path) -> List[Source]:
+def read_orders(folder: Path) -> list[Source]:
     """Return the orders. Who speaks is not known: each is a speaker of its own.
 
     Raises:
@@ -89,7 +89,7 @@ def read_orders(folder: Path) -> List[Source]:
     ]
 
 
-def read_ljspeech(folder: Path, names: Path) -> List[Source]:
+def read_ljspeech(folder: Path, names: Path) -> list[Source]:
     """Return sentences of LJSpeech, with the words that numbers and abbreviations stand for.
 
     Args:
@@ -118,5 +118,5 @@ def _recording(speaker: str, name: str, text: str) -> Recording:
     return Recording(f"{speaker}-{name}", f"{speaker}-{name}.wav", speaker, text)
 
 
-def _audio(folder: Path) -> List[Path]:
+def _audio(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in AUDIO)

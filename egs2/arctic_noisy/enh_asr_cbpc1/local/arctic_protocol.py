@@ -5,8 +5,9 @@ held out of training is drawn first, so that the training set depends on the see
 the tests, then dev. Training speech is mixed again in each epoch, so nothing is drawn for it.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Dict, List, Mapping, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class Speech(NamedTuple):
 class Sets(NamedTuple):
     """The recordings to train on, and the mixtures of every other set by its name."""
 
-    train: List[Recording]
-    mixed: Dict[str, List[Mixture]]
+    train: list[Recording]
+    mixed: dict[str, list[Mixture]]
 
 
 class Draw:
@@ -83,6 +84,6 @@ class Draw:
         kept_away = {mixture.id for mixture in held_out}
         return Sets([r for r in (*speech.a, *speech.orders) if r.id not in kept_away], mixed)
 
-    def _some(self, recordings: Sequence[Recording], count: int) -> List[Mixture]:
+    def _some(self, recordings: Sequence[Recording], count: int) -> list[Mixture]:
         picked = self.rng.choice(len(recordings), count, replace=False).tolist()
         return [Mixture.of(recordings[place], self.fs, peak=None) for place in sorted(picked)]

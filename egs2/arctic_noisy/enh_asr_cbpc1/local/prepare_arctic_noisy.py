@@ -3,8 +3,9 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Optional
 
 from arctic_corpora import KATHLEEN, LJSPEECH, ORDERS, read_kathleen, read_ljspeech, read_orders
 from arctic_protocol import NUM_DEV_SENTENCES, Draw, Sets, Speech
@@ -116,7 +117,7 @@ def _files(sets: Sets) -> set:
     return {r.file for r in sets.train}.union(*(mixture.recordings for mixture in mixtures))
 
 
-def _write_noise_list(data: Path, noise: Path, noises: Dict[str, int], fs: int, nj: int) -> None:
+def _write_noise_list(data: Path, noise: Path, noises: dict[str, int], fs: int, nj: int) -> None:
     """Write ``noise_train.scp``: the parts of noise that training hears."""
     audio = data / "audio" / "noise_train"
     parts = [

@@ -1,8 +1,8 @@
 """Copies of the speech that is used: one channel, one rate, no long pauses at the ends."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 from arctic_corpora import Source

@@ -15,7 +15,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from chime4_files import FS, OBTAIN, names_in
 
@@ -91,7 +91,7 @@ class Corpus:
                 raise UserError(f"CHIME4_DIFF={diff}: no such folder: correct it in db.sh")
             self.list_dirs += found
 
-    def annotations(self, set_name: str) -> List[Annotation]:
+    def annotations(self, set_name: str) -> list[Annotation]:
         """Read ``<set>.json``.
 
         Raises:
@@ -124,7 +124,7 @@ class Corpus:
         return self.audio / folder / f"{recording}.CH{channel}.wav"
 
 
-def _annotation(entry: Dict[str, Any], where: str) -> Annotation:
+def _annotation(entry: dict[str, Any], where: str) -> Annotation:
     try:
         noise = _piece(entry, "noise_") if "noise_wavfile" in entry else None
         recording = _piece(entry) if entry.keys() >= {"wavfile", "start", "end"} else None
@@ -137,7 +137,7 @@ def _annotation(entry: Dict[str, Any], where: str) -> Annotation:
     return found
 
 
-def _piece(entry: Dict[str, Any], prefix: str = "") -> Piece:
+def _piece(entry: dict[str, Any], prefix: str = "") -> Piece:
     times = (_sample(entry[f"{prefix}{key}"]) for key in ("start", "end"))
     return Piece(entry[f"{prefix}wavfile"], *times)
 

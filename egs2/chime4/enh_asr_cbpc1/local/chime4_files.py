@@ -1,9 +1,10 @@
 """Whether the files of CHiME-4 are there and whole; of the audio only headers are read."""
 
 import os
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, Tuple, Union
+from typing import Union
 
 from espnet_cbpc.data.audio.audio_file import AudioError, read_header
 from espnet_cbpc.utils.cli import UserError, listed
@@ -13,13 +14,13 @@ FS = 16000
 OBTAIN = "unpack that part of CHiME-4 (LDC2017S24) again, or correct CHIME4 in db.sh"
 
 
-@lru_cache(maxsize=None)
-def names_in(folder: Path) -> FrozenSet[str]:
+@cache
+def names_in(folder: Path) -> frozenset[str]:
     """Return the names in a folder; of none, nothing."""
     return frozenset(os.listdir(folder)) if folder.is_dir() else frozenset()
 
 
-def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> Dict[Path, int]:
+def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> dict[Path, int]:
     """Check that files are there and, by their headers, whole, mono and of 16 kHz.
 
     Args:
@@ -50,7 +51,7 @@ def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> Dict[P
     return {path: length for path, (length, _) in zip(paths, found)}
 
 
-def _length(path: Path) -> Tuple[int, str]:
+def _length(path: Path) -> tuple[int, str]:
     """Return the samples of a file, and what is wrong with it."""
     try:
         length, rate = read_header(path, mono=True)

@@ -19,10 +19,11 @@ numbers fit little of the noise.
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 from chime4_corpus import TRAIN_SETS, Corpus, Piece
@@ -60,10 +61,10 @@ def make_references(
     corpus: Corpus,
     set_name: str,
     utterances: Sequence[Utterance],
-    clean: Dict[Prompt, Path],
+    clean: dict[Prompt, Path],
     folder: Path,
     nj: int,
-) -> Dict[str, str]:
+) -> dict[str, str]:
     """Write the references of a simulated set, each at the reference microphone.
 
     It is logged how many came about which way.
@@ -106,7 +107,7 @@ def make_references(
 
 
 def _source(
-    corpus: Corpus, set_name: str, utterance: Utterance, clean: Dict[Prompt, Path]
+    corpus: Corpus, set_name: str, utterance: Utterance, clean: dict[Prompt, Path]
 ) -> Source:
     annotation, channel = utterance.annotation, utterance.channel
     if set_name in TRAIN_SETS:
@@ -132,7 +133,7 @@ def _at(
     return piece._replace(recording=str(path))
 
 
-def _write_reference(item: Tuple[str, Source], folder: Path) -> str:
+def _write_reference(item: tuple[str, Source], folder: Path) -> str:
     key, source = item
     noisy, _ = read_audio(source.noisy)
     way, speech = "subtraction", _subtract(noisy, source)

@@ -4,10 +4,11 @@ Training reads ``isolated``, where all channels of tr05 are; the tracks are dt05
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Optional
 
 from chime4_corpus import TRAIN_SETS, Annotation, Corpus
 from chime4_files import FS, OBTAIN
@@ -32,7 +33,7 @@ class Utterance:
 
     id: str
     annotation: Annotation
-    paths: Tuple[Path, ...]
+    paths: tuple[Path, ...]
     channel: Optional[int]
 
     @property
@@ -43,7 +44,7 @@ class Utterance:
 
 def utterances(
     corpus: Corpus, set_name: str, track: str, channels: Sequence[int]
-) -> List[Utterance]:
+) -> list[Utterance]:
     """Return the recordings of a set for a track.
 
     Args:
@@ -113,7 +114,7 @@ def _annotated(utterance: Utterance) -> int:
 
 def _each_channel(
     corpus: Corpus, set_name: str, annotations: Sequence[Annotation], channels: Sequence[int]
-) -> List[Utterance]:
+) -> list[Utterance]:
     found = []
     for annotation in annotations:
         for channel in channels:
@@ -125,7 +126,7 @@ def _each_channel(
 
 def _one_channel(
     corpus: Corpus, set_name: str, annotations: Sequence[Annotation]
-) -> List[Utterance]:
+) -> list[Utterance]:
     lists, found = track_channels(corpus, set_name, "1ch"), []
     for annotation in annotations:
         folder = corpus.audio / "isolated_1ch_track" / _folder(set_name, annotation)
@@ -143,7 +144,7 @@ def _array(
     return Utterance(f"{annotation.name}_{_kind(set_name)}", annotation, paths, channels[0])
 
 
-def drawn_pair(name: str, channels: Sequence[int]) -> Tuple[int, int]:
+def drawn_pair(name: str, channels: Sequence[int]) -> tuple[int, int]:
     """Return two of several channels in either order, all as often, always the same of a name."""
     pairs = list(permutations(channels, 2))
     drawn = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
@@ -152,7 +153,7 @@ def drawn_pair(name: str, channels: Sequence[int]) -> Tuple[int, int]:
 
 def _pairs(
     corpus: Corpus, set_name: str, annotations: Sequence[Annotation]
-) -> Dict[str, List[int]]:
+) -> dict[str, list[int]]:
     """Return the two microphones of each utterance of the 2ch track.
 
     Raises:
@@ -173,7 +174,7 @@ def _pairs(
     return pairs
 
 
-def track_channels(corpus: Corpus, set_name: str, track: str) -> Dict[str, List[int]]:
+def track_channels(corpus: Corpus, set_name: str, track: str) -> dict[str, list[int]]:
     """Return the microphones of each utterance in the list of a track; {} where there is no list.
 
     Raises:
@@ -181,7 +182,7 @@ def track_channels(corpus: Corpus, set_name: str, track: str) -> Dict[str, List[
     """
     paths = [folder / f"{set_name}_{track}_track.list" for folder in corpus.list_dirs]
     path = next((p for p in paths if p.is_file()), None)
-    channels: Dict[str, List[int]] = {}
+    channels: dict[str, list[int]] = {}
     for number, line in enumerate(read_lines(path) if path else [], 1):
         for file in line.split() or [""]:
             name, _, channel = Path(file).stem.rpartition(".CH")

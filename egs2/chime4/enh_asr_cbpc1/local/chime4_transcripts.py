@@ -7,7 +7,7 @@ leave it out when they score, it is left out here at once.
 
 import re
 from pathlib import Path
-from typing import Dict, Optional, Union
+from typing import Optional, Union
 
 from espnet_cbpc.data.kaldi.text_rules import read_lines
 from espnet_cbpc.utils.cli import UserError
@@ -42,7 +42,7 @@ def _normalise_word(word: str) -> str:
     return spoken[1] if spoken else _SPELLED.get(word, word)
 
 
-def read_dot(path: Union[str, Path]) -> Dict[str, str]:
+def read_dot(path: Union[str, Path]) -> dict[str, str]:
     """Read a file of lines ``words (id)``.
 
     Returns:
@@ -51,7 +51,7 @@ def read_dot(path: Union[str, Path]) -> Dict[str, str]:
     Raises:
         UserError: the file cannot be read, or a line is of another form.
     """
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), 1):
         match = _LINE.fullmatch(line)
         if match:
@@ -67,7 +67,7 @@ def wsj_name(utterance: str) -> str:
     return parts[1] if len(parts) > 1 else parts[0]
 
 
-def read_dots_of_set(folder: Path, set_name: str) -> Optional[Dict[str, str]]:
+def read_dots_of_set(folder: Path, set_name: str) -> Optional[dict[str, str]]:
     """Read ``<set>.dot_all``, else ``<set>.trn_all``; None where neither is there."""
     for path in (folder / f"{set_name}.dot_all", folder / f"{set_name}.trn_all"):
         if path.is_file():

@@ -1,7 +1,7 @@
 """What comes from WSJ0: the clean speech behind tr05_simu, and its transcripts."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
 from chime4_corpus import Annotation, Corpus
 from chime4_files import names_in
@@ -10,7 +10,7 @@ from chime4_transcripts import normalise, read_dot, read_dots_of_set, wsj_name
 from espnet_cbpc.data.audio.audio_folder import find_files
 from espnet_cbpc.utils.cli import UserError, gathered, listed
 
-Prompt = Tuple[str, str]  # speaker, name
+Prompt = tuple[str, str]  # speaker, name
 SHORTEN = b"embedded-shorten"
 HEADER_BYTES = 1024  # of a sphere file
 
@@ -33,15 +33,15 @@ class Wsj0:
         self.corpus = corpus
         self.roots = [root for root in roots if root.is_dir()]
 
-    def find(self, suffix: str) -> Dict[str, Path]:
+    def find(self, suffix: str) -> dict[str, Path]:
         """Return the files of a suffix, in upper or lower case, by their stems in upper case."""
-        found: Dict[str, Path] = {}
+        found: dict[str, Path] = {}
         for root in self.roots:
             for name in find_files(root, (suffix,)):
                 found.setdefault(Path(name).stem.upper(), root / name)
         return found
 
-    def clean_speech(self, annotations: Sequence[Annotation]) -> Dict[Prompt, Path]:
+    def clean_speech(self, annotations: Sequence[Annotation]) -> dict[Prompt, Path]:
         """Return the clean recording of each prompt, from ``isolated/tr05_org`` or sphere files.
 
         Raises:
@@ -80,7 +80,7 @@ def _refuse_shorten(paths: Sequence[Path]) -> None:
 
 def transcripts(
     corpus: Corpus, wsj0: Wsj0, set_name: str, annotations: Sequence[Annotation]
-) -> Dict[str, str]:
+) -> dict[str, str]:
     """Return the normalised words of each utterance of a set by its name.
 
     They are in CHiME-4's ``transcriptions``. Of tr05_simu they may also be those of the WSJ0
@@ -106,7 +106,7 @@ def transcripts(
     return {name: normalise(found[name]) for name in names}
 
 
-def _by_prompt(corpus: Corpus, wsj0: Wsj0, annotations: Sequence[Annotation]) -> Dict[str, str]:
+def _by_prompt(corpus: Corpus, wsj0: Wsj0, annotations: Sequence[Annotation]) -> dict[str, str]:
     clean = read_dots_of_set(corpus.transcription_dir, "tr05_org")
     if clean is None:
         clean = {}
@@ -116,5 +116,5 @@ def _by_prompt(corpus: Corpus, wsj0: Wsj0, annotations: Sequence[Annotation]) ->
     return {a.name: words[a.wsj_name] for a in annotations if a.wsj_name in words}
 
 
-def _below(roots: List[Path]) -> str:
+def _below(roots: list[Path]) -> str:
     return f"below {', '.join(map(str, roots))}" if roots else "(no folder of WSJ0 is known)"

@@ -10,7 +10,8 @@ It departs from the organisers' MATLAB code in one thing: the normal equations a
 of their mean diagonal, so that bands and blocks of digital silence give zeros instead of NaN.
 """
 
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 

@@ -3,8 +3,9 @@
 
 import argparse
 import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Optional
 
 from chime4_corpus import CHANNELS, COUNTS, FRONT_CHANNELS, Corpus
 from chime4_files import FS, check_files
@@ -15,7 +16,7 @@ from chime4_wsj0 import Prompt, Wsj0, transcripts
 from espnet_cbpc.data.kaldi.kaldi_dir import write_data_dir, write_table
 from espnet_cbpc.utils.cli import UserError, run
 
-Tables = Dict[str, Dict[str, str]]
+Tables = dict[str, dict[str, str]]
 # Channel 5, the reference of published systems, comes first.
 DEFAULT_CHANNELS = {"1ch": FRONT_CHANNELS, "2ch": FRONT_CHANNELS, "6ch": (5, 1, 3, 4, 6)}
 MULTI = {"tr05_multi": ["tr05_simu", "tr05_real"], "dt05_multi": ["dt05_simu", "dt05_real"]}
@@ -97,7 +98,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         logging.info("%s: %d utterances", data / name, len(content["wav.scp"]))
 
 
-def _texts(corpus: Corpus, wsj0: Wsj0, name: str, found: Sequence[Utterance]) -> Dict[str, str]:
+def _texts(corpus: Corpus, wsj0: Wsj0, name: str, found: Sequence[Utterance]) -> dict[str, str]:
     annotations = list({u.annotation.name: u.annotation for u in found}.values())
     if len(annotations) != COUNTS[name]:
         logging.warning(
@@ -126,7 +127,7 @@ def _check_blanks(paths: Iterable[Path]) -> None:
 
 def noise_files(
     corpus: Corpus, found: Sequence[Utterance], channels: Sequence[int]
-) -> Dict[str, List[Path]]:
+) -> dict[str, list[Path]]:
     """Return the background recordings behind tr05_simu: of each session a file a microphone."""
     sessions = {u.annotation.noise.recording for u in found if u.annotation.noise}
     return {
@@ -135,7 +136,7 @@ def noise_files(
     }
 
 
-def noise_list(noises: Dict[str, List[Path]], track: str) -> Dict[str, str]:
+def noise_list(noises: dict[str, list[Path]], track: str) -> dict[str, str]:
     """Return the table of noises: of arrays the files of a session together, else each alone."""
     if track == "1ch":
         return {path.stem: str(path) for paths in noises.values() for path in paths}
@@ -143,7 +144,7 @@ def noise_list(noises: Dict[str, List[Path]], track: str) -> Dict[str, str]:
 
 
 def set_tables(
-    found: Sequence[Utterance], texts: Dict[str, str], references: Dict[str, str]
+    found: Sequence[Utterance], texts: dict[str, str], references: dict[str, str]
 ) -> Tables:
     """Return the files of a data directory by name; what has a reference is SIMU, else REAL."""
     tables: Tables = {
@@ -157,7 +158,7 @@ def set_tables(
 
 
 def clean_tables(
-    found: Sequence[Utterance], texts: Dict[str, str], clean: Dict[Prompt, Path]
+    found: Sequence[Utterance], texts: dict[str, str], clean: dict[Prompt, Path]
 ) -> Tables:
     """Return the files of tr05_org: the clean recordings behind the utterances of tr05_simu.
 
@@ -174,7 +175,7 @@ def clean_tables(
     }
 
 
-def merged(parts: List[Tables]) -> Tables:
+def merged(parts: list[Tables]) -> Tables:
     """Return several sets as one."""
     names = sorted({name for part in parts for name in part})
     return {n: {k: v for part in parts for k, v in part.get(n, {}).items()} for n in names}

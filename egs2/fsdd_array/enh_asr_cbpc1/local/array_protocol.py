@@ -4,7 +4,7 @@ Rooms, like noises, are seen or unseen. In the seen rooms, training, dev and the
 their own for speaker and noises.
 """
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from espnet_cbpc.data.noisy_sets.nonspeech import HEARD, HELD_OUT, UNSEEN
 from espnet_cbpc.data.noisy_sets.room_bank import RoomRanges
@@ -34,10 +34,10 @@ class Condition(NamedTuple):
 
     rooms: str
     noises: str
-    places: Tuple[str, ...]
+    places: tuple[str, ...]
 
 
-CONDITIONS: Dict[str, Condition] = {
+CONDITIONS: dict[str, Condition] = {
     "train": Condition("seen", "train", ("speech1", "speech2", "noise1", "noise2", "noise3")),
     "dev": Condition("seen", "held_out", ("speech3", "noise4", "noise5")),
     "test_seen": Condition("seen", "held_out", ("speech4", "noise6", "noise7")),
@@ -50,10 +50,10 @@ class ArraySetPlan(NamedTuple):
 
     condition: str
     clean: str
-    snrs: Tuple[Optional[float], ...]
+    snrs: tuple[Optional[float], ...]
 
 
-def plans(snrs: Tuple[float, ...]) -> Dict[str, ArraySetPlan]:
+def plans(snrs: tuple[float, ...]) -> dict[str, ArraySetPlan]:
     """Return the sets on disk by name; ``snrs`` are those of the tests."""
     return {
         "dev": ArraySetPlan("dev", "dev_dry", ()),

@@ -2,8 +2,9 @@
 """Write the data directories, rooms, audio and manifests of the digits before an array."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Optional
 
 import fsdd_corpus
 from array_protocol import (
@@ -128,7 +129,7 @@ def _write_places(data: Path, name: str) -> None:
         write_table(data / f"{table}_{name}.scp", kept)
 
 
-def _mixing(data: Path, name: str, fs: int) -> Dict:
+def _mixing(data: Path, name: str, fs: int) -> dict:
     """Return the options by which the mixtures of a condition are drawn."""
     return {
         "fs": fs,

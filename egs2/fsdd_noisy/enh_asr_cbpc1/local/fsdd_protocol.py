@@ -6,9 +6,9 @@ dev_noisy, which came later, is drawn last, so that it did not change them eithe
 """
 
 import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Dict, Iterator, List, Mapping, Sequence
 
 import numpy as np
 from fsdd_corpus import RATE, SPEAKERS
@@ -20,7 +20,7 @@ from espnet_cbpc.data.noisy_sets.nonspeech import HEARD, HELD_OUT, UNSEEN, add_n
 WORDS = "zero one two three four five six seven eight nine".split()
 NEW_SPEAKER = "lucas"
 KNOWN_SPEAKERS = tuple(speaker for speaker in SPEAKERS if speaker != NEW_SPEAKER)
-TEST, DEV, TRAIN = range(0, 5), range(5, 10), range(10, 50)  # indices of recordings
+TEST, DEV, TRAIN = range(5), range(5, 10), range(10, 50)  # indices of recordings
 SNR_RANGE = (-5, 20)
 TEST_SNRS, NEW_SPEAKER_SNRS = (-5, 0, 5, 10, 15), (0, 5, 10)
 RECORDINGS_PER_UTTERANCE = (3, 7)
@@ -57,7 +57,7 @@ class Draw:
             self.rng, partial(add_noise, self.rng, noises), SNR_RANGE, noise_first=False
         )
 
-    def sets(self, sizes: Sizes) -> Dict[str, List[Mixture]]:
+    def sets(self, sizes: Sizes) -> dict[str, list[Mixture]]:
         """Return the mixtures of every set by its name, sorted by id."""
         dealer = self.dealer
         test = self.utterances("test", KNOWN_SPEAKERS, TEST, sizes.num_test)
@@ -82,15 +82,15 @@ class Draw:
 
     def utterances(
         self, name: str, speakers: Sequence[str], indices: Sequence[int], count: int
-    ) -> List[Mixture]:
+    ) -> list[Mixture]:
         """Draw ``count`` clean utterances from recordings of these speakers and indices."""
         return list(itertools.islice(self._stream(name, speakers, indices), count))
 
     def utterances_of_minutes(
         self, name: str, speakers: Sequence[str], indices: Sequence[int], minutes: float
-    ) -> List[Mixture]:
+    ) -> list[Mixture]:
         """Draw clean utterances, ``minutes`` of them."""
-        utterances: List[Mixture] = []
+        utterances: list[Mixture] = []
         seconds = 0.0
         for utterance in self._stream(name, speakers, indices):
             if seconds >= 60 * minutes:

@@ -2,7 +2,8 @@
 """Write the data directories, audio and manifests of the noisy connected digits."""
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import fsdd_corpus
 from fsdd_corpus import FSDD

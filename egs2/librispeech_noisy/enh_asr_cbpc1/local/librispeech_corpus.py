@@ -5,8 +5,9 @@ Source: Panayotov et al., "LibriSpeech: an ASR corpus based on public domain aud
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import NamedTuple
 
 from espnet_cbpc.data.kaldi.table import read_table
 from espnet_cbpc.data.kaldi.text_rules import read_lines, tidied
@@ -38,7 +39,7 @@ TRAIN_PARTS = {  # by hours
 }
 
 
-def locate(given: str, parts: Sequence[str], url: str, downloads: Path) -> Dict[str, Path]:
+def locate(given: str, parts: Sequence[str], url: str, downloads: Path) -> dict[str, Path]:
     """Return the folder of each part, which holds those of the speakers.
 
     Args:
@@ -81,7 +82,7 @@ def _fetch(part: str, url: str, folder: Path) -> Path:
     return folder / "LibriSpeech" / part
 
 
-def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
+def read_part(part: str, folder: Path, allow_partial: bool) -> list[Recording]:
     """Return the utterances of a part, sorted by id. Audio is not opened.
 
     Args:
@@ -92,8 +93,8 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
     Raises:
         UserError: transcripts or recordings are missing.
     """
-    recordings: List[Recording] = []
-    faults: Dict[str, List[str]] = {}
+    recordings: list[Recording] = []
+    faults: dict[str, list[str]] = {}
     chapters = {path: path for path in sorted(folder.glob("*/*")) if path.is_dir()}
     for chapter, (texts, flacs) in gathered(_read_chapter, chapters, "chapters").items():
         unread = sorted(flacs - texts.keys())
@@ -116,19 +117,19 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> List[Recording]:
     return sorted(recordings, key=lambda recording: recording.id)
 
 
-def _read_chapter(chapter: Path) -> Tuple[Dict[str, str], set]:
+def _read_chapter(chapter: Path) -> tuple[dict[str, str], set]:
     """Return the transcripts by id, and the ids of the recordings."""
     names = os.listdir(chapter)
     flacs = {name[: -len(".flac")] for name in names if name.endswith(".flac")}
-    texts: Dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name in (name for name in names if name.endswith(".trans.txt")):
         texts.update(read_table(chapter / name, strict=False))
     return texts, flacs
 
 
-def genders(folders: Iterable[Path]) -> Dict[str, str]:
+def genders(folders: Iterable[Path]) -> dict[str, str]:
     """Return ``m`` or ``f`` by speaker, of every SPEAKERS.TXT that lies beside the parts."""
-    table: Dict[str, str] = {}
+    table: dict[str, str] = {}
     for path in sorted({folder.parent / "SPEAKERS.TXT" for folder in folders}):
         if path.is_file():
             for line in read_lines(path):

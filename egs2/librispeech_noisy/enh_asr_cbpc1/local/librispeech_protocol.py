@@ -6,8 +6,8 @@ Speech and noises come in a fixed order, so that the draws depend on the seed an
 """
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from noise_corpora import Noise
@@ -33,7 +33,7 @@ class Sizes:
     num_dev: int
     num_test: int
     test_snrs: Sequence[int]
-    snr_range: Tuple[float, float]
+    snr_range: tuple[float, float]
     clean_fraction: float
 
 
@@ -42,7 +42,7 @@ class CorpusDealer(NoiseDealer[Mixture, Noise]):
 
     def deal(self, noises: Sequence[Noise]) -> Iterator[Noise]:
         """Deal noises without end."""
-        by_corpus: Dict[str, List[Noise]] = {}
+        by_corpus: dict[str, list[Noise]] = {}
         for noise in noises:
             by_corpus.setdefault(noise.corpus, []).append(noise)
         decks = {corpus: super(CorpusDealer, self).deal(own) for corpus, own in by_corpus.items()}
@@ -64,7 +64,7 @@ class Draw:
 
     def __init__(
         self,
-        lengths: Mapping[str, Tuple[int, int]],
+        lengths: Mapping[str, tuple[int, int]],
         sounds: Mapping[str, NoiseFile],
         noises: Mapping[str, Sequence[Noise]],
         fs: int,
@@ -81,7 +81,7 @@ class Draw:
 
     def sets(
         self, test: Sequence[Recording], dev: Sequence[Recording], train: Sequence[Recording]
-    ) -> Dict[str, List[Mixture]]:
+    ) -> dict[str, list[Mixture]]:
         """Return the mixtures of every noisy set by its name, sorted by id.
 
         Args:
@@ -102,7 +102,7 @@ class Draw:
             )
         return {name: sorted(mixtures, key=lambda m: m.id) for name, mixtures in drawn.items()}
 
-    def _some(self, recordings: Sequence[Recording], count: int) -> List[Mixture]:
+    def _some(self, recordings: Sequence[Recording], count: int) -> list[Mixture]:
         count = min(count, len(recordings))
         picked = self.rng.choice(len(recordings), count, replace=False)
         return [self._clean(recordings[place]) for place in sorted(picked.tolist())]

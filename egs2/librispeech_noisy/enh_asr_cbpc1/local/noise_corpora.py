@@ -15,9 +15,10 @@ NOISE      four of five files               time (60, 20, 20 %)      every fifth
 ========== ================================ ======================== =============================
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Tuple
+from typing import Callable
 
 from espnet_cbpc.utils import download
 from espnet_cbpc.utils.cli import UserError, listed
@@ -29,7 +30,7 @@ AUDIO = {".flac", ".ogg", ".wav"}
 DEMAND_UNSEEN = ("DLIVING", "NPARK", "OOFFICE", "PCAFETER", "SPSQUARE", "TBUS")
 WHOLE = (0, 100)
 BY_TIME = {"train": (0, 60), "dev": (60, 80), "seen": (80, 100)}
-Shares = Dict[str, Tuple[int, int]]  # by use: first per cent of the file and end
+Shares = dict[str, tuple[int, int]]  # by use: first per cent of the file and end
 
 
 def _by_file(path: Path, index: int) -> Shares:
@@ -73,7 +74,7 @@ class Corpus:
         shares: what a file is used for, by its path and its place in the sorted list.
     """
 
-    roots: Tuple[str, ...]
+    roots: tuple[str, ...]
     pattern: str
     shares: Callable[[Path, int], Shares]
 
@@ -101,10 +102,10 @@ class Noise:
 
     corpus: str
     file: str
-    share: Tuple[int, int]
+    share: tuple[int, int]
 
 
-def locate(given: Mapping[str, str], url: str, downloads: Path) -> Dict[str, Path]:
+def locate(given: Mapping[str, str], url: str, downloads: Path) -> dict[str, Path]:
     """Return the folder of each corpus, by its name in small letters.
 
     Args:
@@ -145,7 +146,7 @@ def _files(root: Path, pattern: str) -> Iterator[Path]:
     return (p for p in found if p.suffix.lower() in AUDIO and not p.name.startswith("."))
 
 
-def noises(roots: Mapping[str, Path], unseen: Tuple[str, ...] = ()) -> Dict[str, List[Noise]]:
+def noises(roots: Mapping[str, Path], unseen: tuple[str, ...] = ()) -> dict[str, list[Noise]]:
     """Return the noises of each use, in an order that does not depend on the file system.
 
     Args:
@@ -160,7 +161,7 @@ def noises(roots: Mapping[str, Path], unseen: Tuple[str, ...] = ()) -> Dict[str,
         raise UserError(
             f"--unseen_noise {listed(unknown)}: not among the corpora in use ({listed(roots)})"
         )
-    found: Dict[str, List[Noise]] = {use: [] for use in USES}
+    found: dict[str, list[Noise]] = {use: [] for use in USES}
     for corpus, root in sorted(roots.items()):
         layout = CORPORA[corpus.upper()]
         paths = sorted(path.relative_to(root) for path in _files(root, layout.pattern))

@@ -3,8 +3,9 @@
 
 import argparse
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Optional, Union
 
 import librispeech_corpus
 import noise_corpora
@@ -119,7 +120,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _locate(
     args: argparse.Namespace, train_parts: Sequence[str]
-) -> Tuple[Dict[str, Path], Dict[str, Path]]:
+) -> tuple[dict[str, Path], dict[str, Path]]:
     """Return the folders of LibriSpeech's parts and of the noise corpora."""
     parts = (TEST, DEV, *train_parts)
     given = {name: getattr(args, name.lower()) for name in noise_corpora.CORPORA}
@@ -132,7 +133,7 @@ def _locate(
 
 def _of_files(
     work: Callable[[Path], Any], items: Sequence[Union[Recording, Noise]], corpora: Path, nj: int
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Apply ``work`` to the file of each item once; return what it returns, by file."""
     files = sorted({item.file for item in items})
     named = ((file, corpora / file) for file in files)

@@ -1,7 +1,7 @@
 """Lists of noise and of room impulse responses for dynamic mixing: lines ``id path``."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Sequence
 
 from noise_corpora import AUDIO, WHOLE, Noise
 
@@ -37,7 +37,7 @@ def write_noise_list(
     names = _names(noise.file for noise in noises)
     audio = data / "audio" / "noise_train"
     table = {}
-    copies: List[NoisePart] = []
+    copies: list[NoisePart] = []
     for noise in noises:
         source = (corpora / noise.file).resolve()
         table[names[noise.file]] = str(source)
@@ -78,7 +78,7 @@ def write_rir_list(data: Path, given: str) -> None:
     )
 
 
-def _find_rirs(root: Path) -> List[Path]:
+def _find_rirs(root: Path) -> list[Path]:
     simulated, real = root / "simulated_rirs", root / "real_rirs_isotropic_noises"
     if not simulated.is_dir() and not real.is_dir():
         return sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO)
@@ -95,11 +95,11 @@ def _find_rirs(root: Path) -> List[Path]:
     return found
 
 
-def _names(files: Iterable[str]) -> Dict[str, str]:
+def _names(files: Iterable[str]) -> dict[str, str]:
     """Return an id of each file, without blanks."""
     names = {file: as_id(noise_name(file)) for file in files}
     if len(set(names.values())) < len(names):
-        first: Dict[str, str] = {}
+        first: dict[str, str] = {}
         twins = [file for file, name in names.items() if first.setdefault(name, file) != file]
         raise UserError(
             f"{len(twins)} file(s) differ from another in suffix or blanks alone "

@@ -5,7 +5,8 @@ Kinds in ``SEEN_KINDS`` are for training, development and matched tests; those i
 for tests alone. The babbles are mixed from speech that the caller brings.
 """
 
-from typing import Callable, Dict, Sequence
+from collections.abc import Sequence
+from typing import Callable
 
 import numpy as np
 import scipy.interpolate
@@ -166,7 +167,7 @@ def _babble(length: int, rng: np.random.Generator, talkers: Sequence[np.ndarray]
     return total
 
 
-_MAKERS: Dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
+_MAKERS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "clatter": _clatter,
     "engine": _engine,
     "hum": _hum,

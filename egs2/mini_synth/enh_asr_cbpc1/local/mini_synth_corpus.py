@@ -6,8 +6,9 @@ others. No sentence comes in two sets.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Optional, Union
 
 import numpy as np
 from generated_noise import SEEN_KINDS, UNSEEN_KINDS
@@ -130,7 +131,7 @@ class Draw:
 
     def sets(
         self, num_train: int, num_dev: int, num_test: int, clean_fraction: float = 0.1
-    ) -> Dict[str, List[Utterance]]:
+    ) -> dict[str, list[Utterance]]:
         """Return the utterances of every set by its name, sorted by id.
 
         Raises:
@@ -158,7 +159,7 @@ class Draw:
         drawn["train"] += self.dealer.at_random_snr(shuffled[clean:], SEEN_KINDS)
         return {name: sorted(found, key=lambda u: u.id) for name, found in drawn.items()}
 
-    def _speech(self, name: str, voices: Dict[str, Sequence[str]], count: int) -> List[Utterance]:
+    def _speech(self, name: str, voices: dict[str, Sequence[str]], count: int) -> list[Utterance]:
         """Draw clean utterances, the voices taking turns."""
         utterances = []
         speakers = [(accent, variant) for accent in voices for variant in voices[accent]]

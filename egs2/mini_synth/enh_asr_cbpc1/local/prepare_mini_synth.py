@@ -3,9 +3,10 @@
 
 import argparse
 import logging
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 from generated_noise import make_noise
@@ -59,7 +60,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         logging.info("%s: %d utterances", data / name, len(utterances))
 
 
-def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int) -> None:
+def write_sets(sets: dict[str, list[Utterance]], folder: Path, fs: int, nj: int) -> None:
     """Write ``<folder>/<set>/{noisy,clean,noise}/<id>.wav``; the folder appears whole."""
     write = partial(write_utterance, fs=fs)
     with whole_directory(folder, is_data_directory=False) as temporary:
@@ -71,7 +72,7 @@ def write_sets(sets: Dict[str, List[Utterance]], folder: Path, fs: int, nj: int)
             pass
 
 
-def write_utterance(job: Tuple[Utterance, Path], fs: int) -> None:
+def write_utterance(job: tuple[Utterance, Path], fs: int) -> None:
     """Synthesise one utterance, mix it, and write its files into a folder."""
     utterance, folder = job
     speech = synthesizer(fs).speak(utterance.text, utterance.voice, utterance.rate, utterance.pitch)
@@ -86,14 +87,14 @@ def write_utterance(job: Tuple[Utterance, Path], fs: int) -> None:
         write_audio(path, signals[kind], fs)
 
 
-@lru_cache(maxsize=None)
+@cache
 def synthesizer(fs: int) -> EspeakSynthesizer:
     """Return this process's synthesizer."""
     return EspeakSynthesizer(fs)
 
 
-@lru_cache(maxsize=None)
-def talkers(kind: str, fs: int) -> Tuple[np.ndarray, ...]:
+@cache
+def talkers(kind: str, fs: int) -> tuple[np.ndarray, ...]:
     """Return the speech to mix a kind of babble from; none for other noises."""
     return tuple(
         synthesizer(fs).speak(" ".join(texts), voice)
@@ -101,7 +102,7 @@ def talkers(kind: str, fs: int) -> Tuple[np.ndarray, ...]:
     )
 
 
-def tables(utterances: Sequence[Utterance], audio: Path) -> Dict[str, Dict[str, str]]:
+def tables(utterances: Sequence[Utterance], audio: Path) -> dict[str, dict[str, str]]:
     """Return the files of a data directory by name, each by utterance.
 
     As of all noisy sets, but a ratio that was drawn has two decimals in ``utt2snr``, and

@@ -3,9 +3,10 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Optional
 
 from vctk_corpus import URL, Pair, locate, read_pairs
 
@@ -76,7 +77,7 @@ def _check(pair: Pair, fs: int) -> None:
         raise AudioError(f"sampling rate below {fs} Hz: restore the file", where)
 
 
-def noisy_tables(pairs: List[Pair]) -> Dict[str, Table]:
+def noisy_tables(pairs: list[Pair]) -> dict[str, Table]:
     """Return the files of a data directory by name; ``utt2snr`` is in dB."""
     return {
         **_tables(pairs),
@@ -87,7 +88,7 @@ def noisy_tables(pairs: List[Pair]) -> Dict[str, Table]:
     }
 
 
-def clean_tables(pairs: List[Pair]) -> Dict[str, Table]:
+def clean_tables(pairs: list[Pair]) -> dict[str, Table]:
     """Return the same of the clean recordings."""
     return {
         **_tables(pairs),
@@ -98,7 +99,7 @@ def clean_tables(pairs: List[Pair]) -> Dict[str, Table]:
     }
 
 
-def _tables(pairs: List[Pair]) -> Dict[str, Table]:
+def _tables(pairs: list[Pair]) -> dict[str, Table]:
     return {
         "spk1.scp": {pair.id: str(pair.clean.resolve()) for pair in pairs},
         "text": {pair.id: pair.text for pair in pairs},

@@ -8,7 +8,7 @@ import logging
 import re
 import unicodedata
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from espnet_cbpc.data.kaldi.text_rules import read_lines, read_words
 from espnet_cbpc.utils import download
@@ -58,7 +58,7 @@ class Pair(NamedTuple):
         return self.id.partition("_")[0]
 
 
-def locate(given: str, url: str, downloads: Path) -> Dict[str, Path]:
+def locate(given: str, url: str, downloads: Path) -> dict[str, Path]:
     """Return the folder of each archive by its name.
 
     Args:
@@ -110,7 +110,7 @@ def _fetch(url: str, folder: Path) -> None:
         ) from e
 
 
-def read_pairs(set_name: str, folders: Dict[str, Path], allow_partial: bool) -> List[Pair]:
+def read_pairs(set_name: str, folders: dict[str, Path], allow_partial: bool) -> list[Pair]:
     """Return the utterances of a set, sorted by id. Audio is not opened.
 
     Args:
@@ -148,11 +148,11 @@ def read_pairs(set_name: str, folders: Dict[str, Path], allow_partial: bool) -> 
     return [Pair(key, clean[key], noisy[key], words[key], *log[key]) for key in whole]
 
 
-def _files(folder: Path, suffix: str) -> Dict[str, Path]:
+def _files(folder: Path, suffix: str) -> dict[str, Path]:
     return {path.stem: path for path in folder.glob(f"[!.]*{suffix}")}
 
 
-def _read_log(path: Path) -> Dict[str, Tuple[str, float]]:
+def _read_log(path: Path) -> dict[str, tuple[str, float]]:
     """Read lines ``utterance noise SNR``."""
     if not path.is_file():
         raise UserError(f"{path}: no such file: unpack {LOGS}.zip of {WHERE}")

@@ -19,7 +19,11 @@ def test_length_and_rate(tmp_path, suffix, form):
     [
         (np.zeros(500), 100, "audio file is cut short: replace it"),
         (np.zeros(500), 499 * 2 + 40, "not a readable audio file: replace it"),
-        (np.zeros((9, 2)), 0, "audio has 2 channels: extract one first (format_data_dir --channel)"),
+        (
+            np.zeros((9, 2)),
+            0,
+            "audio has 2 channels: extract one first (format_data_dir --channel)",
+        ),
         (np.zeros(0), 0, "audio file has no samples: leave it out"),
     ],
 )

@@ -96,8 +96,12 @@ def test_nothing_to_say(text):
 
 @pytest.mark.parametrize(
     "name, value, limits",
-    [("rate", 79, "80 to 450"), ("rate", 451, "80 to 450"), ("pitch", -1, "0 to 100"),
-     ("pitch_range", 101, "0 to 100")],
+    [
+        ("rate", 79, "80 to 450"),
+        ("rate", 451, "80 to 450"),
+        ("pitch", -1, "0 to 100"),
+        ("pitch_range", 101, "0 to 100"),
+    ],
 )
 def test_values_out_of_range(name, value, limits):
     message = f"{name} {value} of voice 'en-us': must be {limits}"

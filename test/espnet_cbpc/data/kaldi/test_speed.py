@@ -69,7 +69,7 @@ def test_faulty_audio_leaves_nothing(corpus, tone):
 def test_ids_in_use(corpus):
     wav = f"{corpus.parent}/audio/real.wav"
     ids = ("a", "sp0.9-a")
-    tables = {"wav.scp": {key: wav for key in ids}, "utt2spk": {key: "s" for key in ids}}
+    tables = {"wav.scp": dict.fromkeys(ids, wav), "utt2spk": dict.fromkeys(ids, "s")}
     write_data_dir(corpus, tables)
     with pytest.raises(UserError, match=r"1 perturbed id\(s\) are in use already \(sp0.9-a\)"):
         perturb_data_dir(corpus, corpus.parent / "out", [1.0, 0.9])

@@ -277,7 +277,7 @@ def test_sets_that_a_late_fault_concerns_do_not_pass_for_whole(
         prepare(tmp_path / "corpus", tmp_path / "data")
     whole = {name for name in SETS if (tmp_path / "data" / name / "wav.scp").exists()}
     assert whole == {"train"}
-    assert not [path for path in tmp_path.rglob(".*.new")]
+    assert not list(tmp_path.rglob(".*.new"))
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_seed_changes_intervals_only(files, tables, tmp_path):
 
 def test_other_breakdown(files, tmp_path):
     keys = read(tmp_path / "raw/test_seen/text")
-    write(tmp_path / "raw/test_seen/utt2noise", {key: "car" for key in list(keys)[:30]})
+    write(tmp_path / "raw/test_seen/utt2noise", dict.fromkeys(list(keys)[:30], "car"))
     report.main([*files, "--breakdown=utt2noise"])
     tables = sections((tmp_path / "RESULTS.md").read_text())
     assert tables["test_seen: WER (%) by noise"][0] == ["system", "car", "none", "all"]
@@ -306,7 +306,7 @@ def test_commit_and_whether_it_is_all(tmp_path):
 
 def test_no_negative_zero(files, tmp_path):
     for path in tmp_path.glob("**/SI_SDR_spk1"):
-        write(path, {key: "-0.001" for key in read(path)})
+        write(path, dict.fromkeys(read(path), "-0.001"))
     report.main(files)
     rows = sections((tmp_path / "RESULTS.md").read_text())["Speech quality: test_seen"][1:]
     assert {row[-1] for row in rows} == {"0.00", "0.00 [0.00, 0.00]"}
