@@ -19,15 +19,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn, Optional
 
-from espnet_cbpc.scoring.quality.measures import MEASURES
-from espnet_cbpc.scoring.report.results import Results, SetQuality, Test, read_results
+from espnet_cbpc.scoring.report.finding import NAME, NO_BREAK, find_test, findings, title_of, where
+from espnet_cbpc.scoring.report.results import Results, SetQuality, read_results
 from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.tables import means_of
 from espnet_cbpc.scoring.report.wording import (
-    measured,
     origin_note,
-    p_equals,
-    percent,
     rate_of,
     title,
 )
@@ -36,15 +33,7 @@ from espnet_cbpc.utils.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = re.compile(r"<!-- results: (.*) -->"), "<!-- /results -->"
-WHERE = {
-    "test_clean": "on clean speech",
-    "test_seen": "in seen noise",
-    "test_unseen": "in unseen noise",
-}
 WIDTH = 100  # of lines of text
-SIGNIFICANT = 0.05  # p values below it
-NO_BREAK = "\N{NO-BREAK SPACE}"
-NAME = re.compile(r"(?P<title>.*) \((?P<tag>[\w.-]+)\)")  # of a recipe's joint systems
 
 
 class MarkerParser(argparse.ArgumentParser):
@@ -164,61 +153,6 @@ def difference_list(report: Results, options: argparse.Namespace) -> str:
     return "\n".join(items).replace(NO_BREAK, " ")
 
 
-def findings(tests: Sequence[Test], level: float) -> list[str]:
-    """Return what tests by one measure on several sets say: what is significant, and what is not.
-
-    Args:
-        tests: of the same two systems, by the same measure.
-        level: of the intervals, as 0.95.
-    """
-    measure = title(tests[0]["measure"]).split(" (")[0]
-    large, small = [], []
-    for test in tests:
-        place, difference = where(test["set"]), test["difference"]
-        if is_significant(test):
-            direction = "higher" if difference >= 0 else "lower"
-            size = amount(test["measure"], abs(difference))
-            large.append(f"{size} {direction} {place} ({evidence(test, level)})")
-        else:
-            size = amount(test["measure"], difference)
-            small.append(f"{place} ({size}, {evidence(test, level)})")
-    found = [f"{measure} {', '.join(large)}"] if large else []
-    if small:
-        found.append(f"the difference in {measure} {' and '.join(small)} is not significant")
-    return found
-
-
-def is_significant(test: Test) -> bool:
-    """Return whether p is below the limit with the digits that are shown."""
-    return test["p"] is not None and round(test["p"], 3) < SIGNIFICANT
-
-
-def amount(measure: str, value: float) -> str:
-    """Return a difference with its unit."""
-    if measure not in MEASURES:
-        return f"{percent(value)} points"
-    return measured(measure, value) + (" dB" if "(dB)" in title(measure) else "")
-
-
-def evidence(test: Test, level: float) -> str:
-    """Return interval and p value; where "lower" has been said, the interval is of that amount."""
-    ends = test["interval"]
-    if is_significant(test) and test["difference"] < 0:
-        ends = [-end for end in reversed(ends)]
-    low, high = (amount(test["measure"], end).split()[0] for end in ends)
-    p = p_equals(test["p"]).replace(" ", NO_BREAK)
-    return f"{100 * level:.0f} % CI {low} to {high}, {p}"
-
-
-def find_test(report: Results, a: str, b: str, measure: str, set_name: str) -> Test:
-    """Return the test of A against B."""
-    wanted = {"a": a, "b": b, "measure": measure, "set": set_name}
-    for test in report["tests"]:
-        if wanted.items() <= test.items():
-            return test
-    raise UserError(f"no test of the {measure} of '{a}' against '{b}' on {set_name}")
-
-
 def named(report: Results, name: str) -> str:
     """Return the system of that name or tag, of which there must be one."""
     systems = report["systems"]
@@ -231,22 +165,11 @@ def named(report: Results, name: str) -> str:
     return found[0]
 
 
-def title_of(system: str) -> str:
-    """Return a system's name without its tag."""
-    match = NAME.fullmatch(system)
-    return match["title"] if match else system
-
-
 def known(name: str, names: Collection[str]) -> str:
     """Return the name of a set, which must be among those with results."""
     if name not in names:
         raise UserError(f"no results on {name}; there are some on {listed(names)}")
     return name
-
-
-def where(set_name: str) -> str:
-    """Return how prose names a test set."""
-    return WHERE.get(set_name, f"on {set_name}")
 
 
 def get_parser() -> argparse.ArgumentParser:

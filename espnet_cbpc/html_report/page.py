@@ -7,7 +7,12 @@ from typing import Any, Optional, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from espnet_cbpc.html_report import error_plots, tokenizer_plots, training_curves
+from espnet_cbpc.html_report import (
+    error_plots,
+    overview_plot,
+    tokenizer_plots,
+    training_curves,
+)
 from espnet_cbpc.html_report.clips import scale_picture
 from espnet_cbpc.html_report.decoded_set import DecodedSet
 from espnet_cbpc.html_report.embedding_map import EmbeddingMap
@@ -16,6 +21,7 @@ from espnet_cbpc.html_report.figures import Picture, data_uri
 from espnet_cbpc.html_report.selection import choose, worst_and_best
 from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import ByProperty, from_results
+from espnet_cbpc.scoring.report.finding import opening
 from espnet_cbpc.scoring.report.results import Results, read_results
 from espnet_cbpc.scoring.report.wording import origin_note
 from espnet_cbpc.scoring.wer.text_normalizer import NONE
@@ -77,6 +83,8 @@ def write_page(
     page = _template().render(
         results=found,
         tables=tables,
+        opening=opening(found),
+        overview=overview_plot.plot(found),
         origin_note=origin_note(found),
         splits=_splits(found, sets, utt2),
         trainings=[_training(name, dirs) for name, dirs in (experiments or {}).items()],

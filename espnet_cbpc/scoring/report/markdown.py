@@ -5,6 +5,7 @@ from typing import Optional, Union
 
 from espnet_cbpc.scoring.report import tables
 from espnet_cbpc.scoring.report.by_property import from_results
+from espnet_cbpc.scoring.report.finding import opening
 from espnet_cbpc.scoring.report.results import Results, read_results
 from espnet_cbpc.scoring.report.wording import origin_note, text_note
 
@@ -12,7 +13,8 @@ from espnet_cbpc.scoring.report.wording import origin_note, text_note
 def render(results: Results) -> str:
     """Return a report as Markdown."""
     header = "\n".join(f"* {key}: {value}" for key, value in results["header"].items())
-    parts = ["# Results", header, "## WER (%)", tables.error_table(results).markdown()]
+    parts = ["# Results", header, *opening(results)]
+    parts += ["## WER (%)", tables.error_table(results).markdown()]
     parts += [*_by_property(results), origin_note(results)]
     if results["tests"]:
         parts += ["## Paired tests", tables.EXPLANATION, *_tests(results)]
