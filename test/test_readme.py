@@ -136,7 +136,7 @@ def test_committed_reports_are_those_of_their_commands(path):
     words = REPORTS[path]
     options = dict(zip(words[1::2], words[2::2]))
     report = json.loads(path.with_name("results.json").read_text(encoding="utf-8"))
-    assert report["header"]["seeds of the trainings"] == options.get("--seeds", "0 1 2")
+    assert report["header"]["training seeds"] == options.get("--seeds", "0 1 2")
     sets = options.get("--test_sets", "test_clean test_seen test_unseen")
     assert report["sets"] == sets.split()
     against = [re.search(r"\((\w+)\)$", test["b"])[1] for test in report["tests"]]

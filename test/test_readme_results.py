@@ -44,7 +44,7 @@ RATES = {
 
 REPORT = {
     "header": {
-        "data": "digits", "seeds of the trainings": "3 5", "date": "2026-01-02", "espnet": "1",
+        "data": "digits", "training seeds": "3 5", "date": "2026-01-02", "espnet": "1",
         "torch": "2",
     },
     "bootstrap": {"level": 0.95, "block": None, "resamples": 10, "seed": 0},

@@ -131,7 +131,7 @@ def origin(report: Results, quality_set: Optional[str]) -> str:
     """Return what a table's figures are of."""
     header = report["header"]
     parts = [
-        f"{header['data']}; training seeds {', '.join(header['seeds of the trainings'].split())}; "
+        f"{header['data']}; training seeds {', '.join(header['training seeds'].split())}; "
         f"{header['date']}, ESPnet {header['espnet']}, torch {header['torch']}.",
         f"Speech quality {where(quality_set)}." if quality_set else "",
         origin_note(report),

@@ -66,7 +66,7 @@ def test_report_has_every_kind_of_system_and_both_seeds(results):
         "Joint, feature matching (joint_fm)",
         "Frozen ASR, no transcripts (frozen)",
     ]
-    assert results["header"]["seeds of the trainings"] == "1 2"
+    assert results["header"]["training seeds"] == "1 2"
     for system in results["systems"]:
         total = results["wer"][system]["test_unseen"]["total"]
         assert len(total["seeds"]) == 2

@@ -77,7 +77,7 @@ def _tables(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
         "block": o.block or None,
         "compare_with": compared_with(recipe),
         "seed": o.seed,
-        "header": {"data": layout.data_note, "seeds of the trainings": _seeds(recipe)},
+        "header": {"data": layout.data_note, "training seeds": _seeds(recipe)},
         **normalizer_argument(recipe),
     }
     noisy = layout.noisy_scores if set(sets) & set(recipe.quality_sets()) else None

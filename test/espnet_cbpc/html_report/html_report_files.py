@@ -14,7 +14,7 @@ SNRS = ["-5", "0", "5", "10"]
 NOISES = ["car", "babble", "wind"]
 SYSTEMS = ["ASR alone", "SE & ASR", "joint <script>alert(1)</script>"]
 ERRORS = {"ASR alone": 0.5, "SE & ASR": 0.3, "joint <script>alert(1)</script>": 0.15}
-FACTS = {"data": "digits <i>", "seeds of the trainings": "0"}
+FACTS = {"data": "digits <i>", "training seeds": "0"}
 
 
 def write(path, table):
