@@ -9,8 +9,8 @@ import torch
 
 from espnet_cbpc.data.audio.audio_file import audio_blocks, read_header
 from espnet_cbpc.data.audio.audio_source import AudioError
-from espnet_cbpc.inference.decoded_utterance import SILENCE
 from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
+from espnet_cbpc.inference.enhanced_pieces import silent
 from espnet_cbpc.inference.long_form import Cutter, cut_to_windows
 from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import PathLike
@@ -83,7 +83,7 @@ class Listener:
         """
         texts = []
         for piece in cut_to_windows(samples, self.fs, WINDOW):
-            if not _is_silent(piece):
+            if not silent(piece):
                 speech, lengths = torch.from_numpy(piece)[None], torch.tensor([len(piece)])
                 texts.append(self._computed(self.models.recognise, speech, lengths)[0][0][0].text)
         return " ".join(filter(None, texts))
@@ -96,7 +96,7 @@ class Listener:
                 "cut it, or use the transcribe command, which takes any length"
             )
         samples = np.concatenate(list(audio_blocks(path, self.fs)))
-        if _is_silent(samples):
+        if silent(samples):
             raise UserError("is silent: check the microphone, or choose another file")
         return samples
 
@@ -117,7 +117,3 @@ class Listener:
             raise UserError(
                 f"the models failed on {seconds:.2f} s of it: choose a longer file if it is short"
             ) from e
-
-
-def _is_silent(samples: np.ndarray) -> bool:
-    return float(np.abs(samples).max(initial=0.0)) < SILENCE
