@@ -207,7 +207,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             with safe_open(path, framework="pt") as f:
                 if (f.metadata() or {}).get("tokenizer") != "kmeans":
                     raise UserError(f"{path}: not a K-means tokenizer made by this package")
-                tensors = {name: f.get_tensor(name) for name in f}
+                tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         except SafetensorError as e:
             raise UserError(f"{path}: not a readable safetensors file ({e}): fit it again") from e
         positions = len(tensors["positions.counts"]) if "positions.counts" in tensors else 0
