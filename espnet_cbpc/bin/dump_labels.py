@@ -47,7 +47,7 @@ def main(cmd=None) -> None:
     output_dir = Path(args.output_dir).absolute()
     ark, scp = output_dir / "labels.ark", output_dir / "labels.scp"
     scp.unlink(missing_ok=True)  # an earlier one does not fit the new archive
-    places = {}
+    places: dict[str, str] = {}
 
     def labelled() -> Iterator[tuple[str, np.ndarray]]:
         yield from ((u, tokenizer.label(h)) for u, h in progress(features, "label"))

@@ -84,8 +84,8 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
             for name, (c, m) in joint.items()
         }
     )
-    for name, files in progress(systems.items(), "encode"):
-        encoder = FrameEncoder(layer, args.fs, device, **files)
+    for name, models in progress(systems.items(), "encode"):
+        encoder = FrameEncoder(layer, args.fs, device, **models)
         of_each[name] = encoder.frames(noisy if encoder.system.takes_several_channels else heard)
     labels = np.concatenate([tokenizer.label(h) for h in of_each[CLEAN]])
     frames = {

@@ -42,7 +42,9 @@ def get_parser() -> argparse.ArgumentParser:
         "with microphones: a list of [right, up, forward] in metres")  # fmt: skip
     for field in fields(RoomRanges):
         default: Any = field.default
-        pair = {"nargs": 2, "metavar": ("LOW", "HIGH")} if isinstance(default, tuple) else {}
+        pair: dict[str, Any] = (
+            {"nargs": 2, "metavar": ("LOW", "HIGH")} if isinstance(default, tuple) else {}
+        )
         kind = int if isinstance(default, int) else float
         add(f"--{field.name}", type=kind, default=default, help=HELP[field.name], **pair)
     add("--fs", type=sampling_rate, default="16k", help="sampling rate, as 8000 or 8k")
@@ -60,7 +62,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     args = get_parser().parse_args(cmd)
     check_at_least(args, num_rooms=1, speakers=1, noises=0, seed=0, fs=1000, nj=1)
     values = {field.name: getattr(args, field.name) for field in fields(RoomRanges)}
-    ranges = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    ranges: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     for name, value in ranges.items():
         low, high = value if isinstance(value, tuple) else (value, value)
         if not 0 <= low <= high:
@@ -87,7 +89,7 @@ def read_array(name: str) -> Sequence[Point]:
         raise UserError(
             f"{name}: must hold microphones, a list of places [right, up, forward] in metres"
         )
-    return [tuple(map(float, place)) for place in places]
+    return [(float(x), float(y), float(z)) for x, y, z in places]
 
 
 def _is_place(place: Any) -> bool:

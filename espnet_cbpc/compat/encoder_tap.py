@@ -23,7 +23,7 @@ class EncoderOutput:
     """
 
     frames: dict[Optional[int], torch.Tensor] = field(default_factory=dict)
-    lengths: Optional[torch.Tensor] = None
+    lengths: torch.Tensor = field(init=False)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def speed_up(beam_search: BeamSearch) -> None:
         scorers["ctc"] = beam_search.part_scorers["ctc"] = fast
     if isinstance(scorers.get("decoder"), BaseTransformerDecoder):
         for layer in scorers["decoder"].decoders:
-            attention = getattr(layer, "src_attn", None)
+            attention: Any = getattr(layer, "src_attn", None)
             if type(attention) is MultiHeadedAttention:
                 attention.linear_k = SharedLinear(attention.linear_k)
                 attention.linear_v = SharedLinear(attention.linear_v)
@@ -63,6 +63,7 @@ class SharedLinear(torch.nn.Module):
         if not self._is_seen(x[0]):
             self._seen, self._version = x[0], _version(x)
             self._projected = self.linear(x[:1])
+        assert self._projected is not None  # it comes with what is seen
         return self._projected.expand(len(x), -1, -1)
 
     def _is_seen(self, row: torch.Tensor) -> bool:

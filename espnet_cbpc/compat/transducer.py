@@ -62,5 +62,5 @@ def support_transducers() -> None:
     if NAME not in sys.modules and importlib.util.find_spec(NAME) is None:
         stand_in = types.ModuleType(NAME, RNNTLoss.__doc__)
         stand_in.__spec__ = importlib.machinery.ModuleSpec(NAME, None)  # find_spec asks for it
-        stand_in.RNNTLoss = RNNTLoss
+        stand_in.RNNTLoss = RNNTLoss  # type: ignore[attr-defined]
         sys.modules[NAME] = stand_in

@@ -15,7 +15,7 @@ class Compared(NamedTuple):
 
     without: Markup
     enhanced: Markup
-    count: int
+    places: int
 
 
 def compared(without: str, enhanced: str) -> Compared:
@@ -28,4 +28,5 @@ def compared(without: str, enhanced: str) -> Compared:
             text = Markup.escape(" ".join(said))
             if text:
                 side.append(text if kind == "equal" else MARKED.format(text))
-    return Compared(*(Markup(" ").join(side) for side in sides), count)
+    plain, marked = (Markup(" ").join(side) for side in sides)
+    return Compared(plain, marked, count)

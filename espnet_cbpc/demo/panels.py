@@ -38,7 +38,7 @@ def speech_panel(noisy: np.ndarray, heard: np.ndarray, fs: int, texts: tuple, sh
         {"name": name, "picture": pictures[name], "audio": audio_uri(wave, fs), "text": text}
         for (name, wave), text in zip(waves.items(), found)
     ]
-    return _rendered("speech.html", clips=clips, differences=found.count, range=RANGE)
+    return _rendered("speech.html", clips=clips, differences=found.places, range=RANGE)
 
 
 def results_panel(path: PathLike) -> str:

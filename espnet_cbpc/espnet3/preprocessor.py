@@ -37,7 +37,7 @@ class Preprocessor(AbsPreprocessor):
             if options.get(name):
                 raise UserError(f"model: ESPnet3 does not follow {name}; {remedy}")
         vars(args).update(options)
-        self.preprocess = EnhASRCBPCTask.build_preprocess_fn(args, train)
+        self.preprocess: Any = EnhASRCBPCTask.build_preprocess_fn(args, train)
 
     def __call__(self, uid: str, data: dict[str, Any]) -> dict[str, np.ndarray]:
         """Process one utterance's data, by name."""

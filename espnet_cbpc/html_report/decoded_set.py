@@ -58,7 +58,7 @@ class DecodedSet:
         for system, folders in systems.items():
             read = read_hypotheses(folders, directory.name, ref)
             texts = [normalized(of_seed, text_normalizer) for of_seed in read]
-            found = TextErrors.count(ref, texts)
+            found = TextErrors.aligned(ref, texts)
             sums = (sum(of_seeds, ErrorCounts()) for of_seeds in zip(*found.counts))
             hyp[system], counts[system] = found.hyp[0], dict(zip(ref, sums))
             scores[system] = found.scores

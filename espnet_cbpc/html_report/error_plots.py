@@ -2,7 +2,7 @@
 
 import textwrap
 from dataclasses import replace
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,8 +24,8 @@ def with_scores(found: ByProperty, decoded: DecodedSet, bootstrap: Bootstrap) ->
 
     Where the set has no such table, there is one value.
     """
-    how = dict(bootstrap)
-    block, how = how.pop("block"), Resampling(**how)
+    options: dict[str, Any] = dict(bootstrap)
+    block, how = options.pop("block"), Resampling(**options)
     groups = group(decoded.ref, decoded.properties.get(found.breakdown, {}))
     index = {utterance: i for i, utterance in enumerate(decoded.ref)}
     labels = None if block is None else np.array([decoded.value(block, u) for u in decoded.ref])

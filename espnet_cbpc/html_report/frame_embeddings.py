@@ -1,7 +1,7 @@
 """Encoder frames of what a system hears."""
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ class FrameEncoder:
         UserError: models that cannot be built.
     """
 
-    def __init__(self, layer: Optional[int], fs: Optional[int], device: str, **files: str):
+    def __init__(self, layer: Optional[int], fs: Optional[int], device: str, **files: Any):
         self.layer = layer
         self.system = EnhSpeech2Text(device=device, fs=fs, **files)
 

@@ -137,8 +137,8 @@ class Loaded(NamedTuple):
     def alone(self, row: int) -> "Loaded":
         """Return one utterance."""
         count = self.lengths[row]
-        parts = [x if x is None else x[row : row + 1, :count] for x in self[:2]]
-        return Loaded(*parts, [count])
+        noisy, enhanced = (x if x is None else x[row : row + 1, :count] for x in self[:2])
+        return Loaded(noisy, enhanced, [count])
 
 
 def decode_batch(speech2text: "EnhSpeech2Text", batch: Batch) -> tuple[int, Results]:

@@ -117,7 +117,8 @@ def find_token_times(
         return []
     targets = torch.tensor([token_ids], device=log_probs.device)
     path = forced_align(log_probs[None].float(), targets)[0][0].tolist()  # (T,)
-    times, frame = [], seconds / len(path)
+    times: list[TokenTime] = []
+    frame = seconds / len(path)
     for t, label in enumerate(path):
         if label and (t == 0 or path[t - 1] != label):
             start = end = t

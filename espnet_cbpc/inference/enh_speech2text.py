@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from itertools import groupby
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         asr_fs: Optional[int] = None,
         batched_search: Optional[bool] = None,
         token_times: bool = False,
-        **options: float,
+        **options: Any,
     ):
         joint = pair("enh_asr", enh_asr_train_config, enh_asr_model_file)
         asr = pair("asr", asr_train_config, asr_model_file)
@@ -117,7 +117,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         self.asks_recogniser = observation_adding == "auto"
         if observation_adding is None:
             observation_adding = trained_share(joint)
-        share = 0.0 if self.asks_recogniser else observation_adding
+        share = 0.0 if self.asks_recogniser else float(observation_adding)
         self.token_times = token_times
         search_options = {k: v for k, v in asdict(search).items() if k != "ctc_greedy"}
         self._speech2text = build_speech2text(
@@ -140,7 +140,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         # OWSM-CTC hears utterances as long as they are
         self._fills_window = self._window is not None and not is_owsm_ctc(self.s2t_model)
         if not is_whisper(self.s2t_model):
-            self._search = Search(self._speech2text, batched_search)
+            self._search: Union[Search, WhisperSearch] = Search(self._speech2text, batched_search)
         elif lm is None:
             self._search = WhisperSearch(self.s2t_model, search.beam_size, search.nbest)
         else:
@@ -379,7 +379,9 @@ def _check_choice(
 ) -> None:
     if (joint is None) == (asr is None) or (joint and enh):
         raise UserError("give either a joint model, or an ASR model with or without an SE model")
-    if observation_adding not in (None, "auto") and not 0 <= observation_adding <= 1:
+    if observation_adding in (None, "auto"):
+        return
+    if isinstance(observation_adding, str) or not 0 <= observation_adding <= 1:
         raise UserError(f"observation_adding is {observation_adding}: must be from 0 to 1, or auto")
 
 

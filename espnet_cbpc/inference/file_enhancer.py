@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import soundfile
 
@@ -17,7 +17,7 @@ from espnet_cbpc.utils.files import PathLike, atomic_write
 
 
 def load_enhancer(
-    files: Mapping[str, Path], device: str = "cpu", fs: Optional[int] = None
+    files: Mapping[str, Any], device: str = "cpu", fs: Optional[int] = None
 ) -> tuple[SpeechEnhancer, int]:
     """Return what enhances, and its sampling rate in Hz.
 

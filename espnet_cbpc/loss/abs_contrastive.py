@@ -108,7 +108,9 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
         Raises:
             ValueError: the shapes do not agree, or centroids are needed and not given.
         """
-        if self.needs_centroids and centroids is None:
+        if not self.needs_centroids:
+            centroids = None
+        elif centroids is None:
             raise ValueError(f"{type(self).__name__} needs the tokenizer's centroids")
         check_shapes(enhanced, clean, labels, lengths)
         times = torch.arange(enhanced.shape[1], device=enhanced.device)
@@ -127,7 +129,7 @@ class AbsContrastiveLoss(torch.nn.Module, ABC):
                 Ranks(len(index), a.device, active=self.training),
                 torch.is_grad_enabled() and a.requires_grad,
                 torch.is_grad_enabled() and c.requires_grad,
-                unit_length(centroids.detach()) if self.needs_centroids else None,
+                None if centroids is None else unit_length(centroids.detach()),
             )
             with torch.no_grad():
                 result = self.value_and_gradients(frames)
@@ -148,19 +150,23 @@ class _KnownGradient(torch.autograd.Function):
     """A scalar whose gradients for ``a`` and ``c`` were computed along with it."""
 
     @staticmethod
-    def forward(ctx, value, a, c, grad_a, grad_c, scale):
+    def forward(  # type: ignore[no-untyped-def]
+        ctx, value, a, c, grad_a, grad_c, scale
+    ):
         ctx.save_for_backward(grad_a, grad_c)
         ctx.scale = scale
         return value.clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
         grads = [None if g is None else g * (grad * ctx.scale) for g in ctx.saved_tensors]
         return (None, *grads, None, None, None)
 
 
-def check_shapes(enhanced, clean, labels, lengths) -> None:
+def check_shapes(
+    enhanced: torch.Tensor, clean: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor
+) -> None:
     """Raise ValueError unless the four arguments describe one batch."""
     if enhanced.dim() != 3 or enhanced.shape != clean.shape:
         raise ValueError(

@@ -1,5 +1,7 @@
 """Cluster-based pairwise contrastive loss."""
 
+from typing import Union
+
 import torch
 
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result
@@ -149,7 +151,12 @@ class Clusters:
         sums = x.new_zeros(len(self.index), x.shape[1], dtype=torch.float64)
         return sums.index_add_(0, index, x.double())
 
-    def stats(self, anchors: torch.Tensor, positive_sum: torch.Tensor, own=0.0) -> dict:
+    def stats(
+        self,
+        anchors: torch.Tensor,
+        positive_sum: torch.Tensor,
+        own: Union[torch.Tensor, float] = 0.0,
+    ) -> dict[str, torch.Tensor]:
         """Return statistics of this process's anchors; ``own``: what each is not compared with."""
         compared = len(self.candidates) - self.excluded
         others = (compared - self.positives).sum()

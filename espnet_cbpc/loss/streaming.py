@@ -92,9 +92,9 @@ def logsumexp_of_rows(
         z = e.exp_().sum(1)
         lse[rows] = z.log() + largest
         share = row_shares(weight[rows], z)[:, None]
-        if wants_x:
+        if grad_x is not None:
             torch.mm(e, y, out=grad_x[rows]).mul_(share / temperature)
-        if wants_y:
+        if grad_y is not None:
             grad_y.addmm_(e.T, x[rows] * share)  # x is divided by the temperature already
     return Sums(lse, grad_x, grad_y)
 
@@ -126,7 +126,8 @@ def logsumexp_of_pairs(
     y = torch.cat([x, others]) if len(others) else x
     size = min(CPU_TILE if x.device.type == "cpu" else CUDA_TILE, max(1, len(y)))
     buffer, factors = x.new_empty(2, size * size)
-    kept, room = deque(), KEPT_ELEMENTS if wants_gradient else 0
+    kept: deque[torch.Tensor] = deque()
+    room = KEPT_ELEMENTS if wants_gradient else 0
     z = x.new_zeros(len(x))
     for rows, columns, mirrored in tiles(len(x), len(y), size):
         room -= size * size
@@ -153,7 +154,9 @@ def logsumexp_of_pairs(
     return Sums(z.log(), grad.div_(math.sqrt(temperature)), None)
 
 
-def _safe_logsumexp_of_pairs(x, weight, temperature, ranks: Ranks, wants_gradient: bool) -> Sums:
+def _safe_logsumexp_of_pairs(
+    x: torch.Tensor, weight: torch.Tensor, temperature: float, ranks: Ranks, wants_gradient: bool
+) -> Sums:
     """Do the same by whole rows with their maximum taken out first, as low temperatures need."""
     lse, grad_x, grad_y = logsumexp_of_rows(
         x,

@@ -29,6 +29,7 @@ class TokenCrossEntropyLoss(AbsContrastiveLoss):
     def value_and_gradients(self, frames: PairedFrames) -> Result:
         """See :meth:`AbsContrastiveLoss.value_and_gradients`; every frame is an anchor."""
         a, labels, centroids = frames.enhanced, frames.labels, frames.centroids
+        assert centroids is not None  # forward has seen to it
         weight = 1.0 / max(1, frames.ranks.total_count)
         cosines = a @ centroids.T  # (N, K)
         scores = cosines / self.temperature

@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 from espnet_cbpc.utils.cli import UserError, listed
 
@@ -19,13 +19,13 @@ FILE_ARGUMENTS = ("stats_file",)
 class _Slot(NamedTuple):
     """A place in the configuration that may name a file."""
 
-    holder: Union[dict, list]
-    key: Union[str, int]
+    holder: Any  # a dict or a list, as the key is
+    key: Any
     required: bool
 
     @property
     def value(self) -> str:
-        return self.holder[self.key]
+        return str(self.holder[self.key])
 
 
 def _slots(config: dict[str, Any]) -> Iterator[_Slot]:
@@ -63,9 +63,9 @@ def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> dict[str, An
     Raises:
         UserError: a file that the model cannot do without is not there.
     """
-    config = copy.deepcopy(dict(config))
+    absolute = copy.deepcopy(dict(config))
     missing = []
-    for slot in list(_slots(config)):
+    for slot in list(_slots(absolute)):
         found = _find(slot.value, origin)
         if found is not None:
             slot.holder[slot.key] = str(found)
@@ -80,7 +80,7 @@ def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> dict[str, An
             f"{origin}: {len(missing)} file(s) that the configuration names are not there "
             f"({listed(missing)}): copy them beside it, or correct the paths in it"
         )
-    return config
+    return absolute
 
 
 def _find(value: str, origin: Path) -> Optional[Path]:

@@ -100,7 +100,7 @@ class DecodingConfig:
             _check(where, key, value, type(getattr(cls, key)))
 
 
-def _check(path: PathLike, key: str, value: object, kind: type) -> None:
+def _check(path: PathLike, key: str, value: Any, kind: type) -> None:
     low, high = RANGES.get(key, (0, INF))
     if kind is bool and not isinstance(value, bool):
         raise UserError(f"{path}: {key} is {value!r}: must be true or false")

@@ -3,7 +3,7 @@
 import argparse
 import logging
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 
@@ -53,7 +53,7 @@ def load_enh(
     return _build(EnhancementTask, find(model, "enh", cachedir, checkpoint))
 
 
-def _build(task: type, files: ModelFiles) -> tuple[torch.nn.Module, argparse.Namespace]:
+def _build(task: type[Any], files: ModelFiles) -> tuple[torch.nn.Module, argparse.Namespace]:
     args = argparse.Namespace(**settled(files.config))
     if getattr(args, "use_adapter", False):
         raise UserError(f"{files.config}: the model has adapters: merge them into it first")

@@ -87,7 +87,7 @@ def inference_files(
     asr_model: Optional[str] = None,
     enh_model: Optional[str] = None,
     cachedir: Optional[PathLike] = None,
-) -> dict[str, Path]:
+) -> dict[str, Any]:
     """Fetch models and return their files, by the names that ``EnhSpeech2Text`` gives them.
 
     Args:

@@ -86,7 +86,7 @@ def _contradictions(step: Step) -> list[str]:
     written = step.outputs[0] / "config.yaml"
     if not written.is_file():
         return []
-    given = next(
+    given: Mapping[str, Any] = next(
         (step.inputs[k] for k in ("asr_config", "enh_config", "config") if k in step.inputs), {}
     )
     words = [word for key, value in step.inputs.items() if key.endswith("_args") for word in value]

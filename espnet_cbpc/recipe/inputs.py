@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Callable, Union, get_args
 
 from espnet_cbpc.data.audio.columns import columns
 from espnet_cbpc.data.kaldi.table import read_table
@@ -47,7 +47,7 @@ class Digests:
 
     def __init__(self, memory: Path):
         self.memory = memory
-        self._known: dict[str, list] = {}
+        self._known: dict[str, list[Any]] = {}
         self._has_new = False
         if memory.is_file():
             with suppress(ValueError):  # only a memory: what it lacks is read again
@@ -94,7 +94,7 @@ class Digests:
                 raise Missing(path, f" ({scp} lists it)") from None
         return total.hexdigest()[:32]
 
-    def _remembered(self, kind: str, path: Union[str, Path], digest) -> str:
+    def _remembered(self, kind: str, path: Union[str, Path], digest: Callable[[], str]) -> str:
         try:
             seen = os.stat(path)
         except FileNotFoundError:
@@ -104,7 +104,7 @@ class Digests:
         if known is None or known[:2] != state:
             known = self._known[key] = [*state, digest()]
             self._has_new = True
-        return known[2]
+        return str(known[2])
 
     def save(self) -> None:
         """Write what is remembered, if there is anything new."""
@@ -249,9 +249,10 @@ def resolve(inputs: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
         Missing: one is not there.
     """
     values = {
-        k: v.value(digests) if isinstance(v, Input.__args__) else v for k, v in inputs.items()
+        k: v.value(digests) if isinstance(v, get_args(Input)) else v for k, v in inputs.items()
     }
-    return json.loads(json.dumps(values, default=str))
+    resolved: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return resolved
 
 
 def of_values(values: Any) -> str:

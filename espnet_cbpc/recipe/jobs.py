@@ -5,6 +5,7 @@ On this machine one server process imports what jobs need, and every job is fork
 """
 
 import contextlib
+import io
 import logging
 import multiprocessing
 import os
@@ -87,7 +88,7 @@ class Jobs:
     threads: int = 1
     gpu: Optional[str] = None
     lock: Optional[int] = None
-    running: set = field(default_factory=set)
+    running: set["_Process"] = field(default_factory=set)
 
     def of_slot(self, slot: int, slots: int) -> "Jobs":
         """Return what one of several slots has: its share of the threads, and a GPU in turn."""
@@ -95,7 +96,7 @@ class Jobs:
         gpu = gpus[slot % len(gpus)] if len(gpus) > 1 and not self.train_cmd else None
         return replace(self, threads=max(1, self.threads // slots), gpu=gpu)
 
-    def holding(self, lock: int) -> "Jobs":
+    def holding(self, lock: Optional[int]) -> "Jobs":
         """Return the same for work that holds a lock."""
         return replace(self, lock=lock)
 
@@ -148,6 +149,14 @@ class _Process:
         self.status: Optional[int] = None
         self.begin = job.log.stat().st_size if job.log.exists() else 0
         self._seen = self.begin
+
+    def look(self) -> bool:
+        """Show progress; return whether the job has ended."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        raise NotImplementedError
 
     def show(self) -> None:
         """Show the progress that has been logged since the last time."""
@@ -214,6 +223,7 @@ class _Cluster(_Process):
         super().__init__(first)
         gpu = ["--gpu", str(job.ngpu)] if job.ngpu else []
         array = [f"JOB=1:{count}"] if count else []
+        self._submitter = jobs.train_cmd[:1]
         self.process = subprocess.Popen(
             [*jobs.train_cmd, *gpu, *array, str(job.log), *job.words],
             stdin=subprocess.DEVNULL,
@@ -238,9 +248,7 @@ class _Cluster(_Process):
     def error(self) -> str:
         """Return what is known of a failure."""
         if not self.job.log.exists():
-            return (
-                f"{shlex.join(self.process.args[:1])}: the job was not started (cmd.sh names this)"
-            )
+            return f"{shlex.join(self._submitter)}: the job was not started (cmd.sh names this)"
         return super().error()
 
 
@@ -253,7 +261,7 @@ def progress_of(line: str) -> str:
     return ""
 
 
-def _server() -> multiprocessing.context.BaseContext:
+def _server() -> multiprocessing.context.ForkServerContext:
     """Return the context whose processes are forked from a server that has imported ESPnet."""
     context = multiprocessing.get_context("forkserver")
     for name, value in ENVIRONMENT.items():  # glibc looks at them as the server starts
@@ -269,10 +277,11 @@ def _work(job: Job, folder: str, environment: dict[str, str], threads: int) -> N
     os.environ.clear()
     os.environ.update(environment)
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    for stream in (1, 2):
-        os.dup2(log, stream)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
     print(f"# {time.strftime('%Y-%m-%dT%H:%M:%S')} {shlex.join(job.words)}")
     limit_threads(threads)
     sys.argv[1:] = job.arguments

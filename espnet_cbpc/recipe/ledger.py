@@ -176,9 +176,9 @@ class Ledger:
             try:
                 _move(path, place)
             except UserError:
-                for back, there in places.items():
-                    if back != path and there.exists():
-                        os.rename(there, back)
+                for back, moved_to in places.items():
+                    if back != path and moved_to.exists():
+                        os.rename(moved_to, back)
                 raise
         self._record_file(step).unlink(missing_ok=True)
 
@@ -262,7 +262,8 @@ def _holder(descriptor: int) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as e:

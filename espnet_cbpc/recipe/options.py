@@ -179,6 +179,7 @@ class RecipeOptions:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(RecipeOptions)}
+FILES: tuple[str, ...]
 FILES = ("asr_config", "multicondition_asr_config", "enh_config", "tokenizer_conf", "comparison")
 FILES += ("enh_asr_config", "baseline_configs", "inference_config", "lm_config")
 FILES += ("dynamic_mixing_conf", "alignment", "report_notes")

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from espnet_cbpc.compat.releases import frame_counting
 from espnet_cbpc.data.kaldi.table import read_table
@@ -37,11 +39,11 @@ class Recipe:
         return min(1, self.ngpu)
 
     @cached_property
-    def frames(self) -> dict:
+    def frames(self) -> dict[str, str]:
         """Return the input of what depends on how the installed ESPnet counts frames."""
         return {"frame_counting": frame_counting()} if frame_counting() else {}
 
-    def on_gpu(self, module: str, arguments: Sequence, log) -> Job:
+    def on_gpu(self, module: str, arguments: Sequence[Any], log: Path) -> Job:
         """Return a job with at most one GPU, which it is told of."""
         words = [*map(str, arguments), "--ngpu", str(self.inference_ngpu)]
         return Job(f"espnet_cbpc.bin.{module}", words, log, self.inference_ngpu)
@@ -61,7 +63,7 @@ class Recipe:
         names = [] if o.quality_sets == ("none",) else o.quality_sets or o.test_sets
         return [name for name in names if self.is_simulated(self.layout.raw / name)]
 
-    def is_simulated(self, folder) -> bool:
+    def is_simulated(self, folder: Path) -> bool:
         """Return whether a set has simulated speech; True before it is made."""
         table = folder / "utt2category"
         return not folder.is_dir() or (table.is_file() and "SIMU" in read_table(table).values())

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Union
+from typing import Union, get_args
 
 from espnet_cbpc.recipe.adoption import check_version_0_1
 from espnet_cbpc.recipe.inputs import Digests, Input, Missing
@@ -84,7 +84,7 @@ class Runner:
             for chain in found:
                 self._run_chain(chain, self.jobs)
             return
-        free: queue.Queue = queue.PriorityQueue()
+        free: queue.Queue[int] = queue.PriorityQueue()
         for slot in range(slots):
             free.put(slot)
 
@@ -237,6 +237,6 @@ class Runner:
 
 def _paths(step: Step) -> Iterator[Path]:
     for value in step.inputs.values():
-        if isinstance(value, Input.__args__):
+        if isinstance(value, get_args(Input)):
             with suppress(Missing):
                 yield from value.paths()

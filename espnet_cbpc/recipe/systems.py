@@ -73,14 +73,16 @@ def multicondition_config(options: RecipeOptions) -> dict[str, Any]:
     return merged(config, {key: value for key, value in common.items() if key in config})
 
 
-def _configured(path: str, tokenizer: Mapping, tokenizer_name: str, suffix: str) -> JointSystem:
+def _configured(
+    path: str, tokenizer: Mapping[str, Any], tokenizer_name: str, suffix: str
+) -> JointSystem:
     config = read_yaml(path)
     title = config.pop("title", Path(path).stem)
     return JointSystem(Path(path).stem + suffix, title, config, tokenizer, tokenizer_name)
 
 
 def _compared(
-    path: str, names: Sequence[str], tokenizer: Mapping, stem: str, suffix: str
+    path: str, names: Sequence[str], tokenizer: Mapping[str, Any], stem: str, suffix: str
 ) -> list[JointSystem]:
     """Return the systems of a comparison.
 
@@ -156,7 +158,9 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _merged_items(key: str, items: list[dict], changes: Mapping[str, Any]) -> list[dict]:
+def _merged_items(
+    key: str, items: list[dict[str, Any]], changes: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     names = [item["name"] for item in items]
     unknown = [name for name in changes if name not in names]
     if unknown:

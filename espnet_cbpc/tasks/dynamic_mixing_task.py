@@ -76,9 +76,8 @@ class DynamicMixingTask(AbsTask):
             return preprocess
         config = parse_mixing_config(conf)
         _check_data(args, config)
-        mixes_array = isinstance(config, ArrayMixingConfig)
         return MixingPreprocessor(
-            ArrayMixer(config) if mixes_array else DynamicMixer(config),
+            ArrayMixer(config) if isinstance(config, ArrayMixingConfig) else DynamicMixer(config),
             args.seed,
             args.mixing_epoch,
             preprocess,

@@ -133,7 +133,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         )
 
     @classmethod
-    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Callable:
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Optional[Callable]:
         """Return the stock preprocessor with categories added, followed by mixing in training."""
         support_whisper()
         preprocess = super().build_preprocess_fn(args, train)

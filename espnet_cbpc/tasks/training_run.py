@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any, Callable, Optional
 
 from espnet_cbpc.compat import initial_parameters
 from espnet_cbpc.compat.checkpoints import check_resumable
@@ -16,7 +17,9 @@ class TrainingRun:
         transcripts: the data name of the transcripts that CTC learns from; None: there are none.
     """
 
-    transcripts = None
+    transcripts: Optional[str] = None
+
+    build_model: Callable[[argparse.Namespace], Any]  # of the task
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
@@ -31,6 +34,6 @@ class TrainingRun:
         if args.resume and not args.collect_stats:
             check_resumable(args.output_dir, lambda: cls.build_model(args))
         initial_parameters.install()
-        super().main_worker(args)
+        super().main_worker(args)  # type: ignore[misc]
         if args.collect_stats and cls.transcripts is not None:
             check_collected(Path(args.output_dir), cls.transcripts, cls.build_model(args))

@@ -24,14 +24,15 @@ def plot_quality(
             (or in an empty table) the heat map is left out.
         path: the PNG file, written whole or not at all.
     """
-    with_map = counts is not None and counts.counts.any()
-    shown = min(len(counts.symbols), MAX_SYMBOLS + 1) if with_map else 0
-    heights = [4.5, 1.5 + 0.18 * shown] if with_map else [4.5]  # inches
+    shown = 0
+    if counts is not None and counts.counts.any():
+        shown = min(len(counts.symbols), MAX_SYMBOLS + 1)
+    heights = [4.5, 1.5 + 0.18 * shown] if shown else [4.5]  # inches
     figure = Figure(figsize=(13, sum(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     _draw_sizes(figure.add_subplot(grid[0, 0]), quality)
     _draw_stability(figure.add_subplot(grid[0, 1]), quality)
-    if with_map:
+    if counts is not None and shown:
         _draw_map(figure.add_subplot(grid[1, :]), counts)
     with atomic_write(path, "wb") as f:
         figure.savefig(f, format="png", dpi=120)

@@ -163,7 +163,7 @@ def _agreement(table: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _check_lengths(utt: str, what: str, a: Sequence, other: str, b: Sequence) -> None:
+def _check_lengths(utt: str, what: str, a: Sequence[Any], other: str, b: Sequence[Any]) -> None:
     if len(a) != len(b):
         raise UserError(
             f"utterance '{utt}' has {len(a)} frames of {what}, but {len(b)} of {other}: "

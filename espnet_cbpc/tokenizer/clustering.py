@@ -220,7 +220,11 @@ def _torch(
     return centroids.cpu().numpy(), float(_assign_blocks(x, centroids)[1].sum())
 
 
-BACKENDS: dict[str, Callable] = {"sklearn": _sklearn, "faiss": _faiss, "torch": _torch}
+BACKENDS: dict[str, Callable[..., tuple[np.ndarray, float]]] = {
+    "sklearn": _sklearn,
+    "faiss": _faiss,
+    "torch": _torch,
+}
 
 
 def plus_plus(x: torch.Tensor, n_clusters: int, rng: np.random.Generator) -> torch.Tensor:

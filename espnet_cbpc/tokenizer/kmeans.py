@@ -45,12 +45,12 @@ class KMeansTokenizer(AbsAcousticTokenizer):
     @property
     def n_clusters(self) -> int:
         """Number of labels, K."""
-        return self.centroids.shape[0]
+        return len(self.centroids)
 
     @property
     def feature_dim(self) -> int:
         """Number of dimensions of a frame, D."""
-        return self.centroids.shape[1]
+        return int(self.centroids.shape[1])
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -162,7 +162,8 @@ class KMeansTokenizer(AbsAcousticTokenizer):
             if iter(features) is features:
                 raise UserError("positions: the features must be iterable again: give a list")
             means = PositionMeans.of(checked(features), positions)
-            features = WithoutPositions(features, means)
+            if means is not None:
+                features = WithoutPositions(features, means)
         rng = np.random.default_rng(seed)
         sample, seen = reservoir_sample(features, size, rng)
         if seen < n_clusters:
@@ -211,7 +212,8 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         except SafetensorError as e:
             raise UserError(f"{path}: not a readable safetensors file ({e}): fit it again") from e
         positions = len(tensors["positions.counts"]) if "positions.counts" in tensors else 0
-        tokenizer = cls(*tensors["centroids"].shape, positions)
+        n_clusters, feature_dim = tensors["centroids"].shape
+        tokenizer = cls(n_clusters, feature_dim, positions)
         tokenizer.load_state_dict(tensors)
         return tokenizer
 

@@ -42,4 +42,4 @@ def label_position_information(
 def _information(q: np.ndarray, places: np.ndarray, n_clusters: int) -> float:
     table = np.zeros((n_clusters, places.max() + 1))
     np.add.at(table, (q, places), 1)
-    return entropy(table.sum(0)) + entropy(table.sum(1)) - entropy(table.ravel())
+    return float(entropy(table.sum(0)) + entropy(table.sum(1)) - entropy(table.ravel()))

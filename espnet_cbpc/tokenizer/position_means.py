@@ -1,6 +1,7 @@
 """What encoder frames owe to their position in the utterance, and frames without it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Optional
 
 import numpy as np
 import torch
@@ -56,8 +57,11 @@ class PositionMeans(torch.nn.Module):
         return torch.cat((head - known, tail), dim=-2)
 
     @classmethod
-    def of(cls, features: Iterable[np.ndarray], positions: int) -> "PositionMeans":
-        """Return those of a stream of (T, D) arrays, one an utterance, in memory of P frames."""
+    def of(cls, features: Iterable[np.ndarray], positions: int) -> Optional["PositionMeans"]:
+        """Return those of a stream of (T, D) arrays, one an utterance, in memory of P frames.
+
+        None: the stream is empty.
+        """
         means = None
         for h in features:
             h = torch.as_tensor(h, dtype=torch.float32)
@@ -78,8 +82,8 @@ class WithoutPositions:
         self.features, self.means = features, means
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.features)  # type: ignore[arg-type]  # asked where they have one
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         for h in self.features:
             yield self.means(torch.as_tensor(h, dtype=torch.float32)).numpy()

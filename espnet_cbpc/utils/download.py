@@ -196,7 +196,7 @@ class _Member(NamedTuple):
     name: str
     is_folder: bool
     is_plain: bool
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], Optional[IO[bytes]]]  # None: of a folder
 
     @property
     def is_safe(self) -> bool:
@@ -218,11 +218,11 @@ def _members(opened: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[_Membe
             plain = entry.isreg() or entry.isdir()
             yield _Member(entry.name, entry.isdir(), plain, partial(opened.extractfile, entry))
         return
-    for entry in opened.infolist():
-        kind = stat.S_IFMT(entry.external_attr >> 16)  # 0: made where there are no Unix modes
+    for info in opened.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)  # 0: made where there are no Unix modes
         plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
-        name = entry.filename.replace("\\", "/")  # as some Windows programs write it
-        yield _Member(name, entry.is_dir(), plain, partial(opened.open, entry))
+        name = info.filename.replace("\\", "/")  # as some Windows programs write it
+        yield _Member(name, info.is_dir(), plain, partial(opened.open, info))
 
 
 def _extract(opened: Union[zipfile.ZipFile, tarfile.TarFile], folder: Path, archive: Path) -> None:
@@ -238,5 +238,7 @@ def _extract(opened: Union[zipfile.ZipFile, tarfile.TarFile], folder: Path, arch
         target = folder / member.name
         (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
         if not member.is_folder:
-            with member.open() as source, open(target, "wb") as f:
+            source = member.open()
+            assert source is not None
+            with source, open(target, "wb") as f:
                 shutil.copyfileobj(source, f)

@@ -41,6 +41,7 @@ class Fence:
             self._owner = None
             self._process.join()
             code = self._process.exitcode
+            assert code is not None  # it was waited for
             if code == -signal.SIGKILL:
                 raise UserError("a process was killed (memory?): lower --nj") from e
             raise Crashed(signal.Signals(-code).name if code < 0 else f"status {code}") from e

@@ -78,7 +78,9 @@ def end_with_parent() -> None:
     """
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -32,7 +32,8 @@ def find_files(folder: PathLike, suffixes: tuple) -> list[str]:
     """
     top = Path(folder)
     entered = {os.fspath(above) for above in top.resolve().parents}
-    folders, links, found = [top], [], []
+    folders, found = [top], []
+    links: list[Path] = []
     while folders or links:
         parent = (folders or links).pop(0)
         real = os.path.realpath(parent)

@@ -163,7 +163,7 @@ class Source:
         """
         gain = np.float32(1 / self.full_scale if scaled else 1)
         until = self.frames if end is None else end
-        if self._can_seek:
+        if self._can_seek and self.frames is not None:
             position = self._stream.seek(min(begin, self.frames))
         else:
             position = sum(map(len, self.blocks(0, begin, scaled=False))) if begin else 0

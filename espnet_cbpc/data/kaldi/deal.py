@@ -30,6 +30,7 @@ def deal_table(
     lines = read_table(table)
     ids = list(lines)
     if categories:
+        assert utt2category is not None
         category = read_table(utt2category)
         ids = [u for u in ids if category.get(u) in categories]
     if len(ids) < len(parts):

@@ -62,6 +62,7 @@ class Utterance:
                 "noisy, clean and noise files differ in length: cut or pad them alike",
                 f"{self.paths['wav.scp']} (samples: {shown})",
             )
+        assert fs is not None  # wav.scp is always among them
         return signals, fs
 
 
@@ -145,8 +146,10 @@ class AudioFolder:
             for number, one in enumerate(samples.T):
                 alike = (i for i in range(number) if np.array_equal(samples[:, i], one))
                 same = next(alike, None)  # as of a channel that replaces another
-                new = same is None
-                path = self.write(table, f"{key}.CH{number + 1}", one, fs) if new else written[same]
+                if same is None:
+                    path = self.write(table, f"{key}.CH{number + 1}", one, fs)
+                else:
+                    path = written[same]
                 written.append(path)
             return " ".join(written)
         relative = Path("data", Path(table).stem, f"{key}.{self.suffix}")

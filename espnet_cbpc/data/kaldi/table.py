@@ -86,7 +86,8 @@ def _odd_space(line: str, is_text: bool) -> str:
     """Return what stands in a line where there may be blanks only, or tabs before the value."""
     if not odd_space(line.rstrip("\n")):
         return ""
-    value = _BEFORE_VALUE.match(line).end()
+    found = _BEFORE_VALUE.match(line)
+    value = found.end() if found else 0
     before = line[:value].replace("\t", " ").rstrip("\n")
     return odd_space(before + (line[value:].rstrip(" \t\n") if is_text else ""))
 

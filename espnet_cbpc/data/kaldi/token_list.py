@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.data.kaldi.text_rules import tidied
@@ -16,7 +16,11 @@ BPE_MODES = ("unigram", "bpe")
 
 
 def make_token_list(
-    text: str, token_type: str, nbpe: int, output_dir: str, bpemode: str = "unigram"
+    text: Union[str, Path],
+    token_type: str,
+    nbpe: int,
+    output_dir: Union[str, Path],
+    bpemode: str = "unigram",
 ) -> list[str]:
     """Write ``tokens.txt`` (and ``bpe.model`` for bpe) and return the tokens.
 

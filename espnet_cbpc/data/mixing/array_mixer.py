@@ -1,7 +1,7 @@
 """Dynamic mixing for a microphone array: which room, noises, places and levels are drawn."""
 
 from collections import defaultdict
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class ArrayMixer:
         if kind < c.given_prob:
             return None
         level_db = float(rng.uniform(*c.level_db))
-        plan = {"fs": c.fs, "channels": c.channels, "ref_channel": c.ref_channel}
+        plan: dict[str, Any] = {"fs": c.fs, "channels": c.channels, "ref_channel": c.ref_channel}
         if kind < c.given_prob + c.clean_prob:
             return ArrayMixture(**plan, level_db=level_db, clean=True)
         rir = None

@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from espnet_cbpc.data.mixing.dynamic_mixing_config import DynamicMixingConfig, fail, is_number
+
+ArrayConfig = TypeVar("ArrayConfig", bound="ArrayMixingConfig")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class ArrayMixingConfig(DynamicMixingConfig):
     early_ms: float = 2.0
 
     @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> "ArrayMixingConfig":
+    def parse(cls: type[ArrayConfig], options: Mapping[str, Any]) -> ArrayConfig:
         """Check ``options`` and fill in what they leave out; see the class above this one."""
         channels, ref_channel = options["channels"], options.get("ref_channel", 0)
         if not isinstance(channels, (list, tuple)) or not channels:

@@ -107,11 +107,12 @@ def render(mixture: ArrayMixture, clean: np.ndarray) -> Mixed:
     # 1. Room: (N,) -> the reference (N,) and what the microphones hear of the speech (C, N)
     reference, noisy = clean, _copies(clean, mixture)
     if mixture.rir is not None:
-        reference, noisy = _reverberate(clean, mixture)
+        reference, noisy = _reverberate(clean, mixture.rir, mixture)
 
     # 2. Noise: (C, N), by one gain for all channels
     if mixture.noises:
         noise = _noise(len(clean), mixture)
+        assert mixture.snr_db is not None
         noise *= noise_gain(reference, noise[mixture.ref_channel], mixture.snr_db, mixture.fs)
         noisy = noisy + noise
 
@@ -129,12 +130,14 @@ def _as_read(signals: np.ndarray) -> np.ndarray:
     return signals[0] if len(signals) == 1 else np.ascontiguousarray(signals.T)
 
 
-def _reverberate(clean: np.ndarray, mixture: ArrayMixture) -> tuple[np.ndarray, np.ndarray]:
-    rirs = _response(mixture.rir, mixture)
+def _reverberate(
+    clean: np.ndarray, rir: str, mixture: ArrayMixture
+) -> tuple[np.ndarray, np.ndarray]:
+    rirs = _response(rir, mixture)
     try:
         return reverberate_array(clean, rirs, mixture.fs, mixture.early_ms, mixture.ref_channel)
     except UserError as e:
-        raise AudioError(str(e), mixture.rir) from e
+        raise AudioError(str(e), rir) from e
 
 
 def _response(recording: str, mixture: ArrayMixture) -> np.ndarray:
@@ -149,15 +152,15 @@ def _noise(length: int, mixture: ArrayMixture) -> np.ndarray:
         if noise.rir is None:
             heard = read_channels(noise.recording, mixture.channels, noise.begin, length)
         else:
-            heard = _placed(noise, length, mixture)
+            heard = _placed(noise, noise.rir, length, mixture)
         reference = heard[mixture.ref_channel]
         total += heard / np.float32(np.sqrt(np.vdot(reference, reference) / length) or 1.0)
     return total
 
 
-def _placed(noise: ArrayNoise, length: int, mixture: ArrayMixture) -> np.ndarray:
+def _placed(noise: ArrayNoise, rir: str, length: int, mixture: ArrayMixture) -> np.ndarray:
     """Return a noise of one channel as the microphones hear it from its place, (C, N)."""
-    rirs = _response(noise.rir, mixture)
+    rirs = _response(rir, mixture)
     before = rirs.shape[1]  # the noise has sounded for long when the utterance begins
     rate = read_recording_header(noise.recording).rate
     count = math.ceil((before + length) / mixture.fs * rate) + 1

@@ -44,7 +44,7 @@ class DynamicMixer:
     def __init__(self, config: DynamicMixingConfig):
         self.config = config
         self.noises = read_recordings("noise_scp", config.noise_scp)
-        self.rirs = ()
+        self.rirs: tuple[str, ...] = ()
         if config.rir_scp is not None:
             self.rirs = read_recordings("rir_scp", config.rir_scp)
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import Any, NoReturn, Optional, TypeVar
 
 from espnet_cbpc.data.kaldi.kaldi_dir import read_table
 from espnet_cbpc.utils.cli import UserError, listed
@@ -18,6 +18,9 @@ NUMBERS = {
     "early_ms": (0, 1000),
 }
 FILES = ("noise_scp", "rir_scp", "noise_rir_scp")
+
+
+Config = TypeVar("Config", bound="DynamicMixingConfig")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,7 @@ class DynamicMixingConfig:
     early_ms: float = 50.0
 
     @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> "DynamicMixingConfig":
+    def parse(cls: type[Config], options: Mapping[str, Any]) -> Config:
         """Check ``options`` and fill in what they leave out.
 
         Raises:
@@ -72,7 +75,10 @@ class DynamicMixingConfig:
                 _check_number(name, value, *NUMBERS[name], whole=name == "fs")
             elif name in FILES and not isinstance(value, (str, type(None))):
                 fail(f"{name} is {value!r}: must be the name of a file")
-        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in options.items()
+        }
+        config = cls(**values)
         if config.clean_prob + config.given_prob > 1 + 1e-9:
             fail("clean_prob and given_prob add up to more than 1: lower one of them")
         return config

@@ -90,6 +90,7 @@ class ArraySet:
         rng = np.random.default_rng([self.seed, *key.encode()])
         for _ in range(TRIES):
             mixture = self.mixer.draw(len(clean), rng)
+            assert mixture is not None  # nothing is left as it is: given_prob is 0
             try:
                 render(mixture, clean)
             except SilentNoiseError:
@@ -177,7 +178,7 @@ def _tables(
         "utt2category": dict.fromkeys(ids, "SIMU"),
         "utt2snr": {i: f"{by_id[i].snr_db:g}" if by_id[i].noises else CLEAN for i in ids},
         "utt2noise": {i: "+".join(noises[i]) or "none" for i in ids},
-        "utt2room": {i: Path(by_id[i].rir).stem if by_id[i].rir else "none" for i in ids},
+        "utt2room": {i: Path(rir).stem if (rir := by_id[i].rir) else "none" for i in ids},
     }
     for name in ("utt2spk", "text"):
         table = made.clean.tables.get(name)

@@ -107,8 +107,8 @@ def _take(names: list[str], count: float) -> list[str]:
 
 
 def _is_below(file: str, place: str) -> bool:
-    path, place = PurePosixPath(file), PurePosixPath(place)
-    return path == place or place in path.parents
+    path, folder = PurePosixPath(file), PurePosixPath(place)
+    return path == folder or folder in path.parents
 
 
 def _check_known(names: Sequence[str], known: Sequence[str], option: str, what: str) -> None:

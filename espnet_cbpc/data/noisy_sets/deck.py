@@ -7,11 +7,11 @@ those of ``mini_synth`` and of one's own corpus.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Any, Callable, Generic, Optional, TypeVar
 
 import numpy as np
 
-Utterance = TypeVar("Utterance")  # a dataclass with an id and an snr
+Utterance = TypeVar("Utterance", bound=Any)  # a dataclass with an id and an snr
 Noise = TypeVar("Noise")
 
 

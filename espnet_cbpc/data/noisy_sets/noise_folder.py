@@ -24,7 +24,8 @@ class NoiseFile(NamedTuple):
     def part(self, share: tuple[int, int]) -> tuple[int, int]:
         """Return begin and end of a share of it, in per cent."""
         length = self.end - self.begin
-        return tuple(self.begin + length * per_cent // 100 for per_cent in share)
+        begin, end = (self.begin + length * per_cent // 100 for per_cent in share)
+        return begin, end
 
 
 def read_noise_folder(folder: PathLike, nj: int = 1) -> dict[str, NoiseFile]:

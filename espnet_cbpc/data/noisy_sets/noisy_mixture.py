@@ -126,6 +126,7 @@ def rebuild(line: Union[Mixture, str], speech_dir: PathLike, noise_dir: PathLike
     if mixture.noise is None:
         clean = _on_grid(speech)
         return Signals(clean, clean, None)
+    assert mixture.snr is not None
     segment = _segment(Path(noise_dir) / mixture.noise, mixture.segment, mixture.fs)
     noise = cut_noise(segment, len(speech), mixture.offset)
     try:

@@ -90,15 +90,17 @@ def draw_room(ranges: RoomRanges, array: Sequence[Point], rng: np.random.Generat
         UserError: the ranges leave no place for the array, the speakers and the noises.
     """
     for _ in range(TRIES):
-        size = tuple(float(rng.uniform(*r)) for r in (ranges.length, ranges.width, ranges.height))
+        size = _point([rng.uniform(*r) for r in (ranges.length, ranges.width, ranges.height)])
         middle = _somewhere(size, ranges.array_height, rng)
         facing = float(rng.uniform(0, 2 * np.pi))
         microphones = _turned(array, middle, facing)
         speakers = [_speaker(ranges, middle, facing, rng) for _ in range(ranges.speakers)]
         noises = [_noise(ranges, size, middle, rng) for _ in range(ranges.noises)]
-        if None not in noises and all(_is_inside(p, size) for p in (*microphones, *speakers)):
+        placed = tuple(place for place in noises if place is not None)
+        fits = all(_is_inside(p, size) for p in (*microphones, *speakers))
+        if fits and len(placed) == len(noises):
             rt60 = float(rng.uniform(*ranges.rt60))
-            return Room(size, rt60, microphones, tuple(speakers), tuple(noises))
+            return Room(size, rt60, microphones, tuple(speakers), placed)
     raise UserError(
         f"in {TRIES} tries no room held the array, {ranges.speakers} speaker(s) and "
         f"{ranges.noises} noise(s), {MARGIN} m from all walls: take larger rooms"

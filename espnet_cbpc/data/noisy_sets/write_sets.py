@@ -69,8 +69,8 @@ def mixture_tables(mixtures: Sequence[Mixture], audio: Path) -> dict[str, Table]
         del result["text"]
     if noisy:
         result["noise1.scp"] = {mixture.id: str(files[mixture.id]["noise"]) for mixture in noisy}
+    result["utt2noise"].update({m.id: noise_name(m.noise) for m in mixtures if m.noise})
     for mixture in noisy:
         result["utt2category"][mixture.id] = "SIMU"
         result["utt2snr"][mixture.id] = f"{mixture.snr:g}"
-        result["utt2noise"][mixture.id] = noise_name(mixture.noise)
     return result

@@ -3,7 +3,9 @@
 import logging
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from espnet_cbpc.data.kaldi.dir_summary import summarise
 from espnet_cbpc.data.kaldi.filter_dir import filter_data_dir
@@ -12,6 +14,7 @@ from espnet_cbpc.data.kaldi.kaldi_dir import DataDir
 from espnet_cbpc.data.kaldi.speed_perturbation import perturb_data_dir
 from espnet_cbpc.data.kaldi.token_list import make_token_list
 from espnet_cbpc.recipe.inputs import Data, File, Scripts
+from espnet_cbpc.recipe.jobs import Jobs
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.utils.cli import UserError
@@ -28,7 +31,7 @@ def data(recipe: Recipe) -> list[Step]:
     track = {"track": o.track} if o.track else {}
     where += ["--track", o.track] if o.track else []
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         # with the lock, so that what outlives a kill of this process keeps others off the step
         lock = () if jobs.lock is None else (jobs.lock,)
         command = [SCRIPT, "--fs", str(o.fs_hz), "--nj", str(o.nj), *where, *words]
@@ -53,7 +56,7 @@ def speed_perturbation(recipe: Recipe) -> list[Step]:
     source, target = folder / o.train_set, folder / recipe.layout.data_train
     factors = [float(factor) for factor in o.speed_perturb_factors]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         perturb_data_dir(source, target, factors, o.nj)
 
     return [Step("speed_perturbation", {"data": Data(source), "factors": factors}, (target,), run)]
@@ -69,8 +72,8 @@ def format_audio(recipe: Recipe) -> list[Step]:
         source = layout.data / folder.name
         more = {"ref_channel": o.ref_channel} if o.ref_channel else {}  # not in earlier records
 
-        def run(jobs, steps):
-            form = {"require_text": o.use_transcripts, **more}
+        def run(jobs: Jobs, steps: Sequence[Step]) -> None:
+            form: dict[str, Any] = {"require_text": o.use_transcripts, **more}
             format_data_dir(source, folder, o.fs_hz, o.audio_format, o.nj, **form)
 
         inputs = {"data": Data(source), "fs": o.fs_hz, "audio_format": o.audio_format, **more}
@@ -88,7 +91,7 @@ def length_filter(recipe: Recipe) -> list[Step]:
     def step(name: str) -> Step:
         source, target = layout.raw / "org" / name, layout.raw / name
 
-        def run(jobs, steps):
+        def run(jobs: Jobs, steps: Sequence[Step]) -> None:
             counts = filter_data_dir(source, target, o.fs_hz, shortest, longest)
             logging.info(
                 "%s: kept %d utterances, left out %d shorter than %g s and %d longer than %g s",
@@ -108,7 +111,7 @@ def token_list(recipe: Recipe) -> list[Step]:
         return []
     text = layout.train / "text"
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         tokens = make_token_list(text, o.token_type, o.nbpe, layout.tokens, o.bpemode)
         logging.info("%d tokens in %s/tokens.txt", len(tokens), layout.tokens)
 

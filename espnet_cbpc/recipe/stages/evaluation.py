@@ -8,7 +8,7 @@ from espnet_cbpc import __version__
 from espnet_cbpc.compat.releases import espnet_release
 from espnet_cbpc.data.kaldi.kaldi_dir import heard_table
 from espnet_cbpc.recipe.inputs import Data, File, Files, Model
-from espnet_cbpc.recipe.jobs import Job
+from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.layout import Decoded, Experiment
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.step import Step
@@ -39,13 +39,13 @@ def _inference(
     o, raw = recipe.options, recipe.layout.raw
     log = folder / "enh_asr_inference.log"
 
-    def run(jobs, steps: Sequence[Step]):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         words = ["--config", o.inference_config, "--fs", o.fs_hz, "--num_threads", jobs.threads]
         words += ["--data_dirs", *(raw / step.outputs[0].name for step in steps)]
         words += ["--output_dir", folder, *model_options(recipe, experiment, system)]
         jobs.run(recipe.on_gpu("enh_asr_inference", words, log))
 
-    inputs = {model.exp.name: model for model in experiment.models(system)}
+    inputs: dict[str, Any] = {model.exp.name: model for model in experiment.models(system)}
     inputs.update(data=Data(raw / name), inference_config=read_yaml(o.inference_config))
     inputs.update(fs=o.fs_hz, espnet=espnet_release(), espnet_cbpc=__version__)
     if system.share:
@@ -92,17 +92,17 @@ def scoring(recipe: Recipe) -> list[Step]:
 
 def _errors(recipe: Recipe, name: str, out: Path) -> Step:
     data = recipe.layout.raw / name
-    files = {"ref": data / "text", "hyp": out / "text", "utt2spk": data / "utt2spk"}
+    files: dict[str, Any] = {"ref": data / "text", "hyp": out / "text", "utt2spk": data / "utt2spk"}
     texts = normalizer_argument(recipe)
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         from espnet_cbpc.scoring.wer.score_wer import score_asr  # slow to import
 
         for kind, total in score_asr(**files, outdir=out, **texts).items():
             rate, errors, words = 100 * total.rate, total.errors, total.words
             print(f"{out}: {kind.upper()} {rate:.1f} % ({errors} errors in {words})")
 
-    inputs = {kind: File(path) for kind, path in files.items()}
+    inputs: dict[str, Any] = {kind: File(path) for kind, path in files.items()}
     inputs.update(espnet_cbpc=__version__, **texts)
     return Step("score_asr", inputs, (out / "score_wer", out / "score_cer"), run)
 
@@ -113,12 +113,12 @@ def normalizer_argument(recipe: Recipe) -> dict[str, str]:
     return {} if name == NONE else {"text_normalizer": name}
 
 
-def _quality(recipe: Recipe, name: str, scp: Path, out: Path, inputs: Mapping) -> Step:
+def _quality(recipe: Recipe, name: str, scp: Path, out: Path, inputs: Mapping[str, Any]) -> Step:
     data, log, scores = recipe.layout.raw / name, out / "score_enh.log", out / "score_enh"
     words = ["--ref_scp", data / "spk1.scp", "--utt2category", data / "utt2category"]
     words += ["--inf_scp", scp, "--outdir", scores, "--nj", recipe.options.nj]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(Job("espnet_cbpc.bin.score_enh", list(map(str, words)), log))
 
     inputs = {**inputs, "espnet_cbpc": __version__}

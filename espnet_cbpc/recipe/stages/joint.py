@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def _tokenizer(recipe: Recipe, experiment: Experiment, system: JointSystem) -> S
     o, layout, exp = recipe.options, recipe.layout, experiment.tokenizer(system)
     fit = _Fit(recipe, experiment, exp)
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         write_yaml(fit.config, system.tokenizer)
         features = fit.dump_features(jobs, "train", layout.train)
         words = [*fit.options, "--feature_dirs", *features, "--output_dir", exp]
@@ -117,7 +118,7 @@ def _own_transcripts(recipe: Recipe, experiment: Experiment) -> list[Step]:
         return []
     log = out / "enh_asr_inference.log"
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         folders = []
         for split, data in (("train", recipe.layout.train), ("valid", recipe.layout.valid)):
             folders.append(out / "data" / split)
@@ -240,7 +241,7 @@ def _joint(recipe: Recipe, experiment: Experiment, system: JointSystem) -> Step:
     options = [*experiment.seed_options, "--init_param", f"{asr.exp}/{asr.checkpoint}::s2t_model"]
     options += [f"{enh.exp}/{enh.checkpoint}::enh_model", *extra]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         write_yaml(config, _joint_config(recipe, experiment, system))
         train(recipe, jobs, command, experiment.joint_stats, exp, options)
 

@@ -2,14 +2,14 @@
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from espnet_cbpc.compat.array_options import stated_reference
 from espnet_cbpc.model.joint_config import asr_config, check_use
 from espnet_cbpc.recipe.inputs import Data, File, Model, local_model
-from espnet_cbpc.recipe.jobs import Job
+from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.layout import Experiment
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stages.training import (
@@ -62,12 +62,12 @@ def stats_step(
     recipe: Recipe,
     stats: Path,
     command: TrainingCommand,
-    inputs: Mapping,
+    inputs: Mapping[str, Any],
     prepare: Callable[[], None] = lambda: None,
 ) -> Step:
     """Return the step that collects the statistics of a training; ``prepare`` comes first."""
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         prepare()
         collect_stats(recipe, jobs, command, stats)
 
@@ -75,7 +75,9 @@ def stats_step(
     return Step(stats.name, {**inputs, **recipe.frames}, (stats,), run, log=log)
 
 
-def training_step(exp: Path, inputs: Mapping, run: Callable) -> Step:
+def training_step(
+    exp: Path, inputs: Mapping[str, Any], run: Callable[[Jobs, Sequence[Step]], None]
+) -> Step:
     """Return the step of a training run in ``exp``."""
     return Step(exp.name, inputs, (exp,), run, is_training=True, log=exp / "train.log")
 
@@ -88,7 +90,7 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
     if recipe.options.model_cachedir:
         words += ["--cachedir", recipe.options.model_cachedir]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         if not target.exp.exists():  # it appears whole; then only the record was interrupted
             jobs.run(Job("espnet_cbpc.bin.import_model", words, log))
         if kind == "asr":
@@ -97,7 +99,7 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
         else:
             check_reference(target.exp / "config.yaml", recipe.options.ref_channel)
 
-    inputs = {"model": model, "checkpoint": checkpoint}
+    inputs: dict[str, Any] = {"model": model, "checkpoint": checkpoint}
     inputs.update({str(path): File(path) for path in local_model(model)})
     return Step(target.exp.name, inputs, (target.exp,), run, log=log)
 
@@ -125,7 +127,7 @@ def _clean_asr(recipe: Recipe, experiment: Experiment) -> list[Step]:
     sources = (Source("spk1.scp", "speech", "sound"), TEXT)
     command = TrainingCommand(ASR_TRAIN, sources, ("speech", "text"), ("SIMU", "CLEAN"), options)
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         train(recipe, jobs, command, stats, exp, experiment.seed_options)
 
     inputs = {**data_inputs(recipe), "tokens": File(recipe.layout.tokens / "tokens.txt")}
@@ -150,7 +152,7 @@ def _multicondition_asr(recipe: Recipe, experiment: Experiment) -> list[Step]:
     def write(path: Path) -> None:
         write_yaml(path, asr_config(config, read_yaml(init.exp / "config.yaml")))
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         write(exp / "asr.yaml")
         own = command._replace(options=["--config", f"{exp}/asr.yaml", *extra])
         start = ["--init_param", f"{init.exp}/{init.checkpoint}"]
@@ -198,7 +200,7 @@ def _enh(recipe: Recipe, experiment: Experiment) -> list[Step]:
         ENH_TRAIN, sources, shapes, ("SIMU",), options, bool(o.dynamic_mixing_conf)
     )
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         train(recipe, jobs, command, stats, exp, experiment.seed_options)
 
     inputs = {**data_inputs(recipe), "enh_config": read_yaml(o.enh_config)}
@@ -247,7 +249,7 @@ def lm_statistics(recipe: Recipe) -> list[Step]:
     words = ["--collect_stats", "true", "--output_dir", str(stats)]
     words += ["--train_shape_file", str(text), "--valid_shape_file", str(valid)]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(_lm_job(recipe, words, stats / "stats.log", 0))
 
     return [Step("lm_statistics", _lm_inputs(recipe), (stats,), run, log=stats / "stats.log")]
@@ -260,7 +262,7 @@ def lm_training(recipe: Recipe) -> list[Step]:
     for split in ("train", "valid"):
         words += [f"--{split}_shape_file", f"{stats}/{split}/text_shape"]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         mend(lm)
         jobs.run(_lm_job(recipe, words, lm / "train.log", recipe.ngpu))
 
@@ -278,7 +280,7 @@ def lm_perplexity(recipe: Recipe) -> list[Step]:
     words += ["--train_config", f"{lm}/config.yaml", "--model_file", f"{lm}/{o.inference_lm}"]
     words += ["--output_dir", str(folder), "--ngpu", str(recipe.inference_ngpu)]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(Job("espnet2.bin.lm_calc_perplexity", words, log, recipe.inference_ngpu))
         perplexity = (folder / "ppl").read_text().strip()
         logging.info("perplexity of the language model on %s: %s", o.valid_set, perplexity)
@@ -287,7 +289,7 @@ def lm_perplexity(recipe: Recipe) -> list[Step]:
     return [Step("lm_perplexity", inputs, (folder,), run, log=log)]
 
 
-def _lm_texts(recipe: Recipe):
+def _lm_texts(recipe: Recipe) -> tuple[Union[str, Path], Path]:
     o, layout = recipe.options, recipe.layout
     return o.lm_train_text or layout.train / "text", layout.valid / "text"
 

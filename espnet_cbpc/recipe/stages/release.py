@@ -1,5 +1,6 @@
 """Stages 16 to 18: report, packed models, upload."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _seeds(recipe: Recipe) -> str:
     if o.train_seeds != (None,):
         return " ".join(map(str, o.train_seeds))
     trained = [o.enh_config] if o.asr_model else [o.asr_config, o.enh_config]
-    configs = [read_yaml(path) for path in trained]
+    configs: list[Mapping[str, Any]] = [read_yaml(path) for path in trained]
     configs += [system.config for system in recipe.layout.systems]
     return ",".join(sorted({str(config["seed"]) for config in configs if "seed" in config}))
 
@@ -83,7 +84,7 @@ def _tables(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
     noisy = layout.noisy_scores if set(sets) & set(recipe.quality_sets()) else None
     systems = {label: list(map(str, found)) for label, found in folders.items()}
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         from espnet_cbpc.scoring.report.gather import write_report  # slow to import
 
         write_report(
@@ -132,7 +133,7 @@ def _embedding_map(recipe: Recipe) -> Step:
     words += ["--data_dir", layout.valid, "--fs", o.fs_hz, "--seed", o.seed]
     words += ["--output", layout.embedding_map]
 
-    def run(jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(recipe.on_gpu("map_embeddings", words, log))
 
     inputs = {**joint, "asr": asr, "enh": enh, "tokenizer": File(fitted / "tokenizer.safetensors")}
@@ -155,7 +156,7 @@ def _page(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
     words += ["--embedding_map", embedding_map] if embedding_map else []
     words += ["--seed", o.seed, "--output", layout.page]
 
-    def run(jobs: Jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(Job("espnet_cbpc.bin.html_report", list(map(str, words)), log))
         print(f"report: {layout.page}")
 
@@ -182,7 +183,7 @@ def pack(recipe: Recipe) -> list[Step]:
         words += ["--results", scores, "--system", system.label]
         inputs["results"] = File(scores)
 
-    def run(jobs: Jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(Job("espnet_cbpc.bin.export", list(map(str, words)), log))
 
     return [Step("pack", inputs, (packed,), run, log=log)]
@@ -197,7 +198,7 @@ def upload(recipe: Recipe) -> list[Step]:
     log = packed / "upload.log"
     words = ["--packed", str(packed), "--repo", o.hf_repo]
 
-    def run(jobs: Jobs, steps):
+    def run(jobs: Jobs, steps: Sequence[Step]) -> None:
         jobs.run(Job("espnet_cbpc.bin.upload", words, log))
 
     inputs = {"packed": Files(packed, ("*.zip", "*.md")), "hf_repo": o.hf_repo}

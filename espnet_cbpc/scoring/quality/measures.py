@@ -91,7 +91,7 @@ def made_with(name: str) -> str:
     return f"{own}, {package} {version(package)}" if package else own
 
 
-def _computable(fs: int, everything: bool) -> set:
+def _computable(fs: int, everything: bool) -> set[str]:
     names = set(MEASURES) - set(DNSMOS)
     if everything:
         names = {name for name in MEASURES if not _missing(name)[1]}

@@ -49,7 +49,7 @@ class ScoreCache:
 
     def add(self, key: Key, fs: int, values: dict[str, float]) -> None:
         """Keep the values of a pair."""
-        stamped = {name: [value, made_with(name)] for name, value in values.items()}
+        stamped = {name: (value, made_with(name)) for name, value in values.items()}
         self._merge(key, fs, stamped)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as f:

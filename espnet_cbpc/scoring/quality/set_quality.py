@@ -121,8 +121,8 @@ def _outcomes(
         with threadpool_limits(1):  # of these short signals threads but wait for one another
             found = parallel_map(_score, work, len(work), nj, "speech quality")
             for i, outcome in zip(todo, found):
-                if outcome.values and keys[i] is not None:
-                    cache.add(keys[i], outcome.fs, outcome.values)
+                if outcome.values and (key := keys[i]) is not None:
+                    cache.add(key, outcome.fs, outcome.values)
                 outcomes[i] = outcome._replace(values={**known[i], **outcome.values})
         cache.keep(keys)
     return outcomes
@@ -139,10 +139,10 @@ def summary(table: dict[str, dict[str, float]]) -> str:
 
 def mean_of_defined(values: Iterable[float]) -> tuple[float, int, int]:
     """Return the mean of the finite values, their number, and the number of the others."""
-    values = np.array(list(values), dtype=np.float64)
-    defined = values[np.isfinite(values)]
+    array = np.array(list(values), dtype=np.float64)
+    defined = array[np.isfinite(array)]
     mean = float(defined.mean()) if len(defined) else math.nan
-    return mean, len(defined), len(values) - len(defined)
+    return mean, len(defined), len(array) - len(defined)
 
 
 def _pairs(ref_scp: PathLike, inf_scp: PathLike, utt2category: Optional[PathLike]) -> list[Pair]:

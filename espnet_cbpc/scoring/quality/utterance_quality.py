@@ -71,9 +71,10 @@ def speech_quality(
         ("STOI", "ESTOI"): lambda: stoi_and_estoi(ref, inf, fs),
         tuple(DNSMOS): lambda: dnsmos(inf, fs),
     }
-    for several, compute in together.items():
+    for several, compute_all in together.items():
         if not set(several).isdisjoint(names):
-            found.update(_attempted(several[0], compute, dict.fromkeys(several, math.nan)))
+            undefined = dict.fromkeys(several, math.nan)
+            found.update(_attempted(several[0], compute_all, undefined))
     return {name: found[name] for name in MEASURES if name in names}
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import Results, Test
@@ -63,7 +64,7 @@ def findings(tests: Sequence[Test], level: float) -> list[str]:
     large, small = [], []
     for test in tests:
         place, difference = where(test["set"]), test["difference"]
-        if is_significant(test):
+        if difference is not None and is_significant(test):
             direction = "higher" if difference >= 0 else "lower"
             size = amount(test["measure"], abs(difference))
             large.append(f"{size} {direction} {place} ({evidence(test, level)})")
@@ -81,7 +82,7 @@ def is_significant(test: Test) -> bool:
     return test["p"] is not None and round(test["p"], 3) < SIGNIFICANT
 
 
-def amount(measure: str, value: float) -> str:
+def amount(measure: str, value: Optional[float]) -> str:
     """Return a difference with its unit."""
     if measure not in MEASURES:
         return f"{percent(value)} points"
@@ -91,7 +92,7 @@ def amount(measure: str, value: float) -> str:
 def evidence(test: Test, level: float) -> str:
     """Return interval and p value; where "lower" has been said, the interval is of that amount."""
     ends = test["interval"]
-    if is_significant(test) and test["difference"] < 0:
+    if is_significant(test) and (test["difference"] or 0) < 0:
         ends = [None if end is None else -end for end in reversed(ends)]
     low, high = (amount(test["measure"], end).split()[0] for end in ends)
     p = p_equals(test["p"]).replace(" ", NO_BREAK)

@@ -141,7 +141,7 @@ def _rates(
             raise UserError(f"{system} on {split.name}: {e}") from e
         hyps[system] = [normalized(of_seed, text_normalizer) for of_seed in found]
     for rate, unit in RATES.items():
-        read = {system: TextErrors.count(split.ref, hyp, unit) for system, hyp in hyps.items()}
+        read = {system: TextErrors.aligned(split.ref, hyp, unit) for system, hyp in hyps.items()}
         for system, result in rate_results(read, split, how).items():
             report[rate][system][split.name] = result
         scores = {system: found.scores for system, found in read.items()}

@@ -11,6 +11,7 @@ from typing import (
     Optional,
     TypedDict,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -162,7 +163,7 @@ def read_results(path: Union[str, Path], systems: Iterable[str] = ()) -> Results
     if strangers:
         known = listed(results["systems"], len(results["systems"]))
         raise UserError(f"{path}: no system {listed(strangers)} in it; it has {known}")
-    return results
+    return cast(Results, results)
 
 
 def write_results(path: Union[str, Path], results: Mapping[str, Any]) -> Results:
@@ -171,7 +172,7 @@ def write_results(path: Union[str, Path], results: Mapping[str, Any]) -> Results
     with atomic_write(path) as f:
         json.dump(plain, f, indent=1, ensure_ascii=False, allow_nan=False)
         f.write("\n")
-    return plain
+    return cast(Results, plain)
 
 
 def numbers_file(report: Union[str, Path]) -> Path:

@@ -51,14 +51,14 @@ def score_systems(
     """
     jobs: list[Callable[[], None]] = []
     enhanced_somewhere = False
-    folders = [Path(folder) for folder in folders]
+    of_systems = [Path(folder) for folder in folders]
     for set_name in sets:
         data = Path(data_root) / set_name
-        results = [folder / set_name for folder in folders]
+        results = [folder / set_name for folder in of_systems]
         jobs += [partial(_score_text, data, folder, text_normalizer) for folder in results]
         if not _has_references(data):
             continue
-        enhanced = [f / set_name for f in folders if (f / set_name / ENHANCED).exists()]
+        enhanced = [f / set_name for f in of_systems if (f / set_name / ENHANCED).exists()]
         noisy = [(heard_table(data), Path(noisy_scores) / set_name)] if enhanced else []
         for scp, folder in [*noisy, *((folder / ENHANCED, folder) for folder in enhanced)]:
             jobs.append(partial(_score_speech, data, scp, folder, measures, nj))

@@ -1,7 +1,7 @@
 """The tables of a report: errors, paired tests, speech quality."""
 
-from collections.abc import Iterable, Sequence
-from typing import Optional
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Optional
 
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import Means, Results, Test, groups_by
@@ -51,10 +51,12 @@ def error_table(results: Results) -> Table:
 def count_table(results: Results, rate: str) -> Table:
     """Return the counts that ``wer`` or ``cer`` of each system on each set is made from."""
     unit = {"wer": "words", "cer": "characters"}[rate]
+    of_rate = results["wer"] if rate == "wer" else results["cer"]
     rows = []
-    for system, of_sets in results[rate].items():
+    for system, of_sets in of_rate.items():
         for set_name, errors in of_sets.items():
-            counts = [str(errors["total"][key]) for key in COUNTS]
+            total: Mapping[str, object] = errors["total"]
+            counts = [str(total[key]) for key in COUNTS]
             rows.append([system, set_name, *counts, percent(errors["total"]["rate"])])
     head = ["system", "set", "utterances", unit, "corr", "sub", "del", "ins", f"{rate.upper()} (%)"]
     return Table(f"{rate.upper()}: counts of {unit}", head, rows, 2)
@@ -141,7 +143,9 @@ def means_of(means: Means, measures: Iterable[str], interval: bool = False) -> l
     return [mean_of(m, means[m], interval) if m in means else MISSING for m in measures]
 
 
-def _test_table(what: str, corner: str, tests: Sequence[Test], column: str) -> Optional[Table]:
+def _test_table(
+    what: str, corner: str, tests: Sequence[Test], column: Literal["set", "measure"]
+) -> Optional[Table]:
     keys = list(dict.fromkeys(test[column] for test in tests))
     cells = {(test["a"], test[column]): _test_cell(test) for test in tests}
     systems = dict.fromkeys(test["a"] for test in tests)

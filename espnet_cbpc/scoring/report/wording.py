@@ -25,8 +25,10 @@ def rate_of(errors: ErrorRate) -> str:
     return percent_with_interval(errors["rate"], errors["interval"])
 
 
-def measured(measure: str, value: float, interval: Optional[Interval] = None) -> str:
+def measured(measure: str, value: Optional[float], interval: Optional[Interval] = None) -> str:
     """Return a value of speech quality (a difference, too) with the measure's digits."""
+    if value is None:
+        return MISSING
     digits = MEASURES[measure].digits
     return _rounded(value, digits) + _in_brackets(interval, lambda end: _rounded(end, digits))
 
@@ -34,7 +36,7 @@ def measured(measure: str, value: float, interval: Optional[Interval] = None) ->
 def mean_of(measure: str, mean: QualityMean, with_interval: bool) -> str:
     """Return a mean of speech quality, and of how many utterances the measure was not defined."""
     interval = mean["interval"] if with_interval else None
-    value = MISSING if mean["mean"] is None else measured(measure, mean["mean"], interval)
+    value = measured(measure, mean["mean"], interval)
     return value + (f" ({mean['undefined']} undefined)" if mean["undefined"] else "")
 
 
@@ -93,9 +95,9 @@ def text_note(results: Results) -> list[str]:
 
 
 def _in_brackets(interval: Optional[Interval], show: Callable[[float], str]) -> str:
-    if not interval or None in interval:
+    low, high = interval or (None, None)
+    if low is None or high is None:
         return ""
-    low, high = interval
     return f" [{show(low)}, {show(high)}]"
 
 

@@ -55,6 +55,6 @@ def _in_bins(table: dict[str, str]) -> dict[str, str]:
     return {**table, **{key: f"{low:g}{TO}{low + width:g}" for key, low in lows.items()}}
 
 
-def _order(value: str) -> tuple:
+def _order(value: str) -> tuple[bool, float, str]:
     n = lowest(value)
     return (n is None, n or 0.0, value)

@@ -70,7 +70,7 @@ class TextErrors(NamedTuple):
         )
 
     @classmethod
-    def count(
+    def aligned(
         cls, ref: dict[str, str], hyp: list[dict[str, str]], unit: str = "word"
     ) -> "TextErrors":
         """Align each seed's hypotheses with the references, by ``unit``: ``word`` or ``char``."""

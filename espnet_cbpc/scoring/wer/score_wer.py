@@ -97,7 +97,7 @@ def summary(
     groups: dict[str, list[ErrorCounts]] = {}
     for utterance, count in counts.items():
         groups.setdefault(speakers[utterance], []).append(count)
-    rows = [("SPKR", *COLUMNS)]
+    rows: list[tuple[str, ...]] = [("SPKR", *COLUMNS)]
     rows += [(speaker, *_cells(groups[speaker])) for speaker in sorted(groups)]
     rows += [("Sum/Avg", *_cells(list(counts.values())))]
     width = max(len(row[0]) for row in rows)

@@ -39,4 +39,5 @@ def normalized(texts: Mapping[str, str], name: str) -> dict[str, str]:
 
 @cache
 def _whisper_en() -> Callable[[str], str]:
-    return whisper_package().normalizers.EnglishTextNormalizer()
+    normalizer: Callable[[str], str] = whisper_package().normalizers.EnglishTextNormalizer()
+    return normalizer

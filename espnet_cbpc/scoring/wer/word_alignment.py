@@ -38,8 +38,12 @@ def align_texts(ref: str, hyp: str, unit: str = "word") -> list[Chunk]:
     """
     said, heard = tokens(ref, unit), tokens(hyp, unit)
     return [
-        Chunk(KINDS.get(kind, kind), said[begin:end], heard[start:stop])
-        for kind, begin, end, start, stop in Levenshtein.opcodes(said, heard)
+        Chunk(
+            KINDS.get(code.tag, code.tag),
+            said[code.src_start : code.src_end],
+            heard[code.dest_start : code.dest_end],
+        )
+        for code in Levenshtein.opcodes(said, heard)
     ]
 
 

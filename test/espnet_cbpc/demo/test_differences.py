@@ -25,5 +25,5 @@ def test_marks(without, enhanced, expected):
         str(text).replace(HIDDEN, "").replace("<mark>", "[").replace("</mark>", "]")
         for text in found[:2]
     ]
-    assert (*plain, found.count) == expected
+    assert (*plain, found.places) == expected
     assert str(found[0]).count("<mark>") == str(found[0]).count(HIDDEN)

@@ -353,7 +353,7 @@ def scores_of(tmp_path, system):
     """Return the word errors of three seeds on test_seen."""
     ref = read(tmp_path / "raw/test_seen/text")
     folders = [tmp_path / f"exp/{system}{seed}" for seed in range(3)]
-    return TextErrors.count(ref, read_hypotheses(folders, "test_seen", ref)).scores
+    return TextErrors.aligned(ref, read_hypotheses(folders, "test_seen", ref)).scores
 
 
 def test_several_seeds(seeds, tmp_path):

@@ -31,6 +31,9 @@ def test_a_difference_is_in_points_for_errors_and_in_the_measures_unit_for_quali
     test = {"difference": -0.0123, "interval": (-0.02, 0.004)}
     assert wording.difference({**test, "measure": "WER"}) == "-1.2 [-2.0, 0.4]"
     assert wording.difference({**test, "measure": "STOI"}) == "-0.012 [-0.020, 0.004]"
+    unknown = {"difference": None, "interval": (None, None)}
+    assert wording.difference({**unknown, "measure": "WER"}) == wording.MISSING
+    assert wording.difference({**unknown, "measure": "STOI"}) == wording.MISSING
 
 
 @pytest.mark.parametrize("p, expected", [(0.0404, "0.040"), (0.0004, "< 0.001"), (None, "–")])
