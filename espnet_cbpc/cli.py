@@ -41,17 +41,17 @@ VERBS: dict[str, Verb] = {
     ),
     "enhance": Verb(
         "espnet_cbpc.bin.enhance",
-        "Enhance recordings, and leave their text alone.",
+        "Enhance recordings without transcribing them.",
         "espnet-cbpc enhance noisy.wav --model enh_asr.zip --output_dir out",
     ),
     "demo": Verb(
         "espnet_cbpc.bin.demo",
-        "Open a page on this machine to try a model with a file or the microphone.",
+        "Serve a local web page to try a model with a file or the microphone.",
         "espnet-cbpc demo --model enh_asr.zip",
     ),
     "new": Verb(
         "espnet_cbpc.bin.new_recipe",
-        "Make the folder of a recipe for your own speech and noise.",
+        "Create a recipe for your own speech and noise.",
         "espnet-cbpc new my_corpus",
     ),
     "validate": Verb(
@@ -61,34 +61,34 @@ VERBS: dict[str, Verb] = {
     ),
     "tokenize": Verb(
         "espnet_cbpc.bin.tokenize_speech",
-        "Fit an acoustic tokenizer to an ASR model's encoder, and report on its clusters.",
+        "Fit an acoustic tokenizer to the encoder of an ASR model, and report on its clusters.",
         "espnet-cbpc tokenize --asr_model asr.zip --train_scp train.scp "
         "--valid_clean_scp clean.scp --valid_noisy_scp noisy.scp --output_dir tokenizer",
     ),
     "train": Verb(
         "espnet_cbpc.bin.enh_asr_cbpc_train",
-        "Train SE and ASR jointly; a recipe's run.sh does this with all that goes before.",
+        "Train SE and ASR jointly; a recipe's run.sh does this and every step before it.",
         "espnet-cbpc train --config exp/joint/joint.yaml --output_dir exp/joint --ngpu 1",
         sets_up_logging=True,
     ),
     "score": Verb(
         "espnet_cbpc.bin.score",
-        "Score decoded text and enhanced speech, with intervals and paired tests.",
+        "Score decoded text and enhanced speech, with confidence intervals and paired tests.",
         "espnet-cbpc score --systems Joint=exp/joint/decode --sets test_seen --outdir scores",
     ),
     "report": Verb(
         "espnet_cbpc.bin.html_report",
-        "Make one HTML page of an experiment's results, curves, clusters and examples.",
+        "Write an HTML page of an experiment's results, curves, clusters and examples.",
         "espnet-cbpc report --results exp/results.json --systems Joint=exp/joint/decode",
     ),
     "import": Verb(
         "espnet_cbpc.bin.import_model",
-        "Bring a pretrained ASR or SE model into an experiment folder.",
+        "Import a pretrained ASR or SE model into an experiment folder.",
         "espnet-cbpc import --kind asr --model whisper:base.en --outdir exp/asr_whisper",
     ),
     "export": Verb(
         "espnet_cbpc.bin.export",
-        "Pack a joint model into archives that ESPnet loads, with a model card.",
+        "Pack a joint model into archives that stock ESPnet loads, with a model card.",
         "espnet-cbpc export --expdir exp/joint --outdir packed --license cc-by-4.0",
     ),
     "publish": Verb(
@@ -98,7 +98,7 @@ VERBS: dict[str, Verb] = {
     ),
     "status": Verb(
         "espnet_cbpc.bin.status",
-        "Say which steps of a recipe are done, running or out of date.",
+        "Show which steps of a recipe are done, running or out of date.",
         "espnet-cbpc status my_corpus",
     ),
 }
@@ -114,17 +114,17 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} VERB [option]...",
-        description="Noise-robust speech recognition: enhancement and recognition trained jointly, "
-        "as a plugin to ESPnet.",
+        description="Noise-robust speech recognition: jointly trained enhancement and recognition, "
+        "as an ESPnet plugin.",
         epilog="\n".join(["verbs, each with an example:", *lines, "", f"{PROGRAM} VERB --help"])
-        + " lists a verb's options.",
+        + " lists its options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.add_argument(
         "--print_completion",
         choices=("bash", "zsh", "tcsh"),
-        help="print a script that completes verbs and options, for the shell to read",
+        help="print a completion script for the shell",
     )
     parser.add_argument("verb", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

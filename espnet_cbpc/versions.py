@@ -1,4 +1,4 @@
-"""The versions this release was tested with: the one place where they stand.
+"""The versions this release was tested with, defined only here.
 
 ``setup.py`` and ``tools/setup_env.sh`` read the constants from this file without importing the
 package, so they must stay plain literals, and nothing heavy may be imported at module level.

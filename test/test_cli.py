@@ -89,7 +89,7 @@ def test_a_model_that_is_not_there_is_told(tmp_path):
     words = ("enhance", "a.wav", "--model", "./no.zip", "--output_dir", str(tmp_path / "out"))
     done = espnet_cbpc(*words)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "error: ./no.zip: no such file or folder: a model is named by" in done.stderr
+    assert "error: ./no.zip: no such file or folder: give a folder" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Training of an ASR model by ESPnet's own task, from weights that are proven to be loaded.
+"""Train an ASR model with ESPnet's own task, verifying that initial weights are loaded.
 
 Takes every option of ``espnet2.bin.asr_train``.
 """

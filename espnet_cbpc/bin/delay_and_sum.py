@@ -1,7 +1,7 @@
-"""Beamform the recordings of data directories by delay and sum, in the manner of BeamformIt.
+"""Beamform the recordings of data directories by delay and sum, like BeamformIt.
 
-Nothing need be known of the array. The folder serves as a system of a recipe that no model of the
-recipe has enhanced: run.sh --enhanced delay_and_sum=OUTPUT_DIR. Each set has a wav.scp as well.
+The array geometry need not be known. A recipe can decode and score the result as a further system:
+run.sh --enhanced delay_and_sum=OUTPUT_DIR. Each set also has a wav.scp.
 """
 
 import argparse
@@ -34,11 +34,14 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ref_channel",
         type=int,
-        help="channel, from 0, that the output is in time with (default: of each recording the one "
+        help="channel, from 0, that the output is aligned with (default: of each recording the one "
         "that has most in common with the others)",
     )
     parser.add_argument(
-        "--max_delay", type=float, default=0.005, help="seconds between two microphones, at most"
+        "--max_delay",
+        type=float,
+        default=0.005,
+        help="largest delay between two microphones in seconds",
     )
     parser.add_argument("--nj", type=int, default=2, help="number of processes")
     return parser
@@ -48,7 +51,7 @@ def _beamform(item: tuple[str, Path], max_delay: float, reference: Optional[int]
     entry, path = item
     samples, fs = read_recording(entry)
     if samples.ndim == 1:
-        raise AudioError("recording has one channel: nothing can be beamformed", entry)
+        raise AudioError("recording has one channel: beamforming needs several", entry)
     beamformed = DelayAndSum(fs, max_delay=max_delay)(samples, reference)
     write_audio(path, beamformed, fs, subtype="FLOAT")
 

@@ -1,4 +1,4 @@
-"""Try a model on a page in the browser, see :mod:`espnet_cbpc.demo.main`."""
+"""Try a model on a web page, see :mod:`espnet_cbpc.demo.main`."""
 
 from espnet_cbpc.demo.main import get_parser, main
 from espnet_cbpc.utils.cli import run

@@ -1,4 +1,4 @@
-"""Write the ASR encoder's outputs over speech to a folder of chunk files; a re-run goes on."""
+"""Write the ASR encoder outputs of speech to a folder of chunk files; a re-run resumes."""
 
 import argparse
 
@@ -19,25 +19,27 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--config", help="yaml of the tokenizer, which names the encoder layer")
+    parser.add_argument(
+        "--config", help="YAML file of the tokenizer, which names the encoder layer"
+    )
     parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
     parser.add_argument("--asr_model_file", required=True, help="checkpoint of the ASR model")
-    parser.add_argument("--wav_scp", required=True, help="the speech, or one job's part of it")
+    parser.add_argument("--wav_scp", required=True, help="speech, or one job's share of it")
     parser.add_argument(
         "--fs",
         type=int,
         required=True,
-        help="sampling rate of the model in Hz, where its configuration states none",
+        help="sampling rate of the model in Hz, if its configuration states none",
     )
-    parser.add_argument("--batch_size", type=int, default=16, help="utterances encoded at a time")
-    parser.add_argument("--num_per_chunk", type=int, default=200, help="utterances of a chunk file")
+    parser.add_argument("--batch_size", type=int, default=16, help="utterances per batch")
+    parser.add_argument("--num_per_chunk", type=int, default=200, help="utterances per chunk file")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU; 1: GPU")
     parser.add_argument("--output_dir", required=True, help="where to write")
     return parser
 
 
 def main(cmd=None) -> None:
-    """Encode and write what is not there yet."""
+    """Encode and write what is missing."""
     args = get_parser().parse_args(cmd)
     fs = asr_sampling_rate(read_yaml(args.asr_train_config)) or args.fs
     layer, _ = read_tokenizer_config(args.config)

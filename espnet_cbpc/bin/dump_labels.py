@@ -31,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--all_of",
-        help="table; its utterances without features, which have no clean speech, get -1",
+        help="table of utterances; those without features (no clean speech) get -1",
     )
     parser.add_argument("--output_dir", required=True, help="where to write")
     return parser

@@ -1,4 +1,4 @@
-"""Joint training of SE and ASR with CBPC and infoNCE.
+"""Train SE and ASR jointly with CBPC and infoNCE.
 
 Takes every option of espnet2.bin.enh_s2t_train and those listed under "CBPC related" and "Dynamic
 mixing related".

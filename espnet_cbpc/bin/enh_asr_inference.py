@@ -1,4 +1,4 @@
-"""Decode data directories: text and, where there is an SE model, enhanced speech, in one pass.
+"""Decode data directories: text and, with an SE model, enhanced speech, in one pass.
 
 Give a joint model (--model, or --enh_asr_*), or an ASR model with or without an SE model.
 """
@@ -24,7 +24,10 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        "--data_dirs", nargs="+", required=True, help="formatted directories; names are set names"
+        "--data_dirs",
+        nargs="+",
+        required=True,
+        help="formatted data directories, named after their sets",
     )
     parser.add_argument(
         "--enhanced",
@@ -36,15 +39,19 @@ def get_parser() -> argparse.ArgumentParser:
         "--output_dir", required=True, help="results go to OUTPUT_DIR/<set>/{text,enhanced}"
     )
     parser.add_argument("--nj", type=int, default=1, help="processes, each with its own models")
-    parser.add_argument("--batch_size", type=int, default=16, help="most utterances of a batch")
+    parser.add_argument(
+        "--batch_size", type=int, default=16, help="largest number of utterances in a batch"
+    )
     parser.add_argument(
         "--max_padding",
         type=float,
         default=0.0,
-        help="share of padding allowed in a batch: more is faster on a GPU, but alters some texts",
+        help="share of padding allowed in a batch: more is faster on a GPU, but changes some texts",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="decode sets anew that are whole or begun"
+        "--overwrite",
+        action="store_true",
+        help="decode again from scratch, even if a set is complete or begun",
     )
     add_inference_options(parser)
     return parser
@@ -70,7 +77,7 @@ def _decoders(args: argparse.Namespace, options: dict) -> list:
     ]
     for decoder in decoders:
         if decoder.is_whole and not args.overwrite:
-            logging.info("%s: whole already, skipped", decoder.output_dir)
+            logging.info("%s: already complete, skipped", decoder.output_dir)
     return [decoder for decoder in decoders if args.overwrite or not decoder.is_whole]
 
 
@@ -86,7 +93,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         raise UserError(f"--data_dirs: several sets are named {', '.join(twice)}: rename them")
     options = inference_options(args)
     if args.enhanced and {"enh_asr_train_config", "enh_train_config"} & options.keys():
-        raise UserError("--enhanced takes the place of an SE model: give an ASR model alone")
+        raise UserError("--enhanced replaces the SE model: give an ASR model alone")
     decoders = _decoders(args, options)
     if not decoders:
         return

@@ -1,4 +1,4 @@
-"""Training of an SE model.
+"""Train an SE model.
 
 Takes every option of ``espnet2.bin.enh_train``, and ``--dynamic_mixing_conf``.
 """

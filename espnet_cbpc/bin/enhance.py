@@ -1,6 +1,6 @@
 """Enhance audio files: any format of libsndfile, any sampling rate, any length.
 
-Writes OUTPUT_DIR/<name>.wav of each, at the rate of the model, and recognises nothing.
+Writes OUTPUT_DIR/<name>.wav for each, at the sampling rate of the model, without transcribing it.
 """
 
 import argparse
@@ -31,14 +31,16 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio files")
     parser.add_argument("--output_dir", required=True, help="folder to write to")
     parser.add_argument("--model", help=f"joint model: {ANYWHERE}")
-    parser.add_argument("--enh_model", help="SE model instead, likewise")
-    parser.add_argument("--cachedir", help="folder for what is downloaded or unpacked")
+    parser.add_argument("--enh_model", help="SE model instead, in the same forms")
+    parser.add_argument("--cachedir", help="folder for downloaded and unpacked files")
     parser.add_argument(
-        "--fs", type=sampling_rate, help="rate of the model, as 8000 or 8k (default: as it says)"
+        "--fs",
+        type=sampling_rate,
+        help="sampling rate of the model, such as 8000 or 8k (default: the one it states)",
     )
     add_channel_options(parser)
-    parser.add_argument("--window", type=float, default=30.0, help="seconds enhanced at a time")
-    parser.add_argument("--overlap", type=float, default=4.0, help="seconds that windows share")
+    parser.add_argument("--window", type=float, default=30.0, help="window length in seconds")
+    parser.add_argument("--overlap", type=float, default=4.0, help="overlap of windows in seconds")
     parser.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     parser.add_argument("--num_threads", type=int, default=1, help="CPU threads")
     return parser
@@ -96,12 +98,14 @@ def output_files(paths: Sequence[str], folder: Path) -> dict[str, Path]:
     twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
         raise UserError(
-            f"{len(twice)} name(s) of several files ({listed(twice)}): rename them, or enhance "
-            "them to different folders"
+            f"{len(twice)} output name(s) shared by several files ({listed(twice)}): rename them, or "
+            "enhance them to different folders"
         )
     wrong = [path for path, name in names.items() if not names_a_file(name)]
     if wrong:
-        raise UserError(f"{listed(map(shown, wrong))}: too long a name, or not UTF-8: rename it")
+        raise UserError(
+            f"{listed(map(shown, wrong))}: the name is too long or not UTF-8: rename it"
+        )
     outputs = {path: folder / f"{name}.wav" for path, name in names.items()}
     itself = [path for path, output in outputs.items() if output.resolve() == Path(path).resolve()]
     if itself:

@@ -1,7 +1,7 @@
 """Pack a joint experiment into archives that stock ESPnet loads: enh_asr.zip, enh.zip, asr.zip.
 
 README.md beside them is a model card. With --space, also write the folder of a Hugging Face Space
-in which the joint model can be tried; with --model, that alone, for a model packed already.
+for trying the joint model; with --model, only that, for a model that is already packed.
 """
 
 import argparse
@@ -16,24 +16,28 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--expdir", help="folder of the joint training")
+    parser.add_argument("--expdir", help="folder of the joint training run")
     parser.add_argument(
         "--model_file", help="checkpoint; empty: valid.loss_asr.ave.pth in the folder"
     )
     parser.add_argument("--outdir", help="folder for the archives")
-    parser.add_argument("--data", default="", help="what it was trained on, for the model card")
     parser.add_argument(
-        "--license", default="", help="of the models, as apache-2.0 or cc-by-4.0; empty: not stated"
+        "--data", default="", help="description of the training data, for the model card"
     )
     parser.add_argument(
-        "--decode_config", help="YAML file of the decoding that the scores were made with"
+        "--license",
+        default="",
+        help="licence of the models, such as apache-2.0 or cc-by-4.0; empty: not stated",
     )
-    parser.add_argument("--results", help="results.json of a report, for the scores")
+    parser.add_argument(
+        "--decode_config", help="YAML file of the decoding options that the scores were made with"
+    )
+    parser.add_argument("--results", help="results.json of a report, with the scores")
     parser.add_argument("--system", help="name of this system in it; empty: the last one")
-    parser.add_argument("--space", help="folder of a Space to write; it must be empty or new")
+    parser.add_argument("--space", help="folder of a Space to write; must be new or empty")
     parser.add_argument(
         "--model",
-        help="what the Space shows, instead of --expdir and --outdir: a packed joint model, as "
+        help="model of the Space, instead of --expdir and --outdir: a packed joint model, as an "
         "archive, zoo tag, Hugging Face id or URL",
     )
     return parser

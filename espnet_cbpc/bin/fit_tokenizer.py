@@ -2,7 +2,7 @@
 
 The features are the ASR encoder's outputs, as dump_encoder_features stores them. Writes to the
 output directory: tokenizer.safetensors, and for the validation speech labels_clean and labels_noisy
-(a line an utterance), quality.json and quality.png.
+(one line per utterance), quality.json and quality.png.
 """
 
 import argparse
@@ -42,22 +42,24 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--config", help="yaml with layer and options of KMeansTokenizer.fit")
+    parser.add_argument(
+        "--config", help="YAML file with the layer and the options of KMeansTokenizer.fit"
+    )
     parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
     parser.add_argument("--asr_model_file", required=True, help="checkpoint of the ASR model")
     parser.add_argument(
         "--feature_dirs", nargs="+", required=True, help="stored features of clean training speech"
     )
     parser.add_argument("--valid_clean_scp", required=True, help="clean speech to report on")
-    parser.add_argument("--valid_noisy_scp", required=True, help="the same in noise")
+    parser.add_argument("--valid_noisy_scp", required=True, help="the same speech in noise")
     parser.add_argument("--alignment", help="CTM file of its words or phones, to compare with")
     parser.add_argument(
         "--fs",
         type=int,
         required=True,
-        help="sampling rate of the model in Hz, where its configuration states none",
+        help="sampling rate of the model in Hz, if its configuration states none",
     )
-    parser.add_argument("--batch_size", type=int, default=16, help="utterances encoded at a time")
+    parser.add_argument("--batch_size", type=int, default=16, help="utterances per batch")
     parser.add_argument("--ngpu", type=int, default=0, help="0: CPU; 1: GPU")
     parser.add_argument("--output_dir", required=True, help="where to write")
     return parser
@@ -132,7 +134,7 @@ class Validation:
 
         features = encoder_features(asr_model, self.wavs, fs, layer, batch_size, keep_tokens)
         centroids, total, frames = tokenizer.centroids, 0.0, 0
-        for utterance, h in progress(features, "label validation speech", len(self.wavs)):
+        for utterance, h in progress(features, "labelling validation speech", len(self.wavs)):
             q, seen = tokenizer.label(h), tokenizer.seen(torch.from_numpy(h))
             self.labels[utterance] = q
             total += float((seen - centroids[q]).square().sum())
@@ -184,12 +186,12 @@ def report(
         quality["mean_run"],
         "" if stability is None else f", {100 * stability:.1f} % of labels kept in noise",
         "" if pnmi is None else f", PNMI {pnmi:.3f}",
-        "" if times is None else f", {100 * times:.1f} % of what labels say is the time",
+        "" if times is None else f", {100 * times:.1f} % of the label information is the position",
     )
     if times is not None and times > MANY_TIMES:
         logging.warning(
-            "clusters are times: %.1f %% of what the labels say is the position in the utterance: "
-            "take the means of positions out (positions: 1500 in the tokenizer's configuration)",
+            "clusters encode time: %.1f %% of the label information is the position in the utterance: "
+            "subtract the position means (positions: 1500 in the tokenizer's configuration)",
             100 * times,
         )
 

@@ -15,21 +15,24 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("in_dir", help="data directory")
-    parser.add_argument("out_dir", help="dump directory to write, which replaces an earlier one")
+    parser.add_argument("out_dir", help="dump directory to write; replaces an existing one")
     parser.add_argument(
-        "--fs", type=sampling_rate, default="16k", help="sampling rate, as 8000 or 8k"
+        "--fs", type=sampling_rate, default="16k", help="sampling rate, such as 8000 or 8k"
     )
     parser.add_argument(
         "--audio_format", choices=["wav", "flac"], default="wav", help="audio format"
     )
     parser.add_argument(
-        "--channel", type=int, help="only channel to take of every recording, from 0; none: all"
+        "--channel", type=int, help="take this channel only, from 0; none: all channels"
     )
     parser.add_argument(
-        "--ref_channel", type=int, default=0, help="reference channel of several, from 0"
+        "--ref_channel",
+        type=int,
+        default=0,
+        help="reference channel of multichannel recordings, from 0",
     )
     parser.add_argument(
-        "--require_text", choices=["true", "false"], default="true", help="text must be there"
+        "--require_text", choices=["true", "false"], default="true", help="require the file text"
     )
     parser.add_argument("--nj", type=int, default=4, help="number of processes")
     return parser

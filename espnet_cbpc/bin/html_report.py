@@ -1,7 +1,7 @@
-"""Make the report on an experiment as one HTML page: tables, plots, curves, clusters, examples.
+"""Write the report of an experiment as one HTML page: tables, plots, curves, clusters, examples.
 
-The page needs no network and no other file. Run it in the recipe's directory, as the paths in the
-data directories are relative to that.
+The page needs no network and no other file. Run this in the recipe's directory, since the paths in
+the data directories are relative to it.
 """
 
 import argparse
@@ -26,8 +26,8 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="NAME=DIR[,DIR...]",
-        help="system of the results to plot, and its inference folder, or one for each training "
-        "seed; the last system is the one whose utterances are looked at",
+        help="system in the results to plot, and its inference folder, or one per training "
+        "seed; examples are chosen for the last system",
     )
     parser.add_argument("--data_root", default="dump/raw", help="folder of the sets")
     parser.add_argument(
@@ -35,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="NAME=DIR[,DIR...]",
-        help="trainings whose curves to draw, each with its folder, or one for each seed",
+        help="training runs whose curves to draw, each with its folder, or one per seed",
     )
     parser.add_argument("--tokenizer", help="folder of the acoustic tokenizer")
     parser.add_argument("--embedding_map", help="file made by espnet_cbpc.bin.map_embeddings")
@@ -43,16 +43,18 @@ def get_parser() -> argparse.ArgumentParser:
         "--breakdowns",
         nargs="*",
         default=["utt2snr", "utt2noise", "utt2env"],
-        help="tables in the sets' folders to split WER by, where they are there",
+        help="tables in the sets' folders to split WER by, if present",
     )
     parser.add_argument(
         "--no_examples", dest="examples", action="store_false", help="leave out audio"
     )
     parser.add_argument(
-        "--rows", type=int, default=8, help="of the tables of worst and best utterances"
+        "--rows", type=int, default=8, help="rows in the tables of worst and best utterances"
     )
-    parser.add_argument("--max_seconds", type=float, default=8.0, help="of an example's audio")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of examples")
+    parser.add_argument(
+        "--max_seconds", type=float, default=8.0, help="largest length of an example's audio"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed for choosing examples")
     parser.add_argument("--output", default="exp/report.html", help="the HTML file")
     return parser
 

@@ -1,7 +1,7 @@
-"""Bring a pretrained ASR or SE model of ESPnet into an experiment folder, proven whole.
+"""Import a pretrained ESPnet ASR or SE model into an experiment folder, with every weight verified.
 
-Writes config.yaml, model.pth and the files that the configuration names. The folder appears whole,
-and does not depend on where the model came from.
+Writes config.yaml, model.pth and the files that the configuration names. The folder is written
+atomically, and does not depend on where the model came from.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--checkpoint", help="its file name, where the model is an experiment folder"
     )
     parser.add_argument(
-        "--cachedir", help="for downloads; default: espnet_cbpc in the user's cache"
+        "--cachedir", help="folder for downloads; default: espnet_cbpc in the user's cache"
     )
     parser.add_argument("--outdir", required=True, help="folder to make")
     return parser
@@ -41,7 +41,7 @@ def main(cmd=None) -> None:
     if Path(args.outdir).exists():
         raise UserError(f"{args.outdir} exists: remove it, or give another --outdir")
     size = import_model(args.kind, args.model, args.outdir, args.cachedir, args.checkpoint)
-    logging.info("%s: %d parameters, all of them from %s", args.outdir, size, args.model)
+    logging.info("%s: %d parameters, all from %s", args.outdir, size, args.model)
 
 
 if __name__ == "__main__":

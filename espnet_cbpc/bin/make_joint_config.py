@@ -1,7 +1,7 @@
-"""Write the configuration of a joint training from those of an ASR model, an SE model and a user.
+"""Write a joint training configuration from those of an ASR model, an SE model and the user.
 
-The models keep the architecture they were trained with; what the user's training configuration
-says itself wins.
+The models keep the architecture they were trained with; the user's training configuration
+overrides both.
 """
 
 import argparse
@@ -17,17 +17,17 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--config", required=True, help="training configuration, yaml")
+    parser.add_argument("--config", required=True, help="YAML training configuration")
     parser.add_argument("--asr_train_config", required=True, help="config.yaml of the ASR model")
     parser.add_argument("--enh_train_config", required=True, help="config.yaml of the SE model")
-    parser.add_argument("--tokenizer_config", help="yaml that the tokenizer was fitted with")
+    parser.add_argument("--tokenizer_config", help="YAML file that the tokenizer was fitted with")
     parser.add_argument("--tokenizer_init", help="file of the fitted tokenizer")
     parser.add_argument("--fs", type=int, help="sampling rate of the data and the SE model, in Hz")
     parser.add_argument(
         "--asr_update",
         choices=("true", "false"),
         default="true",
-        help="false: the ASR model stays as it is, whatever the training configuration says",
+        help="false: freeze the ASR model, whatever the training configuration says",
     )
     parser.add_argument(
         "--use_transcripts",
@@ -35,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
         default="true",
         help="false: no ASR loss, whatever the training configuration says",
     )
-    parser.add_argument("--output", required=True, help="yaml to write")
+    parser.add_argument("--output", required=True, help="YAML file to write")
     return parser
 
 

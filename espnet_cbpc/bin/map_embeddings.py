@@ -1,8 +1,8 @@
 """Map encoder frames of noisy and enhanced speech among the clusters of clean speech.
 
-The clean ASR model listens to clean speech (whose frames give the pseudo-labels), to noisy speech
-and to what the separate SE model makes of it: speech before joint training. Each joint model
-listens to its own enhanced speech: after it. All frames are projected together.
+The clean ASR model encodes clean speech (whose frames give the pseudo-labels), noisy speech and
+speech enhanced by the separate SE model: the state before joint training. Each joint model encodes
+its own enhanced speech: the state after it. All frames are projected together.
 """
 
 import argparse
@@ -44,14 +44,27 @@ def get_parser() -> argparse.ArgumentParser:
         "--joint", nargs="*", default=[], metavar="NAME=CONFIG,CHECKPOINT", help="joint models"
     )
     parser.add_argument("--tokenizer", required=True, help="tokenizer.safetensors")
-    parser.add_argument("--config", help="yaml of the tokenizer, which names the encoder layer")
     parser.add_argument(
-        "--data_dir", required=True, help="formatted set; its speech of category SIMU is taken"
+        "--config", help="YAML file of the tokenizer, which names the encoder layer"
     )
-    parser.add_argument("--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k")
-    parser.add_argument("--num_utterances", type=int, default=30, help="drawn at random")
-    parser.add_argument("--max_frames", type=int, default=400, help="of each system on the map")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws and the projection")
+    parser.add_argument(
+        "--data_dir", required=True, help="formatted set, of which speech of category SIMU is used"
+    )
+    parser.add_argument(
+        "--fs", type=sampling_rate, help="sampling rate of the speech, such as 8000 or 8k"
+    )
+    parser.add_argument(
+        "--num_utterances", type=int, default=30, help="number of utterances, drawn at random"
+    )
+    parser.add_argument(
+        "--max_frames",
+        type=int,
+        default=400,
+        help="largest number of frames of each system on the map",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of the selection and the projection"
+    )
     parser.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     parser.add_argument("--output", required=True, help="npz file to write")
     return parser

@@ -1,6 +1,6 @@
-"""Make the folder of a recipe for your own speech and noise.
+"""Create a recipe for your own speech and noise.
 
-It holds run.sh, compare.sh, the presets in conf/, and README.md, which says how to go on. It uses
+Its folder holds run.sh, compare.sh, the presets in conf/, and README.md with the next steps. It uses
 the Python environment of this command.
 """
 
@@ -15,7 +15,9 @@ from espnet_cbpc.utils.cli import run
 def get_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="to be made; its name is that of the corpus in reports")
+    parser.add_argument(
+        "folder", help="folder to create; its name is used as the corpus name in reports"
+    )
     return parser
 
 
@@ -24,7 +26,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     recipe = make_recipe(get_parser().parse_args(cmd).folder)
     print(
         f"made {recipe}: name your folders SPEECH and NOISE in its db.sh, then start its run.sh; "
-        "README.md there says more"
+        "see README.md there"
     )
 
 

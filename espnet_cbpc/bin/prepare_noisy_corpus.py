@@ -1,7 +1,7 @@
-"""Make noisy train, dev and test sets of a folder of clean speech and a folder of noise.
+"""Make noisy train, dev and test sets from a folder of clean speech and a folder of noise.
 
 Writes data directories DATA/{train,dev,test_clean,test_seen,test_unseen}, their audio, and
-DATA/manifests/<set>.jsonl, from which each mixture can be made again.
+DATA/manifests/<set>.jsonl, from which each mixture can be recreated.
 """
 
 import argparse
@@ -26,23 +26,35 @@ def get_parser() -> argparse.ArgumentParser:
     add("--noise", required=True, help="folder of noise (NOISE in db.sh)")
     add("--data", default="data", help="folder to write to")
     add("--text", help="table of transcripts; none: <speech>/text, .txt files or *.trans.txt")
-    add("--utt2spk", help="table of speakers; none: <speech>/utt2spk, or a folder is a speaker")
-    add("--dev_speakers", nargs="+", default=[], metavar="NAME", help="of dev; none: drawn")
-    add("--test_speakers", nargs="+", default=[], metavar="NAME", help="of the test; none: drawn")
-    add("--dev_fraction", type=float, default=0.1, help="of the speakers, where drawn")
-    add("--test_fraction", type=float, default=0.1, help="of the speakers, where drawn")
+    add("--utt2spk", help="table of speakers; none: <speech>/utt2spk, or one speaker per folder")
+    add(
+        "--dev_speakers", nargs="+", default=[], metavar="NAME", help="speakers of dev; none: drawn"
+    )
+    add(
+        "--test_speakers",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="speakers of the test sets; none: drawn",
+    )
+    add("--dev_fraction", type=float, default=0.1, help="share of speakers drawn for dev")
+    add(
+        "--test_fraction", type=float, default=0.1, help="share of speakers drawn for the test sets"
+    )
     add("--unseen_noise", nargs="+", default=[], metavar="PATH",
         help="folders or files below <noise> for test_unseen alone; none: drawn")  # fmt: skip
-    add("--unseen_fraction", type=float, default=0.3, help="of the noise files, where drawn")
+    add("--unseen_fraction", type=float, default=0.3, help="share of noise files drawn as unseen")
     add("--snr_range", type=float, nargs=2, default=[-5, 20], metavar=("LOW", "HIGH"),
-        help="signal-to-noise ratio of train and dev in dB")  # fmt: skip
+        help="SNR range of train and dev in dB")  # fmt: skip
     add("--test_snrs", type=float, nargs="+", default=[-5, 0, 5, 10, 15], metavar="SNR",
-        help="ratios of the test in dB")  # fmt: skip
-    add("--clean_fraction", type=float, default=0.08, help="of train, left clean")
-    add("--num_dev", type=int, default=500, help="utterances in dev at most")
-    add("--num_test", type=int, default=500, help="different utterances in a test at most")
-    add("--fs", type=sampling_rate, default="16k", help="sampling rate to write, as 8000 or 8k")
-    add("--seed", type=int, default=0, help="of every draw")
+        help="SNRs of the test sets in dB")  # fmt: skip
+    add("--clean_fraction", type=float, default=0.08, help="share of train left clean")
+    add("--num_dev", type=int, default=500, help="most utterances in dev")
+    add("--num_test", type=int, default=500, help="most distinct utterances in a test set")
+    add(
+        "--fs", type=sampling_rate, default="16k", help="sampling rate to write, such as 8000 or 8k"
+    )
+    add("--seed", type=int, default=0, help="random seed")
     add("--nj", type=int, default=2, help="processes")
     return parser
 

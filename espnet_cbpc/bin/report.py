@@ -1,6 +1,6 @@
-"""Make the results table of several systems: Markdown, and the same numbers as JSON beside it.
+"""Write the results tables of several systems as Markdown, with the same numbers as JSON beside it.
 
-RESULTS.md has results.json beside it, any other NAME.md has NAME.json.
+RESULTS.md gets results.json, any other NAME.md gets NAME.json.
 """
 
 import argparse

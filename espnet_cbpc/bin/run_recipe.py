@@ -1,6 +1,6 @@
 """Run the stages of a recipe, in its directory; a recipe's run.sh calls this.
 
-``--help`` lists stages and options, ``--dry_run`` says what would run and why, ``--status`` what is
+``--help`` lists stages and options, ``--dry_run`` shows what would run and why, ``--status`` what is
 done.
 """
 

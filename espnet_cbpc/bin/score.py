@@ -1,7 +1,7 @@
-"""Score systems on sets from what they wrote: errors, speech quality, intervals, paired tests.
+"""Score the output of systems on sets: errors, speech quality, confidence intervals, paired tests.
 
-Whatever is not up to date is computed, beside the decoded text and the enhanced speech; then
-OUTDIR/RESULTS.md and OUTDIR/results.json are written.
+Scores that are missing or out of date are computed, and kept beside the decoded text and enhanced
+speech; then OUTDIR/RESULTS.md and OUTDIR/results.json are written.
 """
 
 import argparse

@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--outdir", required=True, help="folder to write to")
     parser.add_argument(
-        "--utt2category", help="SIMU, REAL or CLEAN of each utterance: score SIMU only"
+        "--utt2category", help="SIMU, REAL or CLEAN for each utterance: only SIMU is scored"
     )
     add_measures_option(parser)
     parser.add_argument("--nj", type=int, default=2, help="number of processes")

@@ -1,6 +1,6 @@
 """Simulate rooms in which a microphone array hears speech and noise.
 
-Writes impulse responses as files of several channels, with the lists FOLDER/rir.scp and
+Writes impulse responses as multichannel files, with the lists FOLDER/rir.scp and
 FOLDER/noise_rir.scp for dynamic mixing (conf/dynamic_mixing_array.yaml), and FOLDER/rooms.jsonl
 with the rooms. Needs pyroomacoustics: pip install 'espnet-cbpc[rooms]'.
 """
@@ -16,17 +16,17 @@ from espnet_cbpc.utils.cli import UserError, check_at_least, run
 from espnet_cbpc.utils.files import read_yaml
 
 HELP = {
-    "length": "of the floor in metres",
-    "width": "of the floor in metres",
-    "height": "of the room in metres",
+    "length": "length of the room in metres",
+    "width": "width of the room in metres",
+    "height": "height of the room in metres",
     "rt60": "reverberation time in seconds",
-    "array_height": "of the middle of the array in metres",
-    "speaker_height": "of the mouth in metres",
-    "speaker_distance": "of speakers from the array in metres, along the floor",
-    "speaker_angle": "of speakers to either side of where the array faces, in degrees",
-    "noise_distance": "least distance of noises from the array in metres, along the floor",
-    "speakers": "places of speech in a room",
-    "noises": "places of noise in a room",
+    "array_height": "height of the array's centre in metres",
+    "speaker_height": "height of the mouth in metres",
+    "speaker_distance": "horizontal distance of speakers from the array in metres",
+    "speaker_angle": "largest angle of speakers to either side of the array's front, in degrees",
+    "noise_distance": "least horizontal distance of noises from the array in metres",
+    "speakers": "positions of speech in a room",
+    "noises": "positions of noise in a room",
 }
 
 
@@ -37,7 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--output_dir", required=True, metavar="FOLDER", help="folder to write")
-    add("--num_rooms", type=int, default=100, help="rooms")
+    add("--num_rooms", type=int, default=100, help="number of rooms")
     add("--array", default="tablet", help="tablet: the six microphones of CHiME-4; or a YAML file "
         "with microphones: a list of [right, up, forward] in metres")  # fmt: skip
     for field in fields(RoomRanges):
@@ -47,8 +47,8 @@ def get_parser() -> argparse.ArgumentParser:
         )
         kind = int if isinstance(default, int) else float
         add(f"--{field.name}", type=kind, default=default, help=HELP[field.name], **pair)
-    add("--fs", type=sampling_rate, default="16k", help="sampling rate, as 8000 or 8k")
-    add("--seed", type=int, default=0, help="of every draw")
+    add("--fs", type=sampling_rate, default="16k", help="sampling rate, such as 8000 or 8k")
+    add("--seed", type=int, default=0, help="random seed")
     add("--nj", type=int, default=2, help="processes")
     return parser
 
@@ -66,7 +66,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     for name, value in ranges.items():
         low, high = value if isinstance(value, tuple) else (value, value)
         if not 0 <= low <= high:
-            raise UserError(f"--{name} {low:g} {high:g}: must be a range from 0 on, low end first")
+            raise UserError(
+                f"--{name} {low:g} {high:g}: must be a range of numbers from 0, the lower first"
+            )
     array = read_array(args.array)
     write_room_bank(
         args.output_dir, args.num_rooms, RoomRanges(**ranges), array, args.fs, args.seed, args.nj

@@ -1,4 +1,4 @@
-"""Say which steps of a recipe are done, running or out of date, and where their logs are.
+"""Show which steps of a recipe are done, running or out of date, and where their logs are.
 
 Options of the recipe's run.sh may follow, such as --stage or --expdir.
 """

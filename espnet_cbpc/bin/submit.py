@@ -1,6 +1,6 @@
-"""Run a command as a job of SLURM, or N commands as an array of jobs, and wait for the end.
+"""Run a command as a SLURM job, or N commands as a job array, and wait until they end.
 
-Called as Kaldi's slurm.pl and run.pl are, for cmd.sh to name it:
+Called like Kaldi's slurm.pl and run.pl, to be used in cmd.sh:
 
   python -m espnet_cbpc.bin.submit [--option value]... [JOB=1:N] LOG COMMAND...
 
@@ -24,18 +24,24 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--executor", choices=["slurm", "local"], default="slurm", help="local: this machine")
-    add("--partition", help="of SLURM")
-    add("--mem", help="memory of a machine, as 8G")
+    add("--partition", help="SLURM partition")
+    add("--mem", help="memory per machine, such as 8G")
     add("--time", type=_minutes, default=24 * 60, help="limit in minutes or as [days-]h:m:s (24 h)")
     add("--num_threads", "--num-threads", type=int, action="append", default=[],
-        help="CPUs of a job; given twice (as espnet2.bin.launch does) the larger")  # fmt: skip
-    add("--gpu", type=int, default=0, help="GPUs of a machine")
-    add("--num_nodes", "--num-nodes", type=int, default=1, help="machines of a job")
-    add("--max_jobs_run", "--max-jobs-run", type=int, default=256, help="of an array at a time")
+        help="CPUs per job; if given twice (as espnet2.bin.launch does), the larger")  # fmt: skip
+    add("--gpu", type=int, default=0, help="GPUs per machine")
+    add("--num_nodes", "--num-nodes", type=int, default=1, help="machines per job")
+    add(
+        "--max_jobs_run",
+        "--max-jobs-run",
+        type=int,
+        default=256,
+        help="jobs of an array that run at a time",
+    )
     add("--restarts", type=int, default=10,
-        help="how often a job that reaches its time limit goes on in a new one (10)")  # fmt: skip
+        help="how often a job that reaches its time limit is continued in a new one (10)")  # fmt: skip
     add("--sbatch", action="append", default=[], metavar="NAME=VALUE",
-        help="any other option of sbatch, as account=speech")  # fmt: skip
+        help="any other option of sbatch, such as account=speech")  # fmt: skip
     add("words", nargs=argparse.REMAINDER, metavar="[JOB=1:N] LOG COMMAND...")
     return parser
 
@@ -51,7 +57,9 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     threads = max(args.num_threads, default=1)
     if args.num_nodes > 1:
         if args.executor == "local":
-            raise UserError(f"--num_nodes {args.num_nodes}: this machine is one; use SLURM")
+            raise UserError(
+                f"--num_nodes {args.num_nodes}: the local backend has one machine; use SLURM"
+            )
         call = call._replace(command=without_launcher(call.command))
     resources = Resources(
         executor=args.executor,
@@ -85,7 +93,7 @@ class Call(NamedTuple):
     command: list[str]
 
     def fill(self, word: str, number: int) -> str:
-        """Put a value in the place of the variable."""
+        """Put a value in place of the variable."""
         return word.replace(self.variable, str(number)) if self.variable else word
 
 

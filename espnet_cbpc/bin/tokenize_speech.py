@@ -1,6 +1,6 @@
 """Fit an acoustic tokenizer to an ASR model, and report on it: features, K-means, quality.
 
-The ASR encoder's outputs over clean training speech are stored in OUTPUT_DIR/features and may be
+The ASR encoder outputs of clean training speech are stored in OUTPUT_DIR/features and may be
 removed afterwards; a second call resumes. OUTPUT_DIR then holds tokenizer.safetensors,
 quality.json and quality.png, and the labels of the validation speech, clean and noisy.
 """
@@ -23,15 +23,15 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--asr_model", required=True, help=f"ASR model: {ANYWHERE}")
-    add("--cachedir", help="folder for what is downloaded or unpacked")
+    add("--cachedir", help="folder for downloaded and unpacked files")
     add("--train_scp", required=True, help="table of clean speech to fit to")
     add("--valid_clean_scp", required=True, help="table of clean speech to report on")
-    add("--valid_noisy_scp", required=True, help="table of the same speech in noise")
+    add("--valid_noisy_scp", required=True, help="table of the same speech with noise")
     add("--alignment", help="CTM file of its words or phones, to compare with")
     add("--config", help="YAML file with the layer and the options of the fit")
     add("--fs", type=sampling_rate, default="16k",
-        help="sampling rate, as 8000 or 8k, where the model states none")  # fmt: skip
-    add("--batch_size", type=int, default=16, help="utterances encoded at a time")
+        help="sampling rate, such as 8000 or 8k, if the model states none")  # fmt: skip
+    add("--batch_size", type=int, default=16, help="utterances per batch")
     add("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     add("--output_dir", required=True, help="where to write")
     return parser

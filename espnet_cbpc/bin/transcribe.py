@@ -1,6 +1,6 @@
 """Transcribe audio files: any format of libsndfile, any sampling rate, any length.
 
-Prints a line "file <tab> text" for each. Long recordings are cut where they are quiet.
+Prints a line "file <tab> text" for each file. Long recordings are cut where they are quiet.
 """
 
 import argparse
@@ -31,9 +31,12 @@ def get_parser() -> argparse.ArgumentParser:
         "--output_dir", help="for text, JSON with n-best lists and token times, enhanced speech"
     )
     add_channel_options(parser)
-    parser.add_argument("--window", type=float, default=30.0, help="seconds decoded at a time")
+    parser.add_argument("--window", type=float, default=30.0, help="window length in seconds")
     parser.add_argument(
-        "--overlap", type=float, default=4.0, help="seconds at their end where they may be cut"
+        "--overlap",
+        type=float,
+        default=4.0,
+        help="seconds at the end of a window within which it may be cut",
     )
     add_inference_options(parser)
     return parser

@@ -1,4 +1,4 @@
-"""Upload an exported model to Hugging Face Hub. HF_TOKEN holds the token, HF_ENDPOINT the address."""
+"""Upload an exported model to Hugging Face Hub. HF_TOKEN is the token, HF_ENDPOINT the address."""
 
 import argparse
 import logging
@@ -12,14 +12,14 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--packed", required=True, help="folder that the export command has made")
+    parser.add_argument("--packed", required=True, help="folder made by the export command")
     parser.add_argument("--repo", required=True, help="user/name on the hub")
     parser.add_argument(
-        "--part", choices=("asr", "enh"), help="that model alone, in a repository of its own"
+        "--part", choices=("asr", "enh"), help="upload that model alone, to a repository of its own"
     )
-    parser.add_argument("--private", action="store_true", help="make it visible to its owner only")
+    parser.add_argument("--private", action="store_true", help="make the repository private")
     parser.add_argument(
-        "--dry_run", metavar="FOLDER", help="lay out what would be uploaded here, and stop"
+        "--dry_run", metavar="FOLDER", help="write what would be uploaded to this folder, and stop"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Check a Kaldi-style data directory, say all that is wrong or what is in it, and repair it."""
+"""Check a Kaldi-style data directory: report every problem, or a summary, and repair it if asked."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("dir", help="data directory")
-    parser.add_argument("--audio", action="store_true", help="read and check all audio as well")
+    parser.add_argument("--audio", action="store_true", help="also read and check all audio")
     parser.add_argument(
         "--fix",
         action="store_true",
@@ -26,10 +26,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fix_drop",
         action="store_true",
-        help="as --fix, and take utterances that are not complete out of all files",
+        help="as --fix, and remove incomplete utterances from all files",
     )
     parser.add_argument(
-        "--require_text", choices=["true", "false"], default="true", help="text must be there"
+        "--require_text", choices=["true", "false"], default="true", help="require the file text"
     )
     parser.add_argument("--nj", type=int, default=4, help="number of processes that read audio")
     return parser

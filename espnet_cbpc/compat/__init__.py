@@ -1,6 +1,6 @@
-"""The one room for what ESPnet, PyTorch and typeguard do not promise to keep.
+"""The one place for code that relies on unstable parts of ESPnet, PyTorch and typeguard.
 
-A private name, a patched function, a layout that differs between releases: each piece is a module
-here, and says in ``PROVEN_ON`` on which releases of ESPnet the tests ran it. The rest of the package
-uses public names alone (``test/espnet_cbpc/compat/test_room.py`` checks both).
+A private name, a patched function, a layout that differs between releases: each is a module here,
+whose ``PROVEN_ON`` lists the releases of ESPnet on which it was tested. The rest of the package
+uses only public names (``test/espnet_cbpc/compat/test_room.py`` checks both).
 """

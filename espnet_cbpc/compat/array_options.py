@@ -1,4 +1,4 @@
-"""What options of ESPnet's SE models say of arrays."""
+"""Array-related options of ESPnet's SE models."""
 
 from collections.abc import Mapping
 from typing import Any, Optional

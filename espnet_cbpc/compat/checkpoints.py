@@ -1,7 +1,7 @@
-"""The checkpoint.pth that an ESPnet training resumes from: mended after a kill, and proven to fit.
+"""The checkpoint.pth that an ESPnet training run resumes from: repaired after a kill, and verified.
 
 ESPnet writes checkpoint.pth and <epoch>epoch.pth in place, one after the other. A kill in between
-leaves a file that is cut short, and resuming (or averaging, at the end) then fails. A checkpoint of
+leaves a truncated file, and resuming (or averaging, at the end) then fails. A checkpoint of
 another release may hold what the running one refuses to read, or other names of parameters.
 """
 
@@ -36,8 +36,8 @@ def mend_checkpoints(expdir: PathLike) -> None:
     if states is None:
         broken = checkpoint.with_name("checkpoint.pth.broken")
         logging.warning(
-            "%s: cannot be read, as a kill or a full disk leaves it: moved to %s; training starts "
-            "from scratch",
+            "%s: cannot be read (killed while writing, or disk full?): moved to %s; training "
+            "starts from scratch",
             checkpoint,
             broken.name,
         )
@@ -57,7 +57,7 @@ def _readable(path: Path) -> Any:
             damaged = archive.testzip()  # torch does not look at checksums
         if damaged is None:
             return torch.load(path, map_location="cpu", weights_only=False)
-        logging.info("%s: %s does not have its checksum", path, damaged)
+        logging.info("%s: the checksum of %s is wrong", path, damaged)
     except Exception as e:  # zipfile and torch raise many kinds, by what is damaged
         logging.info("%s: %s: %s", path, type(e).__name__, e)
     return None
@@ -86,7 +86,7 @@ def check_resumable(expdir: PathLike, build_model: Callable[[], torch.nn.Module]
         raise UserError(
             f"{checkpoint}: was written by ESPnet {made_on}, and ESPnet {espnet_release()} cannot "
             f"resume from it ({type(e).__name__}): resume with ESPnet {made_on}; or train in another "
-            "folder, with --init_param and a model of this one (such as its newest <epoch>epoch.pth)"
+            "folder, with --init_param and a model from this one (such as its newest <epoch>epoch.pth)"
         ) from e
 
 

@@ -1,4 +1,4 @@
-"""Read what an ASR model's encoder computes while the model computes its own loss."""
+"""Capture encoder outputs while an ASR model computes its own loss."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ class EncoderOutput:
 def tap_encoder(
     asr_model: torch.nn.Module, layers: Sequence[Optional[int]] = (None,)
 ) -> Iterator[EncoderOutput]:
-    """Within the block, catch what ``asr_model.encoder`` computes.
+    """Within the block, capture what ``asr_model.encoder`` computes.
 
     ESPnet's ASR model runs its encoder inside ``forward`` and does not return the output. A
     forward hook sees it whatever ASR model is plugged in, so the encoder runs once.

@@ -1,4 +1,4 @@
-"""ESPnet's beam search without the work that it repeats: the same hypotheses, in less time.
+"""ESPnet's beam search without repeated work: the same hypotheses, in less time.
 
 Two things take most of the time of a CTC/attention search: every layer of the decoder projects the
 encoder output again for each hypothesis at each token, and the CTC prefix scores are made by a
@@ -25,7 +25,7 @@ BLANK = 0
 
 
 def speed_up(beam_search: BeamSearch) -> None:
-    """Replace the slow parts of a search; what cannot be replaced stays as it is."""
+    """Replace the slow parts of a search; what cannot be replaced is left unchanged."""
     if type(beam_search) is not BatchBeamSearch:
         return
     scorers = beam_search.scorers

@@ -1,7 +1,7 @@
-"""``--init_param FILE[:SOURCE[:TARGET[:EXCLUDED]]]`` of ESPnet's training commands, proven.
+"""``--init_param FILE[:SOURCE[:TARGET[:EXCLUDED]]]`` of ESPnet's training commands, verified.
 
 ESPnet's own takes names of another release for parameters of another model: on 202611 a subsampling
-projection from 202511 is dropped, and training starts from a random one without a word.
+projection from 202511 is silently dropped, and training starts from a random one.
 """
 
 import logging
@@ -19,7 +19,7 @@ from espnet_cbpc.utils.cli import UserError, listed
 PROVEN_ON = ("202511", "202611")
 
 REMEDY = (
-    "name what is to stay as it is (FILE:SOURCE:TARGET:EXCLUDED,...), or take what fits with "
+    "exclude the parameters to keep (FILE:SOURCE:TARGET:EXCLUDED,...), or load what fits with "
     "--ignore_init_mismatch true"
 )
 
@@ -40,10 +40,10 @@ def load_init_param(
     Args:
         init_param: a checkpoint; the part of it to take, and the part of the model to set, as
             dotted names; and beginnings of names in the checkpoint, joined by commas, that are not
-            taken. What those would have set stays as it is, and so does what the model names in
+            taken. What those would have set is left unchanged, and so does what the model names in
             ``SET_BY_TRAINING``.
         model: of the training.
-        ignore_init_mismatch: take what fits, and log what stays as it is.
+        ignore_init_mismatch: take what fits, and log which parameters are kept.
         map_location: unused, as parameters are copied to where the model is.
 
     Raises:
@@ -88,7 +88,7 @@ def _fitting(expected: dict, weights: dict, path: Path) -> dict[str, torch.Tenso
     fit = {k: v for k, v in weights.items() if k in expected and v.shape == expected[k].shape}
     kept = sorted(expected.keys() - fit.keys())
     logging.warning(
-        "%s: sets %d of %d parameters and buffers; %d stay as they are (%s), as "
+        "%s: sets %d of %d parameters and buffers; %d are kept (%s), as "
         "--ignore_init_mismatch allows",
         path,
         len(fit),

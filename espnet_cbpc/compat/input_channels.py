@@ -59,7 +59,7 @@ class InputChannels:
         if self.count not in (None, count):
             raise UserError(
                 f"speech of {_channels(count)}, but the SE model ({self.model}) takes "
-                f"{_channels(self.count)}: give it as many (transcribe: --channels), or take "
+                f"{_channels(self.count)}: give it that many (transcribe: --channels), or use "
                 "another model"
             )
         if learns and count == 1 and self.passes_one:

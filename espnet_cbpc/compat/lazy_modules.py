@@ -1,4 +1,4 @@
-"""Modules that ESPnet imports whatever it does, loaded when something in them is first used.
+"""Modules that ESPnet always imports, loaded only when first used.
 
 ``nltk`` is there for the BLEU of translations, ``g2p_en`` for phonemes. Both take a fifth of a
 command's start. Wherever nltk's data are missing, the latter asks the network for them each time.

@@ -1,8 +1,8 @@
-"""Type checks of ESPnet at run time, prepared when a function is first called.
+"""ESPnet's run-time type checks, prepared when a function is first called.
 
-``typeguard.typechecked`` compiles every function that it decorates anew, from the source of its whole
+``typeguard.typechecked`` compiles every function that it decorates again, from the source of its whole
 module, while ESPnet is being imported: more than half of the time that a process takes to start, and
-most of these functions are never called. The checks themselves stay as they are.
+most of these functions are never called. The checks themselves are left unchanged.
 """
 
 import functools

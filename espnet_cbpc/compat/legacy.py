@@ -1,4 +1,4 @@
-"""ESPnet's search classes and layers, whose package has another name in each release."""
+"""ESPnet's search classes and layers, whose package name depends on the release."""
 
 try:  # 202611
     from espnet2.legacy.nets.batch_beam_search import BatchBeamSearch

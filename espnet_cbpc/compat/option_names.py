@@ -1,4 +1,4 @@
-"""Names of ESPnet's options in configurations and archives, by which models are told apart."""
+"""Names of ESPnet's options in configurations and archives, which tell kinds of models apart."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -82,8 +82,8 @@ def model_kind(options: dict[str, Any]) -> str:
 def as_asr_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ASR configuration of an OWSM model; any other configuration as it is.
 
-    ESPnet's tasks S2T and ASR build the same parts, whose parameters have the same names; what the
-    former has besides is told to :class:`.owsm.OWSMDecoder` or :class:`.owsm.OWSMCTCEncoder`.
+    ESPnet's tasks S2T and ASR build the same parts, whose parameters have the same names; what S2T
+    also has is passed to :class:`.owsm.OWSMDecoder` or :class:`.owsm.OWSMCTCEncoder`.
 
     Args:
         config: of a training.
@@ -99,8 +99,8 @@ def as_asr_config(config: Mapping[str, Any]) -> dict[str, Any]:
         parts = _parts_of_owsm(config)
     else:
         raise UserError(
-            f"an S2T model with the decoder {config.get('decoder')}: of S2T models those with a "
-            "Transformer decoder are taken, and OWSM-CTC"
+            f"an S2T model with the decoder {config.get('decoder')}: the supported S2T models are "
+            "those with a Transformer decoder, and OWSM-CTC"
         )
     model_conf = {"sym_sos": "<sos>", "sym_eos": "<eos>", **config["model_conf"]}
     model_conf.update(parts.pop("model_conf", {}))

@@ -1,7 +1,7 @@
 """OWSM and OWSM-CTC, models of ESPnet's S2T tasks, as models of its ASR task.
 
-These tasks build the same parts, whose parameters have the same names; what the S2T tasks have
-besides is a prompt, timestamps, and a window of fixed length.
+These tasks build the same parts, whose parameters have the same names; the S2T tasks
+add a prompt, timestamps, and a window of fixed length.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 Release 202611 calls the projection of a subsampling layer ``out`` and its positional encoding
 ``pos_enc``, where 202511 has ``out.0`` and ``out.1``. ESPnet's ``load_state_dict`` takes old names on
 the new release; nothing takes new names on the old one, and ``--init_param`` of the new release
-drops old ones without a word.
+silently drops old ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ def named_as(
     """Return ``weights`` under the names that a model expects.
 
     A name that the model does not know is replaced by one that it does, if only the release tells
-    them apart; any other stays as it is.
+    them apart; any other is left unchanged.
 
     Args:
         expected: names in the state dict of the model, built on the release that is installed.

@@ -41,5 +41,5 @@ def check_frame_counting(made_with: str, what: str, remedy: str) -> None:
     if made_with != frame_counting():
         raise UserError(
             f"{what}: made with ESPnet {made_with or 'before 202611'}, but this is "
-            f"{espnet_release()}, whose encoders count frames in another way: {remedy}"
+            f"{espnet_release()}, whose encoders count frames differently: {remedy}"
         )

@@ -1,4 +1,4 @@
-"""ESPnet's ``Speech2Text``: built with every parameter proven to be loaded; its search."""
+"""ESPnet's ``Speech2Text``, with every parameter verified to be loaded, and its search."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,7 +104,7 @@ class Search:
     Args:
         speech2text: changed in place: its repeated work is left out.
         batched: search for several utterances at once where ESPnet can (from 202611 on, with an
-            attention decoder or CTC alone). That is faster on a GPU; on a CPU it is slower than one
+            attention decoder or CTC only). That is faster on a GPU; on a CPU it is slower than one
             after the other without the repeated work. The hypotheses are the same.
     """
 

@@ -1,4 +1,4 @@
-"""Transducers in the joint task: what ESPnet leaves out of it, and a loss that pip can install."""
+"""Transducers in the joint task, where ESPnet lacks them, and a loss that pip can install."""
 
 import importlib.machinery
 import importlib.util

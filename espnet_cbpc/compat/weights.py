@@ -1,4 +1,4 @@
-"""Parameters of a model: read without running code they may hold, and proven to fit."""
+"""Model parameters: read without running code that a file may hold, and verified to fit."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,15 +25,15 @@ def read_weights(path: PathLike) -> dict[str, torch.Tensor]:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # torch raises many kinds for a file that is broken or something else
         raise UserError(
-            f"{path}: not a readable file of model parameters ({type(e).__name__}): train or fetch "
-            "it again"
+            f"{path}: not a readable file of model parameters ({type(e).__name__}): train or "
+            "download it again"
         ) from e
     if isinstance(weights, dict) and isinstance(weights.get("module"), dict):
         weights = weights["module"]  # as deepspeed saves it
     tensors = isinstance(weights, dict) and all(map(torch.is_tensor, weights.values()))
     if not tensors or not weights:
         raise UserError(
-            f"{path}: holds something other than the parameters of one model: give a file such as "
+            f"{path}: does not hold the parameters of one model: give a file such as "
             "valid.acc.ave.pth or 10epoch.pth, not checkpoint.pth"
         )
     return dict(weights)
@@ -48,17 +48,17 @@ def load_weights(
 ) -> None:
     """Set every parameter and buffer of ``model``, and prove it.
 
-    ESPnet's own loading takes what is there and leaves the rest random.
+    ESPnet's own loading takes what it finds and leaves the rest random.
 
     Args:
         model: built from the configuration that belongs to the weights.
         weights: of :func:`read_weights`, under the names of either release of ESPnet.
         path: where they are from, for the message.
-        optional: beginnings of names that may be missing, and then stay as they are.
+        optional: beginnings of names that may be missing, and then are left unchanged.
         remedy: what the message says is to be done.
 
     Raises:
-        UserError: parameters or buffers that are missing, left over or of another shape.
+        UserError: parameters or buffers that are missing, left over or with a different shape.
     """
     expected = model.state_dict()
     weights = named_as(expected, weights)
@@ -72,7 +72,7 @@ def load_weights(
         {
             "missing": sorted(required - weights.keys()),
             "left over": sorted(weights.keys() - expected.keys()),
-            "of another shape": unfit,
+            "with a different shape": unfit,
         }
     )
     if faults:

@@ -1,8 +1,8 @@
-"""OpenAI's Whisper as an ESPnet ASR model, by ESPnet's own classes and today's ``openai-whisper``.
+"""Whisper as an ESPnet ASR model, with ESPnet's own classes and the current ``openai-whisper``.
 
 ESPnet's encoder and decoder fetch weights by name whenever they are built, and they and its
-tokenizer ask for what ``openai-whisper`` had up to 20230308. Here the sizes stand in the
-configuration, so that a model is built from that and its checkpoint alone.
+tokenizer ask for what ``openai-whisper`` had up to 20230308. Here the sizes are in the
+configuration, so that a model is built from that and its checkpoint only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -73,8 +73,8 @@ class WhisperEncoder(OpenAIWhisperEncoder):
         """
         if xs_pad.shape[1] > self.pad_samples:
             raise UserError(
-                f"an utterance of {xs_pad.shape[1] / WHISPER_RATE:.1f} s, but Whisper hears "
-                f"{self.pad_samples / WHISPER_RATE:.0f} s at a time: leave out longer ones "
+                f"an utterance of {xs_pad.shape[1] / WHISPER_RATE:.1f} s, but Whisper takes "
+                f"{self.pad_samples / WHISPER_RATE:.0f} s at a time: leave longer ones out "
                 "(--max_wav_duration), or cut them"
             )
         return super().forward(xs_pad, ilens, prev_states)
@@ -118,7 +118,7 @@ class WhisperTokenizer(AbsTokenizer):
 
     Args:
         model_type: ``whisper_en`` or ``whisper_multilingual``.
-        unused: what ESPnet gives besides: languages do not differ in their tokens.
+        unused: what else ESPnet passes: languages do not differ in their tokens.
     """
 
     def __init__(self, model_type: str, **unused: Any):
@@ -145,7 +145,7 @@ class WhisperTokenIDConverter:
         model_type: ``whisper_en`` or ``whisper_multilingual``.
         language, task: of the prompt, see :class:`WhisperDecoder`.
         n_vocab: number of tokens; None: of the first models of that type.
-        unused: what ESPnet gives besides.
+        unused: what else ESPnet passes.
 
     Attributes:
         names: of all tokens.
@@ -229,7 +229,7 @@ def set_prompt(preprocess: Any, token_list: list[str], decoder_conf: Mapping[str
     """Let transcripts that are learnt from begin with the prompt that the decoder was given.
 
     Args:
-        preprocess: ESPnet's preprocessor; one of another tokenizer stays as it is.
+        preprocess: ESPnet's preprocessor; one of another tokenizer is left unchanged.
         token_list: of the model.
         decoder_conf: of the model.
     """

@@ -1,4 +1,4 @@
-"""ESPnet's WPE dereverberation, for arrays in which a channel comes twice."""
+"""ESPnet's WPE dereverberation, for arrays with duplicate channels."""
 
 from espnet2.enh.layers import wpe
 from espnet2.enh.layers.beamformer import tik_reg

@@ -1,8 +1,8 @@
-"""Try a model on a page in the browser: hear, see and read what speech enhancement does.
+"""Try a model on a local web page: hear, see and read what speech enhancement does.
 
-The page takes a file or the microphone, and shows noisy and enhanced speech side by side with what
-is recognised in each. Only this machine can reach it unless --host says otherwise; nothing of what
-it is given is kept.
+The page takes a file or the microphone, and shows noisy and enhanced speech side by side, with the
+transcript of each. Only this machine can reach it
+unless --host says otherwise; nothing is kept.
 """
 
 import argparse
@@ -31,9 +31,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     models = parser.add_argument_group("models", "a joint one, or an ASR model and an SE model")
     models.add_argument("--model", help=f"joint model: {ANYWHERE}")
-    models.add_argument("--asr_model", help="ASR model, likewise")
-    models.add_argument("--enh_model", help="SE model, likewise")
-    models.add_argument("--cachedir", help="folder for what is downloaded or unpacked")
+    models.add_argument("--asr_model", help="ASR model, in the same forms")
+    models.add_argument("--enh_model", help="SE model, in the same forms")
+    models.add_argument("--cachedir", help="folder for downloaded and unpacked files")
     models.add_argument(
         "--config",
         help="YAML file of decoding options (default: as packed with the model, else a beam of "
@@ -46,14 +46,13 @@ def get_parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all of this machine's"
     )
     page.add_argument("--port", type=int, default=7860, help="port to listen on")
+    page.add_argument("--max_megabytes", type=float, default=25.0, help="size limit of a file")
+    page.add_argument("--max_seconds", type=float, default=120.0, help="length limit of the audio")
     page.add_argument(
-        "--max_megabytes", type=float, default=25.0, help="largest file that it takes"
-    )
-    page.add_argument(
-        "--max_seconds", type=float, default=120.0, help="longest audio that it takes"
-    )
-    page.add_argument(
-        "--max_waiting", type=int, default=20, help="most requests in the queue; one runs at a time"
+        "--max_waiting",
+        type=int,
+        default=20,
+        help="size of the request queue; one request runs at a time",
     )
     return parser
 
@@ -85,7 +84,7 @@ def _models(args: argparse.Namespace) -> "EnhSpeech2Text":
     from espnet_cbpc.inference.enh_speech2text import EnhSpeech2Text
 
     if args.model is None and (args.asr_model is None or args.enh_model is None):
-        raise UserError("no model to show: give --model, or both --asr_model and --enh_model")
+        raise UserError("no model given: use --model, or both --asr_model and --enh_model")
     logging.disable(logging.INFO)  # of the root logger, to which ESPnet tells its configuration
     files = inference_files(args.model, args.asr_model, args.enh_model, args.cachedir)
     search = _search(args.config, files.get("enh_asr_model_file") or files["asr_model_file"])

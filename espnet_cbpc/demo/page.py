@@ -89,7 +89,7 @@ def _speech(answers: Answers, max_megabytes: float) -> None:
     seconds = answers.listener.max_seconds
     gr.HTML(
         '<p class="note">Give a file or record from the microphone: at most '
-        f"{max_megabytes:g} MB and {seconds:g} s. Nothing of it is kept.</p>"
+        f"{max_megabytes:g} MB and {seconds:g} s. Nothing is kept.</p>"
     )
     recording = gr.State(time_to_live=1800)
     audio = gr.Audio(
@@ -104,7 +104,7 @@ def _speech(answers: Answers, max_megabytes: float) -> None:
     share = gr.Slider(
         0, 1, answers.listener.share, step=0.05,
         label="Observation adding: share of noisy speech",
-        info="0: enhanced speech alone; 1: noisy speech alone. The text follows.",
+        info="0: enhanced speech alone; 1: noisy speech alone. The transcript follows it.",
         elem_id="share",
     )  # fmt: skip
     panel = gr.HTML(elem_id="speech")

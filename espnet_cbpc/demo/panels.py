@@ -1,4 +1,4 @@
-"""What the page shows, as HTML: speech, results, and what is wrong."""
+"""What the page shows, as HTML: speech, results, and errors."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A recording, what the SE model makes of it, and what is recognised in any mixture of the two."""
+"""A recording, its enhanced version, and the transcript of any mixture of the two."""
 
 import logging
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ class Listener:
         length, rate = read_header(path)
         if length > self.max_seconds * rate:
             raise UserError(
-                f"lasts {length / rate:.0f} s, and at most {self.max_seconds:g} s are taken here: "
+                f"lasts {length / rate:.0f} s, but at most {self.max_seconds:g} s are accepted here: "
                 "cut it, or use the transcribe command, which takes any length"
             )
         samples = np.concatenate(list(audio_blocks(path, self.fs)))

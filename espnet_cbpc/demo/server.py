@@ -1,4 +1,4 @@
-"""The server of the page: this machine alone, no trace left, nothing fetched from elsewhere."""
+"""The server of the page: local by default, stores nothing, fetches nothing from elsewhere."""
 
 import logging
 import os
@@ -34,8 +34,7 @@ def check_address(host: str, port: int) -> None:
             listening.bind(address)
     except OSError as e:
         raise UserError(
-            f"{host}:{port}: cannot be listened on ({e.strerror or e}): choose another --port "
-            "or --host"
+            f"{host}:{port}: cannot listen ({e.strerror or e}): choose another --port or --host"
         ) from e
 
 
@@ -92,8 +91,8 @@ def serve(page: "Blocks", host: str, port: int, max_megabytes: float) -> None:
         app_kwargs={"middleware": [Middleware(WithPolicy)]},
     )
     if host not in HERE:
-        logging.warning("listening on %s: whoever reaches this machine can use the page", host)
-    print(f"http://{host}:{port} (Ctrl-C ends it)", flush=True)
+        logging.warning("listening on %s: anyone who can reach this machine can use the page", host)
+    print(f"http://{host}:{port} (press Ctrl-C to stop)", flush=True)
     try:
         page.block_thread()
     except KeyboardInterrupt:  # of this package's or Gradio's making

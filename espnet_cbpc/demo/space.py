@@ -28,7 +28,7 @@ README = """\
 
 # {title}
 
-Noisy and enhanced speech side by side, with what is recognised in each. The model is {model}.
+Noisy and enhanced speech side by side, with the transcript of each. The model is {model}.
 
 To try it here: `pip install -r requirements.txt`, then `python app.py`, and open
 <http://127.0.0.1:7860>.
@@ -54,9 +54,9 @@ def write_space(folder: PathLike, model: str, licence: str = "") -> None:
     """
     folder, archive = Path(folder), Path(model)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder}: is there already: give --space another name, or remove it")
+        raise UserError(f"{folder}: already exists: give --space another name, or remove it")
     if archive.is_dir() or archive.suffix == ".pth":
-        raise UserError(f"{model}: is not a packed model: give the archive that the export makes")
+        raise UserError(f"{model}: not a packed model: give the archive that the export makes")
     if not archive.is_file() and (
         model.startswith((".", "/", "~")) or model.lower().endswith(ARCHIVE_SUFFIXES)
     ):

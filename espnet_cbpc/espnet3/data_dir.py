@@ -44,7 +44,7 @@ class Dataset(BaseDataset):
         if bare:
             raise UserError(
                 f"{path}/spk1.scp: {len(bare)} utterance(s) of wav.scp missing "
-                f"({listed(sorted(bare))}): give a directory in dump/raw, which has all"
+                f"({listed(sorted(bare))}): give a directory in dump/raw, which has them"
             )
         self.root = Path(root)
         self.audio = {name: tables[file] for file, name in AUDIO.items() if file in tables}

@@ -35,7 +35,7 @@ class Preprocessor(AbsPreprocessor):
             raise UserError(f"model: the task has no option {', '.join(sorted(unknown))}")
         for name, remedy in NOT_FOLLOWED.items():
             if options.get(name):
-                raise UserError(f"model: ESPnet3 does not follow {name}; {remedy}")
+                raise UserError(f"model: ESPnet3 does not support {name}; {remedy}")
         vars(args).update(options)
         self.preprocess: Any = EnhASRCBPCTask.build_preprocess_fn(args, train)
 

@@ -1,4 +1,4 @@
-"""A test set with what each system made of it, read from the files."""
+"""A test set with the output of each system, read from files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

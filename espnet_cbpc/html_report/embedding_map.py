@@ -90,7 +90,7 @@ def map_frames(
             f"{shapes}: all systems must have the tokenizer's encoder and the same speech"
         )
     if len(labels) < 10:
-        raise UserError(f"{len(labels)} frame(s) make no map: take more utterances")
+        raise UserError(f"{len(labels)} frame(s) are too few for a map: use more utterances")
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(labels), min(max_frames, len(labels)), replace=False))
     part = np.stack([h[chosen] for h in frames.values()])  # (S, N, D)

@@ -1,4 +1,4 @@
-"""Examples: what a system heard, what it made of it, and what should have come out."""
+"""Examples: the input of a system, its output, and the reference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

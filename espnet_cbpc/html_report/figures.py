@@ -1,4 +1,4 @@
-"""Plots as images that stand in the page itself and follow its light or dark colours."""
+"""Plots as images embedded in the page, which follow its light or dark colours."""
 
 import base64
 import re

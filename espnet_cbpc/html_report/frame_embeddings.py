@@ -1,4 +1,4 @@
-"""Encoder frames of what a system hears."""
+"""Encoder frames of a system's input."""
 
 from collections.abc import Sequence
 from typing import Any, Optional

@@ -1,4 +1,4 @@
-"""The report on an experiment as one HTML file that needs nothing else."""
+"""The report of an experiment as one self-contained HTML file."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -158,8 +158,8 @@ def _check_there(
     missing = [path for path in wanted if not path.exists()]
     if missing:
         raise UserError(
-            f"{len(missing)} file(s) or folder(s) missing ({listed(missing)}): give the recipe's "
-            "folders, from its directory, when all systems have decoded the sets"
+            f"{len(missing)} file(s) or folder(s) missing ({listed(missing)}): run this in the "
+            "recipe's directory, with its folders, once all systems have decoded the sets"
         )
 
 

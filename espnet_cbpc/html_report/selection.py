@@ -96,8 +96,8 @@ def choose(sets: Sequence[DecodedSet], system: str, seed: int) -> list[Choice]:
             lambda p: (-rate(p, system), -_snr(p, INFINITY)),
             True,
         ),
-        ("Most ahead of the other systems", gain, bool(others)),
-        ("Most behind the other systems", lambda p: -gain(p), bool(others)),
+        ("Furthest ahead of the other systems", gain, bool(others)),
+        ("Furthest behind the other systems", lambda p: -gain(p), bool(others)),
     ]
     chosen: list[Choice] = []
     for why, score, applies in rules:

@@ -32,7 +32,7 @@ def read_cluster_quality(folder: Path) -> Quality:
             return quality
     except (OSError, ValueError, AttributeError) as e:
         raise UserError(f"{path}: cannot be read ({e}): fit the tokenizer again") from e
-    raise UserError(f"{path}: not the report on a tokenizer: fit it again")
+    raise UserError(f"{path}: not the report of a tokenizer: fit it again")
 
 
 def quality_table(quality: Quality) -> Table:

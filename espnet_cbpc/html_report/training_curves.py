@@ -1,4 +1,4 @@
-"""Curves of a training, from the TensorBoard files that ESPnet writes."""
+"""Curves of a training run, from the TensorBoard files that ESPnet writes."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -79,7 +79,7 @@ def device(ngpu: int, num_threads: int) -> str:
         UserError: a GPU is asked for and there is none.
     """
     if ngpu and not torch.cuda.is_available():
-        raise UserError("--ngpu 1: no GPU is usable here: use --ngpu 0")
+        raise UserError("--ngpu 1: no usable GPU: use --ngpu 0")
     torch.set_num_threads(num_threads)
     return "cuda" if ngpu else "cpu"
 
@@ -96,7 +96,7 @@ def decode_sets(
         decoders: the sets.
         work: a :class:`Worker`, or :func:`decode_batch` with models.
         nj: number of processes.
-        overwrite: begin anew.
+        overwrite: start from scratch.
 
     Returns:
         The speed at which the utterances that were left have been decoded.
@@ -198,7 +198,7 @@ def _load(batch: Batch, all_channels: bool) -> Loaded:
     if len(counts) > 1:
         raise UserError(
             f"{batch.wavs.parents[1]}: recordings of {listed(counts)} channels in one set: decode "
-            "them as sets of their own"
+            "them as separate sets"
         )
     enhanced = None
     if batch.given:
@@ -210,12 +210,10 @@ def _read(utterance: str, entry: str, length: int, fs: int) -> np.ndarray:
     """Return (N,) or (N, C) samples."""
     samples, rate = read_recording(entry)
     if rate != fs:
-        raise UserError(
-            f"{utterance}: {entry}: {rate} Hz where --fs is {fs}: format the data first"
-        )
+        raise UserError(f"{utterance}: {entry}: {rate} Hz, but --fs is {fs}: format the data first")
     if len(samples) != length:
         raise UserError(
-            f"{utterance}: {entry}: {len(samples)} samples where utt2num_samples says {length}: "
+            f"{utterance}: {entry}: {len(samples)} samples, but utt2num_samples says {length}: "
             "format the data again"
         )
     return samples

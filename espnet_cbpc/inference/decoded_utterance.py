@@ -1,4 +1,4 @@
-"""What recognition of one utterance gives: hypotheses, enhanced speech, times of the tokens."""
+"""The result of recognising one utterance: hypotheses, enhanced speech, token times."""
 
 import zlib
 from collections.abc import Sequence

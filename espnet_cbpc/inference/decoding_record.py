@@ -48,7 +48,7 @@ class DecodingRecord:
         return results
 
     def open(self) -> None:
-        """Write the record afresh, with the results that it has."""
+        """Write the record from scratch, with the results that it has."""
         with atomic_write(self.path) as f:
             f.writelines(_line(entry) for entry in (self.settings, self.results))
 

@@ -43,7 +43,7 @@ class EnhSpeech2Text(SpeechEnhancer):
 
     Model, vocabulary and beam search are ESPnet's ``Speech2Text``; its repeated work is left out
     (:mod:`espnet_cbpc.compat.fast_search`). The search is fitted to the model
-    (:meth:`.DecodingConfig.fitted`). Whisper is searched as openai-whisper does
+    (:meth:`.DecodingConfig.fitted`). Whisper is decoded as openai-whisper does
     (:class:`.WhisperSearch`), OWSM as ESPnet's S2T task does; what is longer than their window of
     30 s is cut where it is quiet, and only the best hypothesis is kept.
 
@@ -53,7 +53,7 @@ class EnhSpeech2Text(SpeechEnhancer):
 
     Observation adding (Iwamoto et al. 2022, doi:10.21437/Interspeech.2022-318) lets some of the
     noisy speech through, as artifacts of the SE harm recognition more than noise does. Here it is
-    the interpolation (1 - w) enhanced + w noisy, which keeps the level; but for a gain that is the
+    interpolation (1 - w) enhanced + w noisy, which keeps the level; but for a gain that is the
     paper's sum of enhanced speech and a scaled observation. With ``auto`` the recogniser chooses w
     for each utterance, see :meth:`choose`.
 
@@ -74,7 +74,7 @@ class EnhSpeech2Text(SpeechEnhancer):
             the configuration says, or ``fs``.
         batched_search: search for the utterances of a batch at once, see
             :class:`~espnet_cbpc.compat.speech2text.Search`; None: on a GPU.
-        token_times: find when each token is heard, see :class:`DecodedUtterance`.
+        token_times: find when each token is spoken, see :class:`DecodedUtterance`.
         options: of the search, see :class:`DecodingConfig`; none: as packed with the model, else its
             defaults.
 
@@ -144,7 +144,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         elif lm is None:
             self._search = WhisperSearch(self.s2t_model, search.beam_size, search.nbest)
         else:
-            raise UserError("Whisper is searched without a language model: leave it out")
+            raise UserError("Whisper is decoded without a language model: leave it out")
 
         self._prefix = (
             len(self.s2t_model.encoder.prompt.prefix) if is_owsm_ctc(self.s2t_model) else 0
@@ -168,7 +168,7 @@ class EnhSpeech2Text(SpeechEnhancer):
 
         Args:
             model_tag: a joint model.
-            cachedir: folder for what is downloaded or unpacked.
+            cachedir: folder for downloaded and unpacked files.
             asr_model: an ASR model, instead of a joint one.
             enh_model: an SE model in front of the ASR model.
             options: further arguments of the class.
@@ -211,7 +211,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         Args:
             speech: (B, N) samples, or (B, N, C) of several channels.
             lengths: (B,) samples of each utterance, at most N.
-            enhanced: (B, N) what another tool made of it, in the place of an SE model.
+            enhanced: (B, N) what another tool made of it, instead of an SE model.
 
         Returns:
             One result for each utterance; enhanced waveforms are of its own length.

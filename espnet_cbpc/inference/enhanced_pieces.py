@@ -47,7 +47,7 @@ class EnhancedPieces:
         yield from self.cutter.pieces(blocks, partial(self._enhance, replaced=replaced))
         if replaced:
             failed = listed(f"{c} ({reason})" for c, reason in sorted(replaced.items()))
-            logging.warning("%s: channels that fail, replaced by others: %s", path, failed)
+            logging.warning("%s: failing channels, replaced by others: %s", path, failed)
 
     def _enhance(
         self, samples: np.ndarray, replaced: dict[int, str]
@@ -67,7 +67,7 @@ class EnhancedPieces:
         return self.enhancer.enhance(speech, lengths)[0].cpu().numpy(), noisy
 
     def _mended(self, samples: np.ndarray, replaced: dict[int, str]) -> np.ndarray:
-        """Return (n, C) samples with good channels in the place of those that fail, if any is good."""
+        """Return (n, C) samples with good channels in place of those that fail, if any is good."""
         try:
             failing = failing_channels(samples, self.cutter.fs, "window")
         except AudioError:  # all fail: a pause in which nothing is heard, say

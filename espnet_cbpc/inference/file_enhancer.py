@@ -48,7 +48,7 @@ class FileEnhancer(EnhancedPieces):
             Its seconds.
 
         Raises:
-            UserError: a file that is missing, no audio, cut short or empty, too short for the
+            UserError: a file that is missing, no audio, truncated or empty, too short for the
                 model, or of a number of channels that it does not take.
         """
         fs, samples = self.cutter.fs, 0
@@ -64,7 +64,7 @@ class FileEnhancer(EnhancedPieces):
             raise UserError(f"{path}: {e}") from e
         except Exception as e:  # ESPnet raises many kinds for what is too short
             raise UserError(
-                f"{path}: the model failed on what comes after {samples / fs:.2f} s: {e!r}: leave "
+                f"{path}: the model failed on the audio after {samples / fs:.2f} s: {e!r}: leave "
                 "the file out if it is too short, or lower --window if memory ran out"
             ) from e
         return samples / fs

@@ -1,4 +1,4 @@
-"""The command-line options of inference: models, search, and what becomes of the speech."""
+"""The command-line options of inference: models, search, and channels."""
 
 import argparse
 from dataclasses import asdict
@@ -31,23 +31,25 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         "models", "a joint one, or an ASR model with or without an SE model"
     )
     models.add_argument("--model", help=f"joint model: {ANYWHERE}")
-    models.add_argument("--asr_model", help="ASR model, likewise")
-    models.add_argument("--enh_model", help="SE model, likewise")
-    models.add_argument("--cachedir", help="folder for what is downloaded or unpacked")
+    models.add_argument("--asr_model", help="ASR model, in the same forms")
+    models.add_argument("--enh_model", help="SE model, in the same forms")
+    models.add_argument("--cachedir", help="folder for downloaded and unpacked files")
     for name, meaning in MODEL_FILES.items():
         models.add_argument(f"--{name}", help=meaning)
     models.add_argument(
-        "--fs", type=sampling_rate, help="rate of the speech, as 8000 or 8k (default: the models')"
+        "--fs",
+        type=sampling_rate,
+        help="sampling rate of the speech, such as 8000 or 8k (default: the models')",
     )
     models.add_argument(
         "--asr_fs",
         type=sampling_rate,
-        help="rate of the ASR model (default: as its configuration says)",
+        help="sampling rate of the ASR model (default: the one in its configuration)",
     )
     search = parser.add_argument_group("decoding")
     search.add_argument(
         "--config",
-        help="YAML file of decoding options, as conf/decode.yaml (default: as packed with the model)",
+        help="YAML file of decoding options, such as conf/decode.yaml (default: the model's)",
     )
     search.add_argument("--nbest", type=int, help="hypotheses to write (default: as in --config)")
     search.add_argument(
@@ -56,14 +58,14 @@ def add_inference_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="search for the utterances of a batch at once (ESPnet 202611); auto: on a GPU",
     )
-    search.add_argument("--token_times", action="store_true", help="when each token is heard")
+    search.add_argument("--token_times", action="store_true", help="output the time of each token")
     search.add_argument("--no_enhance", action="store_true", help="leave the SE model out")
     search.add_argument(
         "--observation_adding",
         type=_share,
         metavar="W",
-        help="(1 - W) enhanced + W noisy speech is what the ASR model hears; auto: it hears several "
-        "and keeps what it is the surest of (default: as in the training of a joint model, else 0)",
+        help="ASR input: (1 - W) enhanced + W noisy speech; auto: the ASR model tries several "
+        "shares and keeps its most confident result (default: as in joint training, else 0)",
     )
     search.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     search.add_argument("--num_threads", type=int, default=1, help="CPU threads of each process")
@@ -75,10 +77,10 @@ def add_channel_options(parser: argparse.ArgumentParser) -> None:
         "--channels",
         type=_channels,
         metavar="N[,N...]",
-        help="of files with several channels those to use, from 0: an SE model of several channels "
-        "is given all of them in this order, any other model their mean (default: all)",
+        help="channels of multichannel files to use, from 0: a multichannel SE model gets "
+        "all of them in this order, any other model their mean (default: all)",
     )
-    parser.add_argument("--channel", type=int, help="the same for one channel")
+    parser.add_argument("--channel", type=int, help="use this channel alone")
 
 
 def chosen_channels(args: argparse.Namespace) -> Optional[list[int]]:
@@ -88,7 +90,7 @@ def chosen_channels(args: argparse.Namespace) -> Optional[list[int]]:
         UserError: both options are given.
     """
     if args.channel is not None and args.channels is not None:
-        raise UserError("--channel and --channels: give one of them")
+        raise UserError("give either --channel or --channels")
     return args.channels if args.channel is None else [args.channel]
 
 
@@ -101,7 +103,7 @@ def _share(word: str) -> Union[float, str]:
 
 
 def inference_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of ``EnhSpeech2Text``; models are fetched where need be.
+    """Return the arguments of ``EnhSpeech2Text``; models are fetched if needed.
 
     Raises:
         UserError: a model twice or nowhere, a file that is missing, or an option out of its range.
@@ -111,14 +113,14 @@ def inference_options(args: argparse.Namespace) -> dict[str, Any]:
         found = inference_files(args.model, args.asr_model, args.enh_model, args.cachedir)
         twice = sorted(found.keys() & options.keys())
         if twice:
-            raise UserError(f"--{', --'.join(twice)}: the model is named by another option already")
+            raise UserError(f"--{', --'.join(twice)}: the model is already named by another option")
         options.update({name: str(path) for name, path in found.items()})
     missing = [options[name] for name in options if not Path(options[name]).is_file()]
     if missing:
         raise UserError(f"{', '.join(missing)}: no such file")
     config = options.get("enh_asr_train_config") or options.get("asr_train_config")
     if config is None:
-        raise UserError("no model is given: use --model, --asr_model or their *_train_config")
+        raise UserError("no model given: use --model, --asr_model or their *_train_config")
     model_file = options.get("enh_asr_model_file") or options.get("asr_model_file") or config
     search = asdict(
         DecodingConfig.read(args.config) if args.config else DecodingConfig.of_model(model_file)

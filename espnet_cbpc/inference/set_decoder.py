@@ -1,4 +1,4 @@
-"""What is to be decoded of a data directory, in which batches, and how its results are written."""
+"""What to decode of a data directory, in which batches, and how to write the results."""
 
 import logging
 import shutil
@@ -49,7 +49,7 @@ def plan_batches(
 
     Args:
         lengths: samples of each utterance.
-        batch_size: most utterances of a batch.
+        batch_size: largest number of utterances in a batch.
         max_padding: largest share of a row that may be padding. Any padding can alter texts, see
             :meth:`espnet_cbpc.inference.enh_speech2text.EnhSpeech2Text.batch`.
 
@@ -74,7 +74,7 @@ class SetDecoder:
     tables of the original, with ``wav.scp`` and, under the name that ESPnet's scoring uses,
     ``spk1.scp`` naming the enhanced speech; with several hypotheses ESPnet's
     ``<n>best_recog/{text,token,score}``; with token times ``token.ctm``. Every finished batch is
-    recorded in ``decoding.jsonl``, from which a killed run goes on; a record made with other
+    recorded in ``decoding.jsonl``, from which a killed run resumes; a record made with other
     settings is discarded along with its results.
 
     Args:
@@ -83,7 +83,7 @@ class SetDecoder:
         output_dir: where this set's results go.
         settings: everything about models and search that decides the result, as JSON has it.
         fs: sampling rate of the models in Hz.
-        batch_size: most utterances of a batch.
+        batch_size: largest number of utterances in a batch.
         max_padding: see :func:`plan_batches`.
         enhanced: folder of this set's speech that another tool enhanced, see
             :func:`.enhanced_files`; None: an SE model enhances, if there is one.
@@ -136,7 +136,7 @@ class SetDecoder:
 
         Args:
             number: of the set, to be found in its batches.
-            overwrite: begin anew.
+            overwrite: start from scratch.
         """
         if overwrite or not self.record.results:
             self.record.results = {}
@@ -179,7 +179,7 @@ class SetDecoder:
         empty = [u for u, r in results.items() if not (r["text"] or r["silent"] or r["too_short"])]
         for ids, why in (
             (short, "are too short for the models, and have no text"),
-            (empty, "are not silent, but no text was found in them"),
+            (empty, "are not silent, but no text was recognised in them"),
         ):
             if ids:
                 where, of_all = self.output_dir, len(results)

@@ -63,7 +63,7 @@ class Transcriber(EnhancedPieces):
             The segments, in order.
 
         Raises:
-            UserError: a file that is missing, no audio, cut short, empty, silent, too short for the
+            UserError: a file that is missing, no audio, truncated, empty, silent, too short for the
                 models, or of a number of channels that they do not take.
         """
         segments: list[Segment] = []
@@ -83,13 +83,13 @@ class Transcriber(EnhancedPieces):
         except Exception as e:  # ESPnet raises many kinds for what is too short
             at = segments[-1].end if segments else 0.0
             raise UserError(
-                f"{path}: the models failed on what comes after {at:.2f} s: {e!r}: leave the file "
+                f"{path}: the models failed on the audio after {at:.2f} s: {e!r}: leave the file "
                 "out if it is too short, or lower --window if memory ran out"
             ) from e
         if is_silent:
-            raise AudioError("audio is silent, or nothing of it is left enhanced", str(path))
+            raise AudioError("audio is silent, or silent once enhanced", str(path))
         if not text_of(segments):
-            logging.warning("%s: is not silent, but no text was found in it", path)
+            logging.warning("%s: not silent, but no text was recognised", path)
         return segments
 
     def _recognise(self, piece: Piece) -> tuple[Segment, float]:
@@ -144,14 +144,14 @@ class Transcripts:
         twice = sorted({name for name in names if names.count(name) > 1})
         if folder is not None and twice:
             raise UserError(
-                f"{len(twice)} name(s) of several files ({listed(twice)}): rename them, or "
-                "transcribe them to different folders"
+                f"{len(twice)} output name(s) shared by several files ({listed(twice)}): rename them, "
+                "or transcribe them to different folders"
             )
         self.texts: dict[str, str] = {}
         self.times: dict[str, dict[str, list]] = {}
 
     def add(self, path: str, transcriber: Transcriber) -> list[Segment]:
-        """Transcribe a file, and write what belongs to it whole or not at all.
+        """Transcribe a file, and write what belongs to it atomically.
 
         Raises:
             UserError: see :class:`Transcriber`.

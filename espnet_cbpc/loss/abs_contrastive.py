@@ -1,4 +1,4 @@
-"""What the losses on embeddings share: which frames count, and how the gradient is handed on."""
+"""What the losses on embeddings share: which frames count, and how gradients are passed on."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple, Optional

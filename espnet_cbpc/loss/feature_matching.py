@@ -1,4 +1,4 @@
-"""Distance of enhanced frames to the clean frames of the same time: the rival without negatives."""
+"""Distance of enhanced frames to the clean frames of the same time: the baseline without negatives."""
 
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result, unit_length
 from espnet_cbpc.loss.infonce import similarity_stats

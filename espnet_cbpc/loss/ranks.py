@@ -1,4 +1,4 @@
-"""The frames of all processes of a distributed training, of which each has its own number."""
+"""The frames of all processes in distributed training, where each has its own number of frames."""
 
 import torch
 import torch.distributed as dist

@@ -1,4 +1,4 @@
-"""Kullback-Leibler divergence between what a recogniser makes of clean and of enhanced speech."""
+"""Kullback-Leibler divergence between a recogniser's posteriors of clean and enhanced speech."""
 
 import torch
 import torch.nn.functional as F

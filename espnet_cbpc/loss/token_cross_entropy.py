@@ -1,4 +1,4 @@
-"""Cross-entropy of acoustic tokens: an enhanced frame is to be nearest its clean frame's centroid."""
+"""Cross-entropy of acoustic tokens: pull an enhanced frame to its clean frame's centroid."""
 
 import torch
 import torch.nn.functional as F

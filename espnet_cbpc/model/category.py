@@ -1,4 +1,4 @@
-"""What kind of recording an utterance is, and so which losses it has references for."""
+"""Categories of utterances, which decide the losses that they have references for."""
 
 from collections.abc import Sequence
 from typing import Optional

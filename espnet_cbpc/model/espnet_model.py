@@ -93,7 +93,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         shuffle_labels: give the frames of a batch one another's pseudo-labels: the control that
             tells what the labels contribute.
         self_distillation: options of :class:`.self_distillation.SelfDistillation`, a loss beside
-            the contrastive ones; None: without it. It wants the ASR model frozen.
+            the contrastive ones; None: without it. It needs a frozen ASR model.
         observation_adding: share w in [0, 1) of noisy speech in what the ASR model hears,
             (1 - w) enhanced + w noisy; the SE loss is of enhanced speech alone. Inference adds as
             much unless told otherwise.
@@ -155,7 +155,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
                 "token_cross_entropy looks at the tokenizer's layer: leave loss_layers out"
             )
         if (enh_fs is None) != (asr_fs is None):
-            raise UserError("joint_conf: give both enh_fs and asr_fs, or none of them")
+            raise UserError("joint_conf: give both enh_fs and asr_fs, or neither")
         self.channels = input_channels(enh_model)
         self.criterions = torch.nn.ModuleList(criterions)
         self.alpha = alpha
@@ -472,7 +472,7 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
         return self
 
     def still_frozen_parts(self) -> None:
-        """Put what is frozen into evaluation mode, whatever the mode of the model."""
+        """Put what is frozen into evaluation mode, regardless of the mode of the model."""
         for part in self.frozen_parts:
             part.eval()
             for module in part.modules():
@@ -506,7 +506,7 @@ def made_self_distillation(
     """Return the loss of ``joint_conf.self_distillation``."""
     if update != "enh":
         raise UserError(
-            "joint_conf.self_distillation wants the ASR model frozen: set update to enh "
+            "joint_conf.self_distillation needs a frozen ASR model: set update to enh "
             "(--asr_update false)"
         )
     try:
@@ -525,7 +525,7 @@ def checked_dtype(name: Optional[str], update: str) -> Optional[torch.dtype]:
         )
     if update != "enh":
         raise UserError(
-            "joint_conf.frozen_asr_dtype wants the ASR model frozen: set update to enh "
+            "joint_conf.frozen_asr_dtype needs a frozen ASR model: set update to enh "
             "(--asr_update false)"
         )
     return getattr(torch, name)
@@ -574,7 +574,7 @@ def check_options(
         )
     if update != "asr" and gives_masks_in_training(enh_model):
         raise UserError(
-            "the SE model's beamformer gives masks in training, and no speech to recognise: set "
+            "the SE model's beamformer outputs masks in training, not speech to recognise: set "
             "loss_type to spectrum in enh_separator_conf"
         )
     if not 0.0 <= alpha <= 1.0:

@@ -1,4 +1,4 @@
-"""Configurations of trainings that start from trained models, put together from theirs."""
+"""Training configurations that start from trained models, built from the models' own."""
 
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -23,7 +23,7 @@ def joint_config(
     asr_update: bool = True,
     use_transcripts: bool = True,
 ) -> dict[str, Any]:
-    """Return the configuration of a joint training.
+    """Return a joint training configuration.
 
     Both models keep the architecture they were trained with, so that their weights fit; what
     ``training`` says itself wins. A beamformer that was trained on masks is trained on speech here.
@@ -36,7 +36,7 @@ def joint_config(
         layer: encoder block that the tokenizer was fitted on; None: the encoder's output.
         fs: sampling rate of the data and the SE model in Hz; where the ASR model's configuration
             states another one, speech is resampled in between.
-        asr_update: False keeps the ASR model as it is, whatever ``training`` says.
+        asr_update: False freezes the ASR model, whatever ``training`` says.
         use_transcripts: False leaves the ASR loss out, whatever ``training`` says.
 
     Raises:
@@ -74,13 +74,13 @@ def check_use(asr: Mapping[str, Any], asr_update: bool, use_transcripts: bool) -
     is_owsm = asr.get("decoder") == "owsm" or asr.get("encoder") == "owsm_ctc"
     if is_owsm and (asr_update or use_transcripts):
         raise UserError(
-            "OWSM is used frozen and without transcripts: give --asr_update false and "
+            "OWSM must be frozen and trained without transcripts: give --asr_update false and "
             "--use_transcripts false"
         )
 
 
 def asr_config(training: Mapping[str, Any], asr: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a further training of an ASR model.
+    """Return the configuration for fine-tuning an ASR model.
 
     Args:
         training: the user's: optimiser, batches; what it says itself wins.

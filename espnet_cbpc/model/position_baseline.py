@@ -1,4 +1,4 @@
-"""The losses of a model that hears nothing and knows the time."""
+"""The losses of a model that knows only the position in the utterance."""
 
 import math
 from collections.abc import Sequence

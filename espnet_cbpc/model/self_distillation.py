@@ -1,4 +1,4 @@
-"""Self-distillation: the recogniser's output on clean speech as target on enhanced speech."""
+"""Self-distillation: the recogniser's output on clean speech is the target on enhanced speech."""
 
 from typing import Optional
 
@@ -15,8 +15,8 @@ POSTERIORS = ("ctc", "decoder")
 class SelfDistillation(torch.nn.Module):
     """The loss between the posteriors of a frozen recogniser on clean and on enhanced speech.
 
-    A rival of losses on encoder frames that asks for no transcripts either: the decoder is led
-    along the recogniser's own transcript of the clean speech.
+    An alternative to losses on encoder frames that needs no transcripts either: the decoder is
+    teacher-forced with the recogniser's own transcript of the clean speech.
 
     Args:
         posteriors: ``ctc``, of each frame, or ``decoder``, of each token of a transcript; None:

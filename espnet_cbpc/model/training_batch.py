@@ -1,4 +1,4 @@
-"""A batch of the joint model, made of what the data loader brings and checked on the way in."""
+"""A batch of the joint model, made from the data loader's output and checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

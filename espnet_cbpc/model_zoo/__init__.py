@@ -1,4 +1,4 @@
-"""Pretrained models in, and trained ones out to stock ESPnet."""
+"""Import pretrained models, and export trained ones to stock ESPnet."""
 
 from typing import TYPE_CHECKING, Any
 

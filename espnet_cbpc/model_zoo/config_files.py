@@ -1,4 +1,4 @@
-"""The files that a model's configuration names: found, given absolute paths, or brought along."""
+"""The files that a model's configuration names: find them, make their paths absolute, copy them."""
 
 import copy
 import logging
@@ -77,7 +77,7 @@ def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> dict[str, An
             )
     if missing:
         raise UserError(
-            f"{origin}: {len(missing)} file(s) that the configuration names are not there "
+            f"{origin}: {len(missing)} file(s) that the configuration names do not exist "
             f"({listed(missing)}): copy them beside it, or correct the paths in it"
         )
     return absolute
@@ -87,7 +87,7 @@ def _find(value: str, origin: Path) -> Optional[Path]:
     if not value or len(value) > 4096 or "\n" in value:
         return None
     folders = (*origin.resolve().parents, Path.cwd())
-    for candidate in (folder / value for folder in folders):  # an absolute value stays as it is
+    for candidate in (folder / value for folder in folders):  # an absolute value is left unchanged
         if candidate.is_file():
             return candidate.absolute()
     return None
@@ -112,7 +112,9 @@ def bring_files(config: dict[str, Any], folder: Path, known_as: Path = Path()) -
         source = Path(slot.value)
         if not slot.value or not source.is_file():
             if slot.required:
-                raise UserError(f"{source}: the configuration names this file, but it is not there")
+                raise UserError(
+                    f"{source}: the configuration names this file, but it does not exist"
+                )
             continue
         name = _free_name(source, brought)
         if name not in brought:

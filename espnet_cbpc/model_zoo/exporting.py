@@ -1,4 +1,4 @@
-"""Pack a joint experiment for people who have stock ESPnet and not this package."""
+"""Pack a joint experiment for users of stock ESPnet, without this package."""
 
 import argparse
 import copy
@@ -66,7 +66,7 @@ def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> lis
     weights = read_weights(model_file)
     for part in STOCK_PARTS:
         if not any(key.startswith(part) for key in weights):
-            raise UserError(f"{model_file}: holds no {part}*: it is not that of a joint model")
+            raise UserError(f"{model_file}: holds no {part}*: not a joint model")
     joint = with_absolute_paths(joint, config)
     model = built(joint, weights, model_file)
     weights = named_for_all_releases(model)
@@ -77,7 +77,7 @@ def export(config: Path, model_file: Path, outdir: Path, card: ModelCard) -> lis
     names = [name for name in ARCHIVES if name not in unfit]
     made = " and ".join(f"{name}.zip" for name in names)
     for name in unfit:
-        logging.warning("%s.zip is not made: %s; made: %s", name, reason, made)
+        logging.warning("%s.zip not made: %s; made: %s", name, reason, made)
         (outdir / f"{name}.zip").unlink(missing_ok=True)
     archives = [pack(name, configs[name], weights, outdir, card) for name in names]
     with atomic_write(outdir / "README.md") as f:
@@ -110,13 +110,13 @@ def built(
 def left_out(joint: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
     """Return which of :data:`ARCHIVES` stock ESPnet has no model for, and why."""
     if joint.get("asr_encoder") == "whisper":
-        return ("enh_asr", "asr"), "stock ESPnet does not take today's openai-whisper"
+        return ("enh_asr", "asr"), "stock ESPnet does not support current openai-whisper"
     if joint.get("asr_encoder") == "owsm_ctc" or joint.get("asr_decoder") == "owsm":
-        return ("enh_asr", "asr"), "stock ESPnet has OWSM in its S2T tasks alone"
+        return ("enh_asr", "asr"), "stock ESPnet has OWSM only in its S2T tasks"
     if joint.get("asr_decoder", joint.get("decoder")) == "transducer":
-        return ("enh_asr",), "stock ESPnet's joint task builds no transducers"
+        return ("enh_asr",), "stock ESPnet's joint task does not build transducers"
     if (joint.get("joint_conf") or {}).get("asr_fs"):
-        reason = "SE and ASR are of different sampling rates, and stock ESPnet does not resample"
+        reason = "SE and ASR have different sampling rates, and stock ESPnet does not resample"
         return ("enh_asr",), reason
     return (), ""
 
@@ -129,7 +129,7 @@ def stock_config(joint: Mapping[str, Any]) -> dict[str, Any]:
 def pack(
     name: str, config: dict, weights: Mapping[str, torch.Tensor], outdir: Path, card: ModelCard
 ) -> Path:
-    """Write one archive; it appears whole."""
+    """Write one archive atomically."""
     part, kind, config_option, model_option = ARCHIVES[name]
     outdir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=outdir, prefix=f".{name}.") as folder:

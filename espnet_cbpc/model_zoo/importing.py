@@ -1,4 +1,4 @@
-"""Bring a pretrained model into an experiment folder of a recipe."""
+"""Import a pretrained model into an experiment folder of a recipe."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def import_model(
     Args:
         kind: ``asr`` or ``enh``.
         model, cachedir, checkpoint: see :func:`.locate.find`.
-        outdir: the folder, which appears whole.
+        outdir: the folder, which is written atomically.
 
     Returns:
         The number of the model's parameters.

@@ -1,4 +1,4 @@
-"""Pretrained ASR and SE models of ESPnet, built with all that they bring and proven whole."""
+"""Pretrained ASR and SE models of ESPnet, built with everything packed with them, and verified."""
 
 import argparse
 import logging
@@ -93,7 +93,7 @@ def _check_vocabulary(args: argparse.Namespace, config: Path) -> None:
     try:
         bpe.load(args.bpemodel)
     except (RuntimeError, OSError) as e:
-        raise UserError(f"{args.bpemodel}: not a readable model of sentencepiece ({e})") from e
+        raise UserError(f"{args.bpemodel}: not a readable sentencepiece model ({e})") from e
     plain = [i for i in range(len(bpe)) if not (bpe.is_control(i) or bpe.is_unknown(i))]
     unknown = sorted({bpe.id_to_piece(i) for i in plain} - set(args.token_list))
     if len(unknown) > len(plain) // 2:

@@ -1,4 +1,4 @@
-"""Find a pretrained model, wherever it is: here, in an archive, at an address, in a model zoo."""
+"""Find a pretrained model, wherever it is: on disk, in an archive, at a URL or in a model zoo."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".tx
 CHECKPOINTS = ("valid.*.ave.pth", "valid.*.ave_*best.pth", "valid.*.best.pth", "model.pth", "*.pth")
 KINDS = {"asr": "ASR", "enh": "SE", "enh_asr": "joint SE and ASR", "other": "another kind of"}
 FORMS = (
-    "a model is named by a folder, a packed archive, 'config.yaml,model.pth', a checkpoint with its "
+    "give a folder, a packed archive, 'config.yaml,model.pth', a checkpoint with its "
     "config.yaml beside it, a URL, a tag of espnet_model_zoo, user/name[@revision] of Hugging Face, "
     f"or {FORM}"
 )
@@ -92,9 +92,9 @@ def inference_files(
 
     Args:
         model: a joint model: zoo tag, Hugging Face id, URL, archive or folder.
-        asr_model: an ASR model, likewise.
-        enh_model: an SE model, likewise.
-        cachedir: folder for what is downloaded or unpacked.
+        asr_model: an ASR model, in the same forms.
+        enh_model: an SE model, in the same forms.
+        cachedir: folder for downloaded and unpacked files.
 
     Raises:
         UserError: a model that cannot be found.
@@ -111,7 +111,7 @@ def inference_files(
 def find(
     model: Model, kind: str, cachedir: Optional[PathLike] = None, checkpoint: Optional[str] = None
 ) -> ModelFiles:
-    """Return the files of a model, which is downloaded and unpacked where need be.
+    """Return the files of a model, which is downloaded and unpacked if needed.
 
     Args:
         model: a folder (of an experiment, or an unpacked archive); an archive made by
@@ -152,7 +152,7 @@ def default_cachedir() -> Path:
 def _check_kind(options: dict[str, Any], kind: str, config: Path) -> None:
     found = model_kind(options)
     if found != kind:
-        hint = " (its parts can be had by the export command)" if found == "enh_asr" else ""
+        hint = " (the export command packs its parts)" if found == "enh_asr" else ""
         raise UserError(
             f"{config}: configures {KINDS[found]} model{hint}, where an {KINDS[kind]} model is needed"
         )
@@ -228,7 +228,7 @@ def _in_package(folder: Path, kind: str) -> tuple[Path, Path]:
 def _inside(folder: Path, name: str, meta: Path) -> Path:
     # By name, not resolved: in Hugging Face's cache files are links to where their contents are.
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UserError(f"{meta}: names {name}, outside of its folder: do not trust this archive")
+        raise UserError(f"{meta}: names {name}, outside of its folder: do not use this archive")
     return folder / name
 
 
@@ -237,7 +237,7 @@ def _unpacked(archive: Path, cache: Path) -> Path:
     folder = cache / f"{archive.stem}-{file_digest(archive)[:16]}"
     with _locked(cache):
         if not folder.is_dir():
-            unpack(archive, folder, f"get it anew; {FORMS}")
+            unpack(archive, folder, f"get it again; {FORMS}")
     return folder
 
 
@@ -279,11 +279,11 @@ def _hugging_face(model: str, cache: Path) -> Path:
     except LocalEntryNotFoundError as e:
         raise UserError(
             f"{model}: Hugging Face cannot be reached, and {cache} does not hold this model: check "
-            "the network (or HF_HUB_OFFLINE), or fetch it where there is one and give its folder"
+            "the network (or HF_HUB_OFFLINE), or download it elsewhere and give its folder"
         ) from e
     except (HfHubHTTPError, ValueError, OSError) as e:
         raise UserError(
-            f"{model}: cannot be had from Hugging Face ({str(e).splitlines()[0]}): {FORMS}"
+            f"{model}: cannot be fetched from Hugging Face ({str(e).splitlines()[0]}): {FORMS}"
         ) from e
 
 

@@ -1,4 +1,4 @@
-"""The page that goes with an exported model: what it is, how to use it, how good it is."""
+"""The model card of an exported model: what it is, how to use it, how good it is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,9 +12,9 @@ from espnet_cbpc.model_zoo.decoding_config import DecodingConfig
 from espnet_cbpc.tasks.options import PLUGIN_OPTIONS
 
 TITLES = {
-    "enh_asr": "Speech enhancement and recognition in one",
-    "enh": "Speech enhancement alone",
-    "asr": "Speech recognition alone",
+    "enh_asr": "Joint speech enhancement and recognition",
+    "enh": "Speech enhancement only",
+    "asr": "Speech recognition only",
 }
 # What Hugging Face and espnet.load() take a model to be for.
 PIPELINE_TAGS = {
@@ -47,7 +47,7 @@ text = speech2text.tokenizer.tokens2text(speech2text.converter.ids2tokens(ids))"
 # Of the training's options, those that say how the models were trained together.
 SHOWN = (*PLUGIN_OPTIONS, "enh_criterions", "optim", "optim_conf", "max_epoch", "seed")
 CITATION = """\
-The method is that of the following paper, of which this is an independent implementation; the
+The method is from the first paper, of which this is an independent implementation; the
 toolkit is ESPnet.
 
 ```bibtex
@@ -105,7 +105,7 @@ class ModelCard:
         parts = [
             f"---\n{yaml.safe_dump(self._metadata(names[0]), sort_keys=False)}---",
             "# Noise-robust speech recognition: SE and ASR trained jointly",
-            f"Trained with espnet-cbpc on: {self.data or 'data that were not stated'}. "
+            f"Trained with espnet-cbpc on: {self.data or 'data not stated'}. "
             f"Licence of the models: {self.licence or 'not stated by their makers'}.",
             "## Use with stock ESPnet",
             f"`speech` is an array of samples{self._shape()}, `fs` their rate"

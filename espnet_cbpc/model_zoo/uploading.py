@@ -1,4 +1,4 @@
-"""Put an exported model on Hugging Face Hub."""
+"""Upload an exported model to Hugging Face Hub."""
 
 import shutil
 import tempfile
@@ -52,7 +52,7 @@ def upload(
         except (HfHubHTTPError, ValueError, OSError) as e:
             raise UserError(
                 f"{repo}: cannot be uploaded ({str(e).strip().splitlines()[0]}): check the name, the "
-                "network, and that HF_TOKEN holds a token with the right to write"
+                "network, and that HF_TOKEN holds a token with write access"
             ) from e
     return str(getattr(done, "commit_url", done))
 

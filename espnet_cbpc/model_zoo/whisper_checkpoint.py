@@ -54,15 +54,15 @@ def _named(name: str) -> Whisper:
     whisper = whisper_package()
     if name not in whisper.available_models():
         raise UserError(
-            f"{PREFIX}{name}: no such file, and no model of Whisper: there are "
+            f"{PREFIX}{name}: no such file or Whisper model; the models are "
             f"{', '.join(whisper.available_models())}"
         )
     try:
         model = whisper.load_model(name, device="cpu")
     except (OSError, RuntimeError) as e:  # no network; or what came is not what was asked for
         raise UserError(
-            f"{PREFIX}{name}: openai-whisper cannot fetch it ({e}): check the network, or fetch "
-            f"the checkpoint where there is one and give its path as {PREFIX}PATH"
+            f"{PREFIX}{name}: openai-whisper cannot fetch it ({e}): check the network, or "
+            f"download the checkpoint elsewhere and give its path as {PREFIX}PATH"
         ) from e
     return Whisper(vars(model.dims), model.state_dict())
 
@@ -81,7 +81,7 @@ def _read(path: Path) -> Whisper:
         ) from e
     if dims.n_vocab not in VOCABULARIES:
         raise UserError(
-            f"{path}: has {dims.n_vocab} tokens, where models of Whisper have one of "
+            f"{path}: has {dims.n_vocab} tokens, but Whisper models have one of "
             f"{', '.join(map(str, VOCABULARIES))}: give a checkpoint whose vocabulary is Whisper's"
         )
     load_weights(model.Whisper(dims), weights, path, remedy="fetch the checkpoint again")
@@ -95,13 +95,13 @@ def _prompt(name: WhisperName, n_vocab: int) -> dict[str, str]:
     language, task = tokenizer.TO_LANGUAGE_CODE.get(language, language), name.task or TASKS[0]
     if VOCABULARIES[n_vocab] != MULTILINGUAL and (language, task) != ("en", TASKS[0]):
         raise UserError(
-            f"{PREFIX}{name.model}: {task} {language}: the model knows English alone: take one "
+            f"{PREFIX}{name.model}: {task} {language}: the model is English-only: use one "
             "without .en in its name"
         )
     known = list(tokenizer.LANGUAGES)[: number_of_languages(n_vocab)]
     if language not in known:
         raise UserError(
-            f"{PREFIX}{name.model}: no language {language!r}: there are {', '.join(sorted(known))}"
+            f"{PREFIX}{name.model}: unknown language {language!r}: there are {', '.join(sorted(known))}"
         )
     return {"language": language, "task": task}
 

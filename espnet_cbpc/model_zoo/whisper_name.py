@@ -1,4 +1,4 @@
-"""How a Whisper model is named where any model can be."""
+"""How to name a Whisper model as an ASR model."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from espnet_cbpc.utils.files import file_digest
 
 PREFIX = "whisper:"
 TASKS = ("transcribe", "translate")
-FORM = "whisper:NAME[:LANGUAGE[:TASK]], with the path of a checkpoint for NAME where there is one"
+FORM = "whisper:NAME[:LANGUAGE[:TASK]], where NAME may be the path of a checkpoint"
 
 
 class WhisperName(NamedTuple):
@@ -34,7 +34,7 @@ class WhisperName(NamedTuple):
         if len(parts) > 3 or not all(parts):
             raise UserError(f"{text}: must be {FORM}")
         if len(parts) == 3 and parts[2] not in TASKS:
-            raise UserError(f"{text}: no task {parts[2]!r}: use {' or '.join(TASKS)}")
+            raise UserError(f"{text}: unknown task {parts[2]!r}: use {' or '.join(TASKS)}")
         return cls(*parts)
 
     @property

@@ -1,4 +1,4 @@
-"""Experiments of version 0.1, whose bookkeeping was another one."""
+"""Experiments of version 0.1, which were recorded differently."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ OLD = ".stages"
 
 
 def check_version_0_1(recipe: Recipe, ledger: Optional[Ledger]) -> None:
-    """Take an experiment of version 0.1 over where that is asked for, and else stop.
+    """Take over an experiment of version 0.1 if asked to, else stop.
 
-    What its stages had done, and is there, counts as done with the options of now, and what they
-    had begun as begun. Trained models must have been trained with the configurations of now.
+    What its stages had done, and is there, counts as done with the current options, and what they
+    had begun as begun. Trained models must have been trained with the current configurations.
 
     Args:
         recipe: which one.
@@ -34,8 +34,8 @@ def check_version_0_1(recipe: Recipe, ledger: Optional[Ledger]) -> None:
         return
     if ledger is None or not recipe.options.adopt:
         raise UserError(
-            f"{recipe.layout.expdir} was made by version 0.1, which kept its books in {old}: "
-            "continue it with --adopt and its options of then, or name another --expdir"
+            f"{recipe.layout.expdir} was made by version 0.1, which kept its records in {old}: "
+            "continue it with --adopt and its original options, or name another --expdir"
         )
     found = [
         step for _, step in all_steps(recipe) if _stamp(step, old).exists() and _is_there(step)

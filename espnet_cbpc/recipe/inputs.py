@@ -256,7 +256,7 @@ def resolve(inputs: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
 
 
 def of_values(values: Any) -> str:
-    """Return a digest of JSON-like values, whatever the order of keys."""
+    """Return a digest of JSON-like values, regardless of the order of keys."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode()).hexdigest()[:32]
 
@@ -272,9 +272,9 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
             for line in differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))
         ]
     if all(isinstance(v, str) and re.fullmatch("[0-9a-f]{32}", v) for v in (old, new)):
-        return [f"{name}: other content"]
+        return [f"{name}: content changed"]
     if isinstance(old, dict) or isinstance(new, dict):
-        return [f"{name}: {'taken out' if new is None else 'added' if old is None else 'changed'}"]
+        return [f"{name}: {'removed' if new is None else 'added' if old is None else 'changed'}"]
     return [f"{name}: {_shown(new)} (was {_shown(old)})"]
 
 

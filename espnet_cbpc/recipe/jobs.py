@@ -1,4 +1,4 @@
-"""The jobs of steps: processes of this machine that have imported ESPnet already, or a cluster's.
+"""The jobs of steps: local processes that have already imported ESPnet, or cluster jobs.
 
 On this machine one server process imports what jobs need, and every job is forked from it. With
 ``train_cmd`` of cmd.sh jobs go through that command, as those of ESPnet's recipes do.
@@ -81,7 +81,7 @@ class Jobs:
         gpu: the one GPU that a job with one GPU is to take; None: as ESPnet does.
         lock: file descriptor that processes of this machine hold open while they work for a
             cluster's job.
-        running: the processes of now.
+        running: the running processes.
     """
 
     train_cmd: Sequence[str] = ()
@@ -248,7 +248,7 @@ class _Cluster(_Process):
     def error(self) -> str:
         """Return what is known of a failure."""
         if not self.job.log.exists():
-            return f"{shlex.join(self._submitter)}: the job was not started (cmd.sh names this)"
+            return f"{shlex.join(self._submitter)}: the job was not started (see cmd.sh)"
         return super().error()
 
 

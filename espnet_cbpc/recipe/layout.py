@@ -1,4 +1,4 @@
-"""Where a recipe's data and models are: names as ESPnet's recipes have them."""
+"""Folders of a recipe's data and models, named as in ESPnet's recipes."""
 
 import re
 from collections.abc import Iterator

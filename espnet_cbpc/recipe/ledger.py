@@ -1,4 +1,4 @@
-"""Which steps are done, of what, and where what they replaced has gone.
+"""Which steps are done, with which inputs, and where replaced outputs are kept.
 
 A step is done with its inputs, whose values are written down when it begins. What was made of other
 inputs is never deleted: it moves to ``replaced/<date>_<step>/`` of its folder, and moves back when
@@ -39,7 +39,7 @@ class State(Enum):
     INTERRUPTED = "interrupted"  # begun with these inputs, or done but for some output
     NEW = "not run yet"
     CHANGED = "out of date"  # begun or done with other inputs
-    FOREIGN = "made by something else"  # outputs without a record
+    FOREIGN = "not made by this recipe"  # outputs without a record
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,11 @@ class Ledger:
         """
         missing = [str(path) for path in step.outputs if not path.exists()]
         if missing:
-            raise UserError(f"{step.name} has ended, but has not made {', '.join(missing)}")
+            raise UserError(f"{step.name} ended without making {', '.join(missing)}")
         self._write(step, {**self.record(step), "state": "done", "ended": now()})
 
     def adopt(self, step: Step, done: bool) -> None:
-        """Take what is there of a step for what its inputs of now make."""
+        """Take what is there of a step for what its current inputs make."""
         inputs = resolve(step.inputs, self.digests)
         state = {"state": "done" if done else "begun", "inputs": inputs}
         self._write(step, {**state, "began": now(), "ended": now(), "adopted": True})
@@ -170,7 +170,7 @@ class Ledger:
         moved = {str(path): str(place) for path, place in places.items()}
         with atomic_write(folder / "record.json") as f:
             json.dump({**status.record, "moved": moved}, f, indent=1)
-        why = status.why or "there is no record of how it was made"
+        why = status.why or "no record of how it was made"
         for path, place in places.items():
             logging.info("%s: %s moves to %s (%s)", step.name, path, place, why)
             try:
@@ -238,7 +238,7 @@ def _wait_for(descriptor: int, name: str, path: Path) -> None:
     while not _taken(descriptor, path):
         if time.monotonic() - told >= TELL_SECONDS:
             told = time.monotonic()
-            logging.info("%s: waiting for %s, which runs it", name, _holder(descriptor))
+            logging.info("%s: waiting for %s, which is running it", name, _holder(descriptor))
         time.sleep(WAIT_SECONDS)
 
 
@@ -268,7 +268,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as e:
         raise UserError(
-            f"{path}: cannot be read ({e}): restore it, or remove it to have the step run again"
+            f"{path}: cannot be read ({e}): restore it, or remove it to rerun the step"
         ) from e
 
 

@@ -28,7 +28,7 @@ def make_recipe(folder: PathLike) -> Path:
     """
     recipe = Path(folder).absolute()
     if recipe.exists() or recipe.is_symlink():
-        raise UserError(f"{recipe} exists already: give another folder, or remove it first")
+        raise UserError(f"{recipe} already exists: give another folder, or remove it first")
     try:
         recipe.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new.", dir=recipe.parent) as temporary:
@@ -37,7 +37,7 @@ def make_recipe(folder: PathLike) -> Path:
             (made / PYTHON).write_text(f"{sys.executable}\n", encoding="utf-8")
             made.rename(recipe)
     except OSError as e:
-        raise UserError(f"{recipe}: cannot be made ({e.strerror}): choose another place") from e
+        raise UserError(f"{recipe}: cannot be created ({e.strerror}): choose another place") from e
     return recipe
 
 

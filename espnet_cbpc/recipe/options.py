@@ -1,4 +1,4 @@
-"""The options of a recipe: what they are, and how a command line gives them."""
+"""The options of a recipe, and how the command line is parsed."""
 
 import dataclasses
 import difflib
@@ -24,7 +24,7 @@ _data = functools.partial(_option, "Data")
 _tokens = functools.partial(_option, "Tokens and language model")
 _models = functools.partial(_option, "Models")
 _scoring = functools.partial(_option, "Inference and scoring")
-_release = functools.partial(_option, "Models for others")
+_release = functools.partial(_option, "Publishing models")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,54 +33,57 @@ class RecipeOptions:
 
     stage: int = _general(1, "first stage, by number or name")
     stop_stage: int = _general(len(STAGES), "last stage")
-    skip_train: bool = _general(False, "leave out stages 6-13; what they make must be there")
-    dry_run: bool = _general(False, "only say which steps would run, and because of what")
+    skip_train: bool = _general(False, "skip stages 6-13; their outputs must exist")
+    dry_run: bool = _general(False, "only print which steps would run, and why")
     status: bool = _general(
-        False, "only say what is done, running or out of date, and where its log is"
+        False, "only print which steps are done, running or out of date, and their logs"
     )
-    keep: bool = _general(
-        False, "stop rather than replace a model that has been trained to its end"
-    )
+    keep: bool = _general(False, "stop instead of replacing a fully trained model")
     adopt: bool = _general(False, "continue an experiment of version 0.1")
-    nj: int = _general(2, "parallel jobs on data")
-    train_nj: int = _general(1, "training runs at a time (stages 9 and 10, and 13)")
-    inference_nj: int = _general(2, "systems decoded at a time")
-    ngpu: Optional[int] = _general(
-        None, "GPUs for training and inference; empty: 1 where there is one"
-    )
+    nj: int = _general(2, "parallel jobs for data preparation, encoder features and scoring")
+    train_nj: int = _general(1, "parallel training runs (stages 9, 10 and 13)")
+    inference_nj: int = _general(2, "systems decoded in parallel")
+    ngpu: Optional[int] = _general(None, "GPUs for training and inference; empty: 1 if available")
     num_nodes: int = _general(1, "machines for training")
-    dumpdir: str = _general("dump", "formatted data")
-    expdir: str = _general("exp", "experiments")
-    seed: int = _general(0, "random seed of intervals")
+    dumpdir: str = _general("dump", "folder of the formatted data")
+    expdir: str = _general("exp", "folder of the experiments")
+    seed: int = _general(0, "random seed of the confidence intervals")
     train_seed: Optional[int] = _general(
-        None, "random seed of all training runs, in models of their own; empty: the configurations'"
+        None,
+        "random seed of all training runs, each seed in its own folders; empty: the configurations'",
     )
-    seeds: tuple[str, ...] = _general((), "several of them, reported as one system each")
-    comparison: str = _general("", "YAML file of systems to compare, in place of enh_asr_config")
-    systems: tuple[str, ...] = _general((), "some of its systems, by name; empty: all")
+    seeds: tuple[str, ...] = _general(
+        (), "several training seeds; each system is reported over all of them"
+    )
+    comparison: str = _general("", "YAML file of systems to compare, instead of enh_asr_config")
+    systems: tuple[str, ...] = _general((), "names of the systems in it to use; empty: all")
     results: str = _general("", "the report, a Markdown file; empty: RESULTS.md in expdir")
 
     local_data_opts: str = _data("", "options of local/data.sh")
     train_set: str = _data("", "name of the directory in data/ for training")
-    valid_set: str = _data("", "likewise, for validation")
-    test_sets: tuple[str, ...] = _data((), "likewise, for tests")
+    valid_set: str = _data("", "the same for validation")
+    test_sets: tuple[str, ...] = _data((), "the same for testing")
     datadir: str = _data("data", "data directories")
     track: str = _data(
-        "", "of a recipe with several: options in conf/track_<track>.yaml, unless given otherwise"
+        "", "track, in a recipe with several: takes its defaults from conf/track_<track>.yaml"
     )
     fs: str = _data("16k", "sampling rate")
-    ref_channel: int = _data(0, "of recordings with several channels the reference, from 0")
-    audio_format: str = _data("wav", "of files that must be converted: wav or flac")
-    speed_perturb_factors: tuple[str, ...] = _data((), 'for example "0.9 1.0 1.1"')
+    ref_channel: int = _data(0, "reference channel of multichannel recordings, counted from 0")
+    audio_format: str = _data("wav", "format of converted files: wav or flac")
+    speed_perturb_factors: tuple[str, ...] = _data(
+        (), 'speed perturbation, for example "0.9 1.0 1.1"'
+    )
     min_wav_duration: float = _data(0.1, "shortest training utterance, in seconds")
-    max_wav_duration: float = _data(20.0, "longest one")
+    max_wav_duration: float = _data(20.0, "longest training utterance, in seconds")
 
-    token_type: str = _tokens("bpe", "bpe, char or word")
-    nbpe: int = _tokens(500, "tokens of bpe")
-    bpemode: str = _tokens("unigram", "sentencepiece model of bpe: unigram or bpe")
+    token_type: str = _tokens("bpe", "token type: bpe, char or word")
+    nbpe: int = _tokens(500, "number of BPE tokens")
+    bpemode: str = _tokens("unigram", "sentencepiece model type: unigram or bpe")
     use_lm: bool = _tokens(False, "train a language model (stages 6-8) and decode with it")
-    lm_config: str = _tokens("", "its configuration")
-    lm_train_text: str = _tokens("", "text to train it on; empty: that of the training set")
+    lm_config: str = _tokens("", "configuration of the language model")
+    lm_train_text: str = _tokens(
+        "", "training text of the language model; empty: that of the training set"
+    )
 
     asr_config: str = _models("conf/train_asr.yaml", "configuration of the ASR model")
     asr_model: str = _models(
@@ -89,83 +92,92 @@ class RecipeOptions:
         "espnet_model_zoo, user/name[@revision] of Hugging Face, or whisper:NAME[:LANGUAGE[:TASK]]",
     )
     multicondition_asr_config: str = _models(
-        "", "with it, stage 9 also trains the ASR model further, on noisy speech without SE"
+        "", "if given, stage 9 also fine-tunes the ASR model on noisy speech, without SE"
     )
     enh_config: str = _models("conf/train_enh.yaml", "configuration of the SE model")
-    enh_model: str = _models("", "a pretrained SE model instead, likewise")
-    model_cachedir: str = _models("", "for downloads; empty: espnet_cbpc in the user's cache")
+    enh_model: str = _models("", "a pretrained SE model instead, in the same forms")
+    model_cachedir: str = _models(
+        "", "folder for downloads; empty: espnet_cbpc in the user's cache"
+    )
     tokenizer_conf: str = _models("conf/tokenizer_kmeans.yaml", "configuration of the tokenizer")
     dump_labels: bool = _models(
-        False, "stage 11 labels all clean speech, and joint training reads the labels"
+        False, "label all clean speech in stage 11, and read the labels in joint training"
     )
     alignment: str = _models(
-        "", "CTM file of valid_set's words or phones, to measure the clusters against"
+        "", "CTM file of valid_set's words or phones, to compare the clusters with"
     )
     enh_asr_config: str = _models("conf/train_enh_asr_cbpc.yaml", "configuration of joint training")
     asr_update: bool = _models(
-        True, "false: joint training keeps the ASR model frozen, and adapts the SE model to it"
+        True, "false: freeze the ASR model in joint training, and adapt the SE model to it"
     )
     use_transcripts: bool = _models(
-        True, "false: joint training has no ASR loss, and training data need no text"
+        True, "false: no ASR loss in joint training, and no text needed in the training data"
     )
     own_transcripts: bool = _models(
         False,
-        "true: the ASR model transcribes the clean training speech, and joint training has these "
-        "texts in the place of given ones (for self_distillation through the decoder)",
+        "true: transcribe the clean training speech with the ASR model, and use these texts in "
+        "joint training instead of the given ones (for self-distillation through the decoder)",
     )
-    baseline_configs: tuple[str, ...] = _models((), "further joint training runs, to compare with")
+    baseline_configs: tuple[str, ...] = _models(
+        (), "further joint training configurations, to compare with"
+    )
     dynamic_mixing_conf: str = _models(
-        "", "YAML file: stages 10 and 13 mix clean training speech with noise in each epoch"
+        "", "YAML file: mix clean training speech with noise on the fly in stages 10 and 13"
     )
     asr_tag: str = _models("", "name of the ASR experiment; empty: from its configuration")
     enh_tag: str = _models("", "name of the SE experiment")
     enh_asr_tag: str = _models("", "name of the joint experiment")
-    asr_args: str = _models("", "options to pass on to the training of the ASR model")
-    enh_args: str = _models("", "options to pass on to the training of the SE model")
-    enh_asr_args: str = _models("", "options to pass on to joint training")
-    stats_nj: int = _models(1, "jobs that collect statistics")
+    asr_args: str = _models("", "more options for ASR training")
+    enh_args: str = _models("", "more options for SE training")
+    enh_asr_args: str = _models("", "more options for joint training")
+    stats_nj: int = _models(1, "parallel jobs that collect statistics")
 
     quality_sets: tuple[str, ...] = _scoring(
-        (), "test sets whose speech quality is measured; empty: all; none: of none"
+        (), "test sets on which to measure speech quality; empty: all; none: no set"
     )
     breakdown: tuple[str, ...] = _scoring(
-        ("utt2snr",), "tables in the data directories by whose values the report splits results"
+        ("utt2snr",), "tables in the data directories; the report splits results by their values"
     )
     block: str = _scoring(
-        "", "table in the data directories: utterances of one value count as one in intervals"
+        "",
+        "table in the data directories: utterances with the same value count as one in intervals",
     )
     compare_with: tuple[str, ...] = _scoring(
-        (), "names of joint systems that the others are tested against; empty: the last one"
+        (), "joint systems to test the others against, by name; empty: the last one"
     )
-    report_notes: str = _scoring("", "Markdown file to end the report with")
-    inference_config: str = _scoring("conf/decode.yaml", "configuration of the search")
+    report_notes: str = _scoring("", "Markdown file to append to the report")
+    inference_config: str = _scoring("conf/decode.yaml", "decoding configuration")
     inference_asr_model: str = _scoring("valid.loss.ave.pth", "checkpoint of the ASR model")
     inference_enh_model: str = _scoring("valid.loss.ave.pth", "checkpoint of the SE model")
     inference_enh_asr_model: str = _scoring(
         "", "checkpoint of joint models; empty: the average by their best_model_criterion"
     )
     enhanced: tuple[str, ...] = _scoring(
-        (), "NAME=DIR: further systems, speech that others enhanced: DIR/<test set>/<utterance>.wav"
+        (), "NAME=DIR: further systems, enhanced by other tools: DIR/<test set>/<utterance>.wav"
     )
     observation_adding: tuple[str, ...] = _scoring(
         (),
-        "with it, further systems: SE whose output has this share of its input added; auto: the "
-        "ASR model chooses it for each utterance",
+        "adds systems in which this share of the noisy speech is added to the enhanced; auto: the "
+        "ASR model chooses the share for each utterance",
     )
     observation_adding_to: tuple[str, ...] = _scoring(
-        ("cascade", "enhanced"), "which systems get them: cascade, enhanced, joint"
+        ("cascade", "enhanced"), "systems to use it with: cascade, enhanced, joint"
     )
     text_normalizer: str = _scoring(
-        NONE, f"how references and recognised texts are compared: {' or '.join(NORMALIZERS)}"
+        NONE, f"text normalisation before scoring: {' or '.join(NORMALIZERS)}"
     )
     inference_lm: str = _scoring("valid.loss.ave.pth", "checkpoint of the language model")
-    inference_tag: str = _scoring("", "name of the results' folders; empty: from inference_config")
+    inference_tag: str = _scoring("", "name of the decoding folders; empty: from inference_config")
     data_note: str = _scoring(
-        "", "what the data are, for the report and the model card; empty: the folder's name"
+        "", "description of the data in the report and model card; empty: the folder's name"
     )
 
-    model_license: str = _release("", "of the packed models, as apache-2.0; empty: not stated")
-    hf_repo: str = _release("", "user/name on Hugging Face; empty: stage 18 uploads nothing")
+    model_license: str = _release(
+        "", "licence of the packed models, such as apache-2.0; empty: not stated"
+    )
+    hf_repo: str = _release(
+        "", "user/name on Hugging Face to upload to in stage 18; empty: no upload"
+    )
 
     @property
     def fs_hz(self) -> int:
@@ -200,7 +212,7 @@ def parse(words: Sequence[str]) -> RecipeOptions:
     while left:
         word = left.pop(0)
         if not word.startswith("--"):
-            raise UserError(f"{word}: options are of the form --name value; see --help")
+            raise UserError(f"{word}: write options as --name value; see --help")
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         if name not in FIELDS:
@@ -280,12 +292,10 @@ def _check(options: RecipeOptions) -> None:
     if any(not seed.isdigit() for seed in options.seeds):
         raise UserError(f"--seeds {' '.join(options.seeds)}: must be whole numbers")
     if not options.use_transcripts and not options.asr_model:
-        raise UserError(
-            "--use_transcripts false needs --asr_model: an ASR model cannot be trained without text"
-        )
+        raise UserError("--use_transcripts false needs --asr_model, since ASR training needs text")
     if len(options.seeds) > 1 and (options.asr_tag or options.enh_tag or options.enh_asr_tag):
         raise UserError(
-            "--asr_tag, --enh_tag and --enh_asr_tag name one model, not those of --seeds"
+            "--asr_tag, --enh_tag and --enh_asr_tag name a single model: leave them out with --seeds"
         )
     if options.ref_channel < 0:
         raise UserError(f"--ref_channel {options.ref_channel}: must be at least 0")

@@ -1,4 +1,4 @@
-"""What a recipe's stages need of the extras, asked for before anything begins."""
+"""The extras that a recipe's stages need, checked before anything runs."""
 
 from collections.abc import Collection
 

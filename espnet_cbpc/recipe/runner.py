@@ -1,4 +1,4 @@
-"""Run the stages of a recipe, or say what they would do, or what is done."""
+"""Run the stages of a recipe, or show what would run or what is done."""
 
 import itertools
 import logging
@@ -72,7 +72,7 @@ class Runner:
             if self.skipped:
                 logging.info("already done, skipped: %s", listed(self.skipped))
         took = f"{time.monotonic() - begin:.0f} seconds"
-        logging.info("finished; %s", took if self.ran else f"all of it was done already; {took}")
+        logging.info("finished; %s", took if self.ran else f"all done already; {took}")
 
     def _slots(self, number: int) -> int:
         o = self.options
@@ -141,19 +141,19 @@ class Runner:
             return False
         self._check_keep(step, status)
         if status.state is State.INTERRUPTED:
-            logging.info("%s: was interrupted or is incomplete, resuming", self._title(step))
+            logging.info("%s: interrupted or incomplete, resuming", self._title(step))
         status = self.ledger.begin(step, status)
         if status.state is State.DONE:
-            logging.info("%s: done before with these inputs, and there again", self._title(step))
+            logging.info("%s: done before with the same inputs, restored", self._title(step))
         return status.state is not State.DONE
 
     def _check_keep(self, step: Step, status: Status) -> None:
         finished = step.is_training and status.record.get("state") == "done"
         if self.options.keep and finished and status.state is State.CHANGED and not status.kept:
             raise UserError(
-                f"{step.name} has been trained to its end, and would be replaced because of "
-                f"{status.why}: --keep refuses that; leave it out, take the change "
-                "back, or give the new model another name or --expdir"
+                f"{step.name} is fully trained, and would be replaced because of "
+                f"{status.why}: --keep forbids that; leave it out, undo the "
+                "change, or give the new model another name or --expdir"
             )
 
     def _remedy(self, path: Path) -> str:
@@ -210,7 +210,7 @@ class Runner:
         if status.kept is not None:
             return "would move back: {}, from {}", str(status.kept)
         if status.state is State.DONE:
-            return ("would run: {}, if {} makes anything else" if causes else ""), causes
+            return ("would run: {}, if {} changes its output" if causes else ""), causes
         changed = status.state is State.CHANGED
         return "would run: {}: {}", status.why if changed else status.state.value
 

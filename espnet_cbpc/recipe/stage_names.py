@@ -1,4 +1,4 @@
-"""The stages of a recipe: numbers as ESPnet's enh_asr.sh has them, names, and what they do."""
+"""The stages of a recipe: their numbers, as in ESPnet's enh_asr.sh, their names, and what they do."""
 
 import difflib
 from typing import NamedTuple
@@ -17,22 +17,22 @@ STAGES = tuple(
     StageName(*words)
     for words in (
         ("data", "data directories (local/data.sh)"),
-        ("speed_perturbation", "copies of the training set at other speeds"),
+        ("speed_perturbation", "speed perturbation of the training set"),
         ("format", "format and sampling rate of the audio"),
-        ("length_filter", "utterances of fitting length"),
+        ("length_filter", "removal of too short and too long utterances"),
         ("token_list", "token list"),
         ("lm_statistics", "language model: statistics (--use_lm true)"),
         ("lm_training", "language model: training"),
         ("lm_perplexity", "language model: perplexity"),
-        ("asr", "ASR model: trained on clean speech, or brought (--asr_model)"),
-        ("enh", "SE model: trained, or brought (--enh_model)"),
+        ("asr", "ASR model: trained on clean speech, or pretrained (--asr_model)"),
+        ("enh", "SE model: trained, or pretrained (--enh_model)"),
         ("tokenizer", "acoustic tokenizer"),
-        ("joint_statistics", "statistics of joint training"),
+        ("joint_statistics", "statistics for joint training"),
         ("joint", "joint training"),
         ("inference", "inference: text and enhanced speech"),
         ("scoring", "scoring"),
         ("report", "report"),
-        ("pack", "models packed for stock ESPnet"),
+        ("pack", "packed models for stock ESPnet"),
         ("upload", "upload (--hf_repo)"),
     )
 )

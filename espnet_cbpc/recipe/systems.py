@@ -124,15 +124,15 @@ def _parts(path: Union[str, Path]) -> tuple[dict[str, Any], dict[str, Any]]:
     content = read_yaml(path)
     systems = content.get("systems")
     if not isinstance(systems, dict) or set(content) - {"changes", "systems"}:
-        raise UserError(f"{path}: must hold systems, and else only changes")
+        raise UserError(f"{path}: must hold systems, and optionally changes")
     return systems, content.get("changes") or {}
 
 
 def _checked(path: Union[str, Path], name: str, entry: Any) -> Mapping[str, Any]:
     if not isinstance(entry, dict) or not {"title", "config"} <= set(entry) <= KEYS:
         raise UserError(
-            f"{path}: system {name} must have a title and a config, and else only changes and "
-            "tokenizer"
+            f"{path}: system {name} must have a title and a config, and optionally changes "
+            "and tokenizer"
         )
     return entry
 

@@ -1,4 +1,4 @@
-"""Task of ASR training: ESPnet's, from weights that are proven to be loaded."""
+"""ESPnet's ASR task, verifying that initial weights are loaded."""
 
 import argparse
 from typing import Callable, Optional

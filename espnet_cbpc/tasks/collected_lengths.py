@@ -1,4 +1,4 @@
-"""Whether speech and transcripts fit the ASR model, as soon as the lengths of both are known."""
+"""Check that speech and transcripts fit the ASR model, once their lengths are known."""
 
 import math
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
-"""Dynamic mixing in the data loader of a training, for the tasks of joint training and of SE.
+"""Dynamic mixing in the data loader, for joint training and SE training.
 
 What an utterance is mixed with follows from the training's seed, the epoch and the utterance's id
 alone. So a training with the same seed has the same mixtures, be it with any number of loader
 workers or distributed processes, resumed or not; other epochs and other utterances have others. An
-utterance that comes twice in one epoch (``--num_iters_per_epoch`` beyond the data) is mixed alike
+utterance that occurs twice in one epoch (``--num_iters_per_epoch`` beyond the data) is mixed alike
 both times. (ESPnet seeds a loader's workers with seed + epoch + worker, which repeats across
 distributed processes, and from one epoch to the next.)
 """
@@ -57,7 +57,7 @@ class DynamicMixingTask(AbsTask):
             "--dynamic_mixing_conf",
             action=_NestedDictOrFileAction,
             default={},
-            help="Mix the clean references of training with noise anew in each epoch: options of "
+            help="Mix the clean training references with new noise in each epoch: options of "
             "espnet_cbpc.data.mixing.dynamic_mixing_config (.array_mixing_config), or a YAML file "
             "of them; {}: off",
         )
@@ -103,7 +103,7 @@ class DynamicMixingTask(AbsTask):
 
 
 class MixingPreprocessor:
-    """Mixes each utterance that has a clean reference; others, and text, stay as they are.
+    """Mixes each utterance that has a clean reference; others, and text, are left unchanged.
 
     Args:
         mixer: makes the mixture.
@@ -153,7 +153,7 @@ class MixingPreprocessor:
         found, made = speech[0].size, self.mixer.num_channels
         if found != made:
             raise UserError(
-                f"utterance {uid} has {found} channel(s) and is taken as it is given, but dynamic "
+                f"utterance {uid} has {found} channel(s) and is used unmixed, but dynamic "
                 f"mixing makes {made}: bring recordings of {made}, or mix all (given_prob: 0)"
             )
 
@@ -192,7 +192,7 @@ def _check_data(args: argparse.Namespace, config: DynamicMixingConfig) -> None:
     if REFERENCE not in names:
         raise UserError(
             f"dynamic mixing starts from clean speech, but the training data have no {REFERENCE}: "
-            "give spk1.scp"
+            "add spk1.scp"
         )
     stale = [n for n in names if n.startswith(("noise_ref", "dereverb_ref", "speech_ref"))]
     stale.remove(REFERENCE)

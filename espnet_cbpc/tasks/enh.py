@@ -1,4 +1,4 @@
-"""Task of SE training: ESPnet's, with dynamic mixing and a faster normalisation."""
+"""ESPnet's SE task, with dynamic mixing and a faster normalisation."""
 
 import argparse
 from typing import Any, Callable, Optional

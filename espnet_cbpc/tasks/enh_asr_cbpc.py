@@ -129,7 +129,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
             "--joint_conf",
             action=NestedDictAction,
             default={k: v for k, v in joint_conf.items() if k not in NOT_JOINT_CONF},
-            help="How the losses are weighed, what is trained, and by which teacher",
+            help="Weights of the losses, which models are trained, and the teacher",
         )
 
     @classmethod
@@ -190,11 +190,11 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
         unknown = set(options) - {"name", "conf", "weight"}
         if "name" not in options or unknown:
             raise UserError(
-                f"contrastive_criterions: {options} must have a name, and else only conf and weight"
+                f"contrastive_criterions: {options} must have a name, and optionally conf and weight"
             )
         if options["name"] not in contrastive_choices.classes:
             raise UserError(
-                f"contrastive_criterions: no criterion {options['name']!r}; there are "
+                f"contrastive_criterions: unknown criterion {options['name']!r}; there are "
                 f"{', '.join(contrastive_choices.classes)}"
             )
         loss = contrastive_choices.get_class(options["name"])(**options.get("conf", {}))

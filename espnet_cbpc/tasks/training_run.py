@@ -1,4 +1,4 @@
-"""What all training runs share: weights that are proven to be loaded, transcripts that fit."""
+"""What all training runs share: initial weights verified, transcripts checked to fit."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A picture of how good a tokenizer's clusters are."""
+"""Plots of the quality of a tokenizer's clusters."""
 
 from typing import Any, Optional
 
@@ -22,7 +22,7 @@ def plot_quality(
         quality: of :func:`espnet_cbpc.tokenizer.cluster_quality.cluster_quality`.
         counts: of :func:`espnet_cbpc.tokenizer.cluster_quality.label_reference_agreement`; without them
             (or in an empty table) the heat map is left out.
-        path: the PNG file, written whole or not at all.
+        path: the PNG file, written atomically.
     """
     shown = 0
     if counts is not None and counts.counts.any():

@@ -1,4 +1,4 @@
-"""How good a tokenizer's clusters are: their use, their stability in noise, what they stand for."""
+"""Quality of a tokenizer's clusters: their use, their stability in noise, what they stand for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def cluster_quality(
 ) -> dict[str, Any]:
     """Summarise the labels of clean speech, and how noise changes them.
 
-    One utterance is looked at at a time.
+    Utterances are processed one at a time.
 
     Args:
         clean: (T,) labels in [0, K) of each utterance's clean speech.
@@ -76,8 +76,8 @@ def label_reference_agreement(
 ) -> tuple[dict[str, Any], ReferenceCounts]:
     """Measure how well labels and reference symbols (phones, words, tokens) predict each other.
 
-    The measures are those of Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021. One utterance is
-    looked at at a time; what is kept is a table of clusters by symbols.
+    The measures are those of Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021. Utterances are
+    processed one at a time; what is kept is a table of clusters by symbols.
 
     Args:
         labels: (T,) labels in [0, K) of each utterance.
@@ -167,7 +167,7 @@ def _check_lengths(utt: str, what: str, a: Sequence[Any], other: str, b: Sequenc
     if len(a) != len(b):
         raise UserError(
             f"utterance '{utt}' has {len(a)} frames of {what}, but {len(b)} of {other}: "
-            "make both from the same audio length with the same model"
+            "make both from audio of the same length with the same model"
         )
 
 

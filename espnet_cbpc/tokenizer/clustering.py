@@ -25,8 +25,8 @@ def reservoir_sample(
 
     Args:
         features: iterable of (T, D) arrays or tensors.
-        size: most frames of the sample.
-        rng: source of chance.
+        size: largest size of the sample.
+        rng: random generator.
 
     Returns:
         (n, D) float32, n <= ``size``, and how many frames the stream had.
@@ -135,11 +135,11 @@ def cluster_sample(
     Args:
         sample: (n, D) float32, n >= K; its mean is taken off and added again.
         n_clusters: K.
-        rng: source of chance.
+        rng: random generator.
         n_init: how many seedings are tried; that of the least inertia wins.
         backend: one of ``BACKENDS``.
         device: where the seeding, ``faiss`` and ``torch`` work.
-        iterations: most of Lloyd's iterations.
+        iterations: largest number of Lloyd's iterations.
 
     Returns:
         (K, D) float32 centroids.
@@ -233,7 +233,7 @@ def plus_plus(x: torch.Tensor, n_clusters: int, rng: np.random.Generator) -> tor
     Args:
         x: (n, D) frames.
         n_clusters: K.
-        rng: source of chance.
+        rng: random generator.
     """
     generator = torch.Generator(x.device).manual_seed(int(rng.integers(2**31)))
     candidates = 2 + int(np.log(n_clusters))
@@ -262,7 +262,7 @@ def draw_far(
         x: (n, D) frames.
         distances: (n,) squared distances to their centroids, which the drawing is weighted by.
         centroids: (m, D) to be moved; those for which no frame off its centroid is left, stay.
-        rng: source of chance.
+        rng: random generator.
 
     Returns:
         (m, D)
@@ -292,7 +292,7 @@ class MiniBatchKMeans:
         centroids: (K, D) to start from.
         sample: (n, D) frames that they were found on; each cluster's count begins with those of
             its frames.
-        rng: source of chance.
+        rng: random generator.
         device: where to work.
 
     Attributes:
@@ -333,7 +333,7 @@ class MiniBatchKMeans:
             self.centroids[dead] = draw_far(x, distances, self.centroids[dead], self.rng)
             self.counts[dead] = 1
             self._idle[dead] = 0
-            logging.info("%d dead cluster(s) moved to far frames", count)
+            logging.info("%d dead cluster(s) moved to distant frames", count)
 
     def run(self, features: Iterable[np.ndarray], batch_frames: int, total: int, name: str) -> None:
         """Pass over a stream once, and log inertia and drift on the way.

@@ -15,11 +15,11 @@ from espnet_cbpc.utils.cli import UserError, listed
 from espnet_cbpc.utils.files import PathLike, atomic_write
 
 Features = Iterable[tuple[str, np.ndarray]]
-REMEDY = "run the dump of its features (dump_encoder_features) again"
+REMEDY = "run dump_encoder_features again"
 
 
 class FeatureWriter:
-    """Writes the features of a list of utterances to a folder, and goes on where a run ended.
+    """Writes the features of a list of utterances to a folder, and resumes where a run ended.
 
     ``features.json`` says what the features are of; ``chunk.00000.safetensors`` and so on hold
     (T, D) float16 arrays by utterance id. A folder that holds features of something else is
@@ -32,7 +32,7 @@ class FeatureWriter:
         num_per_chunk: utterances of a chunk, which are held in memory.
 
     Attributes:
-        todo: the chunks that are not there yet, or not whole.
+        todo: the chunks that are still missing, or not whole.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class FeatureWriter:
             if path.read_text(encoding="utf-8") == content:
                 return
             logging.warning(
-                "%s: holds features of other speech, of another model or layer, or in other "
-                "chunks: dumping anew",
+                "%s: holds features of other speech, another model or layer, or other "
+                "chunks: dumping again",
                 self.directory,
             )
         for chunk in self.directory.glob("chunk.*.safetensors"):
@@ -118,13 +118,13 @@ def _half(utterance: str, h: np.ndarray) -> np.ndarray:
     if bad:
         raise UserError(
             f"{utterance}: {bad} of {len(h)} frames of the encoder are nan or too large for "
-            "float16: check the ASR model, or take another layer"
+            "float16: check the ASR model, or use another layer"
         )
     return half
 
 
 class StoredFeatures:
-    """The features in one or several folders, read chunk by chunk, as often as need be.
+    """The features in one or several folders, read chunk by chunk, as often as needed.
 
     Args:
         directories: made by :class:`FeatureWriter`.
@@ -154,8 +154,8 @@ class StoredFeatures:
             missing = [c.name for c in chunks if not c.is_file()]
             if missing:
                 raise UserError(
-                    f"{directory}: {len(missing)} of {len(chunks)} chunk(s) of features are not "
-                    f"there ({listed(missing)}): {REMEDY}"
+                    f"{directory}: {len(missing)} of {len(chunks)} chunk(s) of features are "
+                    f"missing ({listed(missing)}): {REMEDY}"
                 )
             self._chunks += chunks
             self._utterances += utterances
@@ -173,7 +173,7 @@ class StoredFeatures:
 
 
 class StoredFrames:
-    """The arrays of :class:`StoredFeatures` without the ids, as often as need be."""
+    """The arrays of :class:`StoredFeatures` without the ids, as often as needed."""
 
     def __init__(self, features: StoredFeatures):
         self.features = features

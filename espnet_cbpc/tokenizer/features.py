@@ -27,7 +27,7 @@ def encoder_features(
         wavs: the audio file of each utterance.
         fs: sampling rate that the model expects, in Hz.
         layer: which block's, from 1; None: the encoder's output.
-        batch_size: utterances encoded at a time.
+        batch_size: utterances per batch.
         on_output: called with each utterance's id and (T, D) tensor of the encoder's final output,
             which is another one than that of ``layer``.
 

@@ -127,7 +127,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         """Fit on a stream of features in bounded memory.
 
         One pass draws a uniform sample, whose clusters are found in memory. Where the features can
-        be iterated again (a list, or an object whose ``__iter__`` starts anew; not a generator) and
+        be iterated again (a list, or an object whose ``__iter__`` restarts; not a generator) and
         are more than the sample, mini-batch passes over all of them follow. The same seed and
         stream give the same centroids.
 

@@ -1,4 +1,4 @@
-"""How much the labels of a tokenizer say of the time in the utterance."""
+"""How much a tokenizer's labels reveal about the position in the utterance."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What encoder frames owe to their position in the utterance, and frames without it."""
+"""The part of encoder frames that depends on the position in the utterance, and its removal."""
 
 from collections.abc import Iterable, Iterator
 from typing import Optional
@@ -14,8 +14,8 @@ class PositionMeans(torch.nn.Module):
     """Means of clean frames by their position from the start of the utterance.
 
     Encoders with absolute positional embeddings, as Whisper's, carry the position through to their
-    outputs. Clusters of such frames are times as much as sounds, and a contrastive loss between
-    frames of equal time can be lowered by telling times apart. Taking the mean frame of each
+    outputs. Clusters of such frames stand for positions as much as for sounds, and a contrastive loss
+    between frames of equal time can be lowered by telling times apart. Taking the mean frame of each
     position out leaves what differs between utterances.
 
     The sums are float buffers and belong to the checkpoint.
@@ -71,10 +71,10 @@ class PositionMeans(torch.nn.Module):
 
 
 class WithoutPositions:
-    """A stream of (T, D) arrays without the means of their positions, as often as need be.
+    """A stream of (T, D) arrays without the means of their positions, as often as needed.
 
     Args:
-        features: the arrays, an iterable that starts anew each time.
+        features: the arrays, an iterable that restarts each time.
         means: of their positions.
     """
 

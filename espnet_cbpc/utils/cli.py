@@ -1,4 +1,4 @@
-"""What every command shares: one kind of user error, and how it reaches the terminal."""
+"""What every command shares: user errors, and how they reach the terminal."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class UserError(ValueError):
-    """Something the user can put right: bad data, a bad option, a file that is not there.
+    """Something the user can fix: bad data, a bad option, a missing file.
 
     The message says what is wrong, where, how many are affected, and the remedy.
     """
@@ -70,7 +70,7 @@ def run(main: Callable[[Optional[Sequence[str]]], None], set_up_logging: bool = 
     """Run a command's ``main``; a ``UserError`` becomes one message on stderr and exit status 1.
 
     So does what the operating system refuses, such as a name that is too long, or a full disk.
-    Where nobody reads the output any more, the command ends without a word.
+    Where nobody reads the output any more, the command ends silently.
 
     Args:
         main: takes the command line, None for the process's.

@@ -1,4 +1,4 @@
-"""Fetch an archive and unpack it: resumed after a cut, whole or not there, never trusted."""
+"""Download and unpack an archive: resumable, atomic, and never trusting its content."""
 
 import logging
 import re
@@ -119,7 +119,7 @@ def _extent(response: requests.Response, have: int) -> tuple[int, Optional[int]]
     if response.status_code == 206 and span and int(span.group(1)) == have:
         return have, None if span.group(2) == "*" else int(span.group(2))
     if response.status_code == 206:
-        raise _Cut("the server sent another range than was asked for")
+        raise _Cut("the server sent a different range from the one requested")
     length = response.headers.get("Content-Length")
     return 0, int(length) if length else None
 
@@ -137,11 +137,11 @@ def _receive(
         raise _Cut(f"the connection ended at {size} of {total} bytes")
     if total is not None and size > total:
         part.unlink()
-        raise _Cut(f"{size} bytes came instead of {total}")
+        raise _Cut(f"{size} bytes received instead of {total}")
 
 
 def unpack(archive: PathLike, folder: PathLike, remedy: str = "remove it and run again") -> None:
-    """Unpack a zip or tar file into a new folder, which appears whole or not at all.
+    """Unpack a zip or tar file into a new folder, atomically.
 
     Only plain files and folders are accepted; modes and owners are not taken over.
 
@@ -156,7 +156,7 @@ def unpack(archive: PathLike, folder: PathLike, remedy: str = "remove it and run
     """
     archive, folder = Path(archive), Path(folder).resolve()
     if folder.exists():
-        raise UserError(f"{folder} exists: remove it to unpack {archive} anew")
+        raise UserError(f"{folder} exists: remove it to unpack {archive} again")
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -174,7 +174,7 @@ def obtain(url: str, folder: PathLike, md5: Optional[str] = None) -> None:
 
     Args:
         url: of the archive, which is kept beside the folder until it is unpacked.
-        folder: to appear whole or not at all.
+        folder: written atomically.
         md5: see :func:`download`.
 
     Raises:
@@ -209,7 +209,7 @@ def _open(archive: Path, remedy: str) -> Union[zipfile.ZipFile, tarfile.TarFile]
         return zipfile.ZipFile(archive)
     if archive.is_file() and tarfile.is_tarfile(archive):
         return tarfile.open(archive)
-    raise UserError(f"{archive}: not a whole zip or tar file: {remedy}")
+    raise UserError(f"{archive}: not a complete zip or tar file: {remedy}")
 
 
 def _members(opened: Union[zipfile.ZipFile, tarfile.TarFile]) -> Iterator[_Member]:
@@ -231,7 +231,7 @@ def _extract(opened: Union[zipfile.ZipFile, tarfile.TarFile], folder: Path, arch
     if bad:
         raise UserError(
             f"{archive}: {len(bad)} member(s) are links, devices, or lead out of the folder "
-            f"({listed(bad)}): do not trust this archive"
+            f"({listed(bad)}): do not use this archive"
         )
     folder.mkdir(parents=True)
     for member in members:

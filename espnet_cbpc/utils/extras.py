@@ -1,4 +1,4 @@
-"""Packages of extras: one message where one is missing, which says how to install it."""
+"""Packages of extras: if one is missing, a message says how to install it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

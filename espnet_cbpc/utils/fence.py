@@ -1,4 +1,4 @@
-"""Native code that may crash, in a process of its own, which is begun again when it has."""
+"""Native code that may crash, run in a process of its own, which is restarted after a crash."""
 
 import faulthandler
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, YAML files, digests."""
+"""Files written atomically, YAML files, digests."""
 
 import hashlib
 import os
@@ -48,7 +48,9 @@ def atomic_write(path: PathLike, mode: str = "w") -> Iterator[IO]:
             raise _refusal(path, e) from e
         if isinstance(e, UnicodeEncodeError):
             line = shown(e.object.strip())
-            raise UserError(f"{path}: cannot hold what is not UTF-8: rename it ({line})") from e
+            raise UserError(
+                f"{path}: cannot hold text that is not UTF-8: rename it ({line})"
+            ) from e
         raise
 
 

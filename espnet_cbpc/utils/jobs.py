@@ -1,7 +1,7 @@
-"""Commands run as jobs of SLURM or of this machine, by way of submitit, and waited for.
+"""Run commands as SLURM or local jobs through submitit, and wait for them.
 
-submitit starts a job again that was preempted or has reached its time limit: trainings then go on
-from their last checkpoint. It learns of the end of jobs from SLURM's accounting, which many small
+submitit starts a job again that was preempted or has reached its time limit: training then resumes
+from the last checkpoint. It learns of the end of jobs from SLURM's accounting, which many small
 clusters do without; here the queue is asked instead.
 """
 
@@ -108,7 +108,7 @@ def run_jobs(commands: Sequence[Command], resources: Resources, folder: Path) ->
         cancelled, machine lost).
 
     Raises:
-        UserError: submitit or SLURM is not there, or does not take the job.
+        UserError: submitit or SLURM is missing, or does not accept the job.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for command in commands:
@@ -162,7 +162,7 @@ def _submit(commands: Sequence[Command], resources: Resources, folder: Path) -> 
         )
         return executor.submit_array(list(commands))
     except (RuntimeError, ValueError, submitit.core.utils.FailedSubmissionError) as e:
-        raise UserError(f"{name} does not take the job: {e}") from e
+        raise UserError(f"{name} does not accept the job: {e}") from e
 
 
 def _wait(jobs: Sequence[Any], executor: str, folder: Path) -> list[int]:
@@ -171,7 +171,7 @@ def _wait(jobs: Sequence[Any], executor: str, folder: Path) -> list[int]:
     looked = time.monotonic()
     while len(statuses) < len(jobs):
         time.sleep(RESULT_SECONDS)
-        there = set(os.listdir(folder))  # asks a network file system anew, unlike exists()
+        there = set(os.listdir(folder))  # asks a network file system again, unlike exists()
         for number, job in enumerate(jobs):
             if number not in statuses and _results(job) <= there:
                 statuses[number] = _status(job)

@@ -74,7 +74,7 @@ def limit_threads(count: int) -> None:
 def end_with_parent() -> None:
     """End this process of multiprocessing as soon as the one that started it has ended.
 
-    It would otherwise wait, or work, for ever once the command has been killed.
+    It would otherwise wait, or work, forever once the command has been killed.
     """
 
     def wait() -> None:

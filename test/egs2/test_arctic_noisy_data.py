@@ -396,7 +396,7 @@ A7, B9 = "KATHLEEN/data/arctic_a0007_1592700007", "KATHLEEN/data/arctic_b0200_15
             r"1 of \d+ recording\(s\): 8000 Hz is less than",
         ),
         (f"{A7}.wav", wav(np.zeros(9000), 48000), r"1 of \d+ recording\(s\): audio is silent"),
-        (f"{A7}.wav", wav(np.ones(9000), 48000)[:-900], "audio file is cut short"),
+        (f"{A7}.wav", wav(np.ones(9000), 48000)[:-900], "audio file is truncated"),
         (f"{A7}.wav", b"version https://git-lfs", "not a readable audio file"),
         (f"{A7}.wav", wav(np.zeros(0), 48000), "audio file has no samples"),
     ],

@@ -240,7 +240,7 @@ def test_annotation_of_another_take(changed, tmp_path, track):
     annotations[2]["end"] += 1.5
     path.write_text(json.dumps(annotations))
     message = (
-        r"et05_real.json: 1 of 4 annotations are of other takes than the recordings "
+        r"et05_real.json: 1 of 4 annotations belong to other takes than the recordings "
         r"\(F05_050C0100_PED_REAL: \d\.\d s, annotated \d\.\d s\): unpack"
     )
     refused(changed, tmp_path, message, "--track", track)
@@ -266,7 +266,9 @@ def test_without_the_lists_of_the_track(changed, tmp_path):
 def test_lists_that_lack_utterances(changed, tmp_path, lines):
     path = changed.root / "CHiME4" / "data" / "annotations" / "dt05_real_2ch_track.list"
     path.write_text(lines + "".join(path.read_text().splitlines(True)[1:]))
-    message = r"dt05_real_2ch_track.list: 1 of 4 annotated utterances have not two channels in it"
+    message = (
+        r"dt05_real_2ch_track.list: 1 of 4 annotated utterances do not have two channels in it"
+    )
     refused(changed, tmp_path, message, "--track", "2ch")
 
 

@@ -251,7 +251,7 @@ def test_wrong_noise_is_noticed_and_the_dry_speech_filtered(changed, tmp_path, c
     edit(changed, "tr05_simu", other_place)
     with caplog.at_level(logging.INFO):
         data = prepare(changed, tmp_path / "data", "--channels", "5")
-    log = "tr05_simu: 0 references by subtraction of the noise, 12 by a filter on the dry speech"
+    log = "tr05_simu: 0 references by subtracting the noise, 12 by filtering the dry speech"
     assert log in caplog.text
     quality = qualities(changed, data, "tr05_simu")
     noisy = [
@@ -265,7 +265,7 @@ def test_without_embedded_recordings_the_booth_is_filtered(changed, tmp_path, ca
     shutil.rmtree(changed.audio / "embedded")
     with caplog.at_level(logging.INFO):
         data = prepare(changed, tmp_path / "data")
-    assert "dt05_simu: 0 references by subtraction of the noise, 4 by a filter" in caplog.text
+    assert "dt05_simu: 0 references by subtracting the noise, 4 by filtering" in caplog.text
     assert min(qualities(changed, data, "dt05_simu")) > 15
 
 
@@ -274,9 +274,9 @@ def test_without_the_list_in_chime4_diff_the_booth_is_filtered(changed, tmp_path
     chime4 = str(changed.root / "CHiME4")
     with caplog.at_level(logging.INFO):
         prepare_chime4.main(["--chime4", chime4, "--data", str(tmp_path / "data"), "--nj", "1"])
-    assert "et05_simu_1ch_track.list is not there: set CHIME4_DIFF" in caplog.text
-    assert "et05_simu: 0 references by subtraction" in caplog.text
-    assert "dt05_simu: 4 references by subtraction" in caplog.text
+    assert "et05_simu_1ch_track.list does not exist: set CHIME4_DIFF" in caplog.text
+    assert "et05_simu: 0 references by subtracting" in caplog.text
+    assert "dt05_simu: 4 references by subtracting" in caplog.text
 
 
 def test_without_booth_and_embedded_there_is_no_reference(changed, tmp_path, caplog):
@@ -381,7 +381,7 @@ def refused(tree, tmp_path, message, *options):
     "root, message",
     [
         ("", "CHIME4 is not set: name the folder of CHiME-4 in db.sh"),
-        ("/nowhere", "CHIME4=/nowhere: /nowhere/data/annotations is not there: unpack that part"),
+        ("/nowhere", "CHIME4=/nowhere: /nowhere/data/annotations does not exist: unpack that part"),
     ],
 )
 def test_wrong_root(root, message):
@@ -418,8 +418,8 @@ def test_partly_unpacked(changed, tmp_path, folder, message):
     [
         (None, r"dt05_simu\.json: cannot be read \(No such file or directory\): unpack that part"),
         ("[{", r"dt05_simu\.json: not JSON"),
-        ("{}", r"dt05_simu\.json: holds no list of utterances"),
-        ('[{"speaker": "F01"}]', r"dt05_simu\.json: entry 1: not an annotation of CHiME-4"),
+        ("{}", r"dt05_simu\.json: is not a list of utterances"),
+        ('[{"speaker": "F01"}]', r"dt05_simu\.json: entry 1: not a CHiME-4 annotation"),
     ],
 )
 def test_bad_annotations(changed, tmp_path, content, message):
@@ -432,7 +432,9 @@ def test_bad_annotations(changed, tmp_path, content, message):
 
 def test_utterance_that_comes_twice(changed, tmp_path):
     edit(changed, "tr05_real", lambda entry: entry.update(environment="BUS", speaker="F02"))
-    refused(changed, tmp_path, r"tr05_real\.json: 1 utterance\(s\) come twice \(F02_050C0100_BUS\)")
+    refused(
+        changed, tmp_path, r"tr05_real\.json: 1 utterance\(s\) occur twice \(F02_050C0100_BUS\)"
+    )
 
 
 def test_transcripts_in_another_encoding(changed, tmp_path):
@@ -455,7 +457,7 @@ def test_list_of_the_track_with_another_content(changed, tmp_path):
 def test_truncated_file(changed, tmp_path):
     path = changed.audio / "isolated" / "tr05_bus_simu" / "012_012C0100_BUS.CH4.wav"
     path.write_bytes(path.read_bytes()[:-1000])
-    message = r"tr05_simu: 1 of 60 files cannot be used \(.*_BUS\.CH4\.wav: audio file is cut short"
+    message = r"tr05_simu: 1 of 60 files cannot be used \(.*_BUS\.CH4\.wav: audio file is truncated"
     refused(changed, tmp_path, message)
 
 

@@ -108,7 +108,7 @@ def test_again_it_does_nothing_anew(recipe):
     done = compare(recipe)
     assert done.returncode == 0, done.stdout[-3000:]
     assert {p: p.stat().st_mtime_ns for p in made} == before
-    assert "finished; all of it was done already" in done.stdout
+    assert "finished; all done already" in done.stdout
 
 
 def test_texts_and_scores_without_models_make_the_same_tables(recipe, results):

@@ -445,7 +445,7 @@ def test_missing_noise(corpora, tmp_path):
     [
         ("3_lucas_0.wav", wav(np.ones(99), 16000), "16000 Hz instead of 8000 Hz"),
         ("n5.wav", wav(np.ones(99), 16000), "16000 Hz instead of 20000 Hz"),
-        ("n5.wav", wav(np.ones(999), 20000)[:-800], "audio file is cut short"),
+        ("n5.wav", wav(np.ones(999), 20000)[:-800], "audio file is truncated"),
         ("n5.wav", wav(np.ones((99, 2)), 20000), "audio has 2 channels"),
         ("n5.wav", wav(np.ones(0), 20000), "audio file has no samples"),
         ("3_lucas_0.wav", wav(np.zeros(900), 8000), "audio is silent"),

@@ -283,7 +283,7 @@ def test_counts_of_the_originals_are_demanded(corpora, tmp_path):
     for name, count in {"train_clean": 28539, "test_clean": 2620}.items():
         assert len(DataDir.read(tmp_path / "data" / name).ids) == count
     shutil.rmtree(tmp_path / "full" / "test-clean" / "1001")
-    message = r"test-clean: 2460 of 2620 utterances: unpack test-clean\.tar\.gz whole, or"
+    message = r"test-clean: 2460 of 2620 utterances: unpack test-clean\.tar\.gz completely, or"
     with pytest.raises(UserError, match=message):
         prepare_librispeech_noisy.main([*named, "--data", str(tmp_path / "data"), *SMALL])
 
@@ -328,7 +328,7 @@ def test_partly_unpacked(changed, tmp_path):
 def test_truncated_recording(changed, tmp_path):
     for path in (changed / "LibriSpeech" / "test-clean").glob("*/*/*.flac"):
         path.write_bytes(path.read_bytes()[:-2000])
-    message = r"12 of 24 file\(s\): (audio file is cut short|not a rea).*1089-130000-000.\.flac"
+    message = r"12 of 24 file\(s\): (audio file is truncated|not a rea).*1089-130000-000.\.flac"
     with pytest.raises(UserError, match=message):
         prepare(changed, tmp_path / "data")
     assert not list((tmp_path / "data").glob("*/wav.scp"))
@@ -360,7 +360,10 @@ def test_noise_that_cannot_be_used(changed, tmp_path):
     path.write_bytes(path.read_bytes()[:-999])
     with pytest.raises(UserError) as e:
         prepare(changed, tmp_path / "data")
-    for problem in ("noise sounds for less than 0.1 s: leave it out", "audio file is cut short"):
+    for problem in (
+        "noise is audible for less than 0.1 s: leave it out",
+        "audio file is truncated",
+    ):
         assert f"file(s): {problem}" in str(e.value) and "1 of " in str(e.value)
     assert "sound-bible-0001" in str(e.value) and "sound-bible-0002" in str(e.value)
 
@@ -384,7 +387,7 @@ def test_noise_without_an_unseen_kind_is_refused(corpora, tmp_path):
         (["--num_dev", "0"], "--num_dev 0: must be at least 1"),
         (["--clean_fraction", "1.5"], "--clean_fraction 1.5: must be from 0 to 1"),
         (["--snr_range", "5", "-5"], "the first must not exceed the second"),
-        (["--test_snrs", "5", "5"], "one comes twice"),
+        (["--test_snrs", "5", "5"], "each must be given once"),
     ],
 )
 def test_option_out_of_range(corpora, tmp_path, arguments, message):

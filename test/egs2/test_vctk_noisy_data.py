@@ -222,7 +222,7 @@ def test_truncated_and_mismatched_recordings(changed, tmp_path):
     with pytest.raises(UserError) as e:
         prepare_vctk_noisy.main(options(changed, tmp_path / "data"))
     text = str(e.value)
-    assert "1 of 8 utterance(s): audio file is cut short: replace it (p232_001: " in text
+    assert "1 of 8 utterance(s): audio file is truncated: replace it (p232_001: " in text
     assert "2 of 8 utterance(s): clean and noisy recording differ in length or sampling" in text
     assert "(100 samples at 48000 Hz, clean 24000 at 48000 Hz)" in text
     assert not (tmp_path / "data").exists()
@@ -261,7 +261,7 @@ def test_malformed_log_and_empty_transcript(changed, tmp_path):
 def test_speakers_of_dev(corpus, tmp_path):
     message = "--dev_speakers: p999 not in the training set: choose others"
     refused(corpus, tmp_path, message, "--dev_speakers", "p999", "p226")
-    message = "nobody is left to train on"
+    message = "no speaker is left to train on"
     refused(corpus, tmp_path, message, "--dev_speakers", "p226", "p228", "p287")
 
 

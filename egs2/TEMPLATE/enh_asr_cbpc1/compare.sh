@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compare systems over several training seeds: train, decode and score each, and make one report.
-# The systems stand in a YAML file (--comparison); all options of run.sh may follow, and win.
+# The systems are listed in a YAML file (--comparison); all options of run.sh may follow, and win.
 #   ./compare.sh                                        every system of conf/comparison.yaml, seeds 0 1 2
 #   ./compare.sh --systems "joint cbpc_infonce"         some of them
 #   ./compare.sh --seeds 0 --comparison conf/tuning/ablation.yaml --test_sets dev_noisy

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# To be sourced: where the corpora lie. What the caller's environment sets wins; a recipe fetches a
-# corpus whose variable is empty into its downloads/ where the corpus is public.
+# To be sourced: folders of the corpora. Variables set in the environment win; a recipe downloads a
+# public corpus whose variable is empty to its downloads/.
 
 # Free Spoken Digit Dataset: the folder of recordings {digit}_{speaker}_{index}.wav
 export FSDD="${FSDD:-}"
@@ -25,7 +25,7 @@ export DNS_NOISE="${DNS_NOISE:-}"
 export WHAM_NOISE="${WHAM_NOISE:-}"
 # ESC-50: the folder that holds audio/
 export ESC50="${ESC50:-}"
-# One's own corpus, for recipes made by "espnet-cbpc new": a folder of clean speech with transcripts, and a
+# Your own corpus, for recipes made by "espnet-cbpc new": a folder of clean speech with transcripts, and a
 # folder of noise
 export SPEECH="${SPEECH:-}"
 export NOISE="${NOISE:-}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compare systems over several training seeds: see the template's compare.sh. Whisper stays as it is, so
-# that there is no multi-condition ASR model.
+# Compare systems over several training seeds: see the template's compare.sh. Whisper is frozen, so there
+# is no multi-condition ASR model.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Noisy sentences: read sentences and spoken orders in real noises (Hu's 100 Nonspeech Sounds), for a
-# recogniser that is brought and stays as it is: Whisper. Training needs no transcripts.
+# frozen pretrained recogniser: Whisper. Training needs no transcripts.
 # KATHLEEN, ORDERS, LJSPEECH and NONSPEECH name local copies; without them they are downloaded.
 # Another recogniser: ./run.sh --asr_model whisper:base.en
 set -euo pipefail

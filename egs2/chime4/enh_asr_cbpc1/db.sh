@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# To be sourced: where the corpora lie. What the caller's environment sets wins.
+# To be sourced: folders of the corpora. Variables set in the environment win.
 
 # CHiME-4 (LDC2017S24 has the recordings under the name CHiME3): the folder that holds data/
 export CHIME4="${CHIME4:-}"

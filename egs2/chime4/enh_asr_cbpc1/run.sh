@@ -2,7 +2,7 @@
 # CHiME-4: WSJ sentences on buses, in cafes, pedestrian areas and streets, and the same simulated.
 #   ./run.sh                the one-channel track
 #   ./run.sh --track 6ch    the six-channel one (or 2ch), with a beamformer, in data_6ch, dump_6ch, exp_6ch
-# What differs between the tracks stands in conf/track_*.yaml.
+# The tracks' options are in conf/track_*.yaml.
 # CHIME4 in db.sh or in the environment names the corpus; see README.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compare systems over several training seeds, as in other recipes; here without a multi-condition ASR
-# model, since the training speech is mixed within the training of SE and joint models.
+# Compare systems over several training seeds, as in other recipes; but without a multi-condition ASR
+# model, since the training speech is mixed on the fly, in SE and joint training only.
 #   ./compare.sh --track 2ch
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

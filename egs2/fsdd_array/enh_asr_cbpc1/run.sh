@@ -3,7 +3,7 @@
 # microphones of CHiME-4's tablet hear them; two of them, or one:
 #   ./run.sh --track 2ch
 #   ./run.sh --track 1ch
-# What differs between the tracks stands in conf/track_*.yaml.
+# The tracks' options are in conf/track_*.yaml.
 # FSDD and NONSPEECH name local copies; without them both are downloaded.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Noisy LibriSpeech: clean LibriSpeech, 100 or 960 hours, in noise that is mixed anew in each epoch.
-# db.sh says where the corpora lie; LibriSpeech and MUSAN are downloaded where it names none.
+# Noisy LibriSpeech: clean LibriSpeech, 100 or 960 hours, with new noise mixed in each epoch.
+# db.sh gives the folders of the corpora; LibriSpeech and MUSAN are downloaded if not given.
 # 960 hours: ./run.sh --local_data_opts "--hours 960" --speed_perturb_factors "" --nbpe 5000
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

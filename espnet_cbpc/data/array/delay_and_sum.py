@@ -1,9 +1,9 @@
-"""A delay-and-sum beamformer that needs to know nothing of the array.
+"""A delay-and-sum beamformer that needs no array geometry.
 
-In the manner of BeamformIt (X. Anguera, C. Wooters and J. Hernando, "Acoustic beamforming for speaker
+Like BeamformIt (X. Anguera, C. Wooters and J. Hernando, "Acoustic beamforming for speaker
 diarization of meetings", TASLP 15(7), 2007), the baseline of CHiME-4: delays against a reference
 channel by the cross-correlation with phase transform, over windows that half overlap, and channels
-weighted by what they have in common with the others. In the place of its search for the most steady of
+weighted by what they have in common with the others. Instead of its search for the most steady of
 several delays, the cross-correlations of neighbouring windows are averaged, the louder ones more.
 """
 

@@ -1,4 +1,4 @@
-"""Channels of an array's recording that fail: silent, dropping out, clipping, or of something else.
+"""Failing channels of an array recording: silent, dropping out, clipping, or unlike the others.
 
 The organisers of CHiME-4 found the failing microphones of its real recordings by their
 cross-correlation with the others (E. Vincent et al., "An analysis of environment, microphone and

@@ -1,4 +1,4 @@
-"""Audio files: read with every check, write whole."""
+"""Audio files: read with every check, written atomically."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from espnet_cbpc.utils.files import PathLike, atomic_write
 LEAST_RATE = 8000  # Hz, of speech
 PCM_16_STEP = 2.0**-15
 NO_SAMPLES = "audio file has no samples: leave it out"
-TOO_SHORT = "audio is too short to leave a sample at the rate that is wanted: leave it out"
+TOO_SHORT = "audio is too short to have a sample at the requested rate: leave it out"
 SILENT = "audio is silent: leave it out"
 NOT_FINITE = "audio has samples that are not finite (NaN or inf): replace it"
 
@@ -33,7 +33,7 @@ def read_audio(
     channel: Optional[int] = None,
     part: Optional[tuple[int, int]] = None,
 ) -> tuple[np.ndarray, int]:
-    """Read one channel of an audio file, resampled where need be.
+    """Read one channel of an audio file, resampled if needed.
 
     Args:
         path: any format of libsndfile.
@@ -46,7 +46,7 @@ def read_audio(
         floats, are in [-1, 1].
 
     Raises:
-        AudioError: the file is missing, unreadable, cut short, joined of several, empty or too
+        AudioError: the file is missing, unreadable, truncated, joined of several, empty or too
             short, has samples that are not finite, or several channels and none chosen.
     """
     with opened(path) as source:
@@ -58,7 +58,7 @@ def read_audio(
 def audio_blocks(
     path: PathLike, fs: int, channel: Optional[int] = None, seconds: float = 10.0
 ) -> Iterator[np.ndarray]:
-    """Read an audio file of any length as mono blocks, resampled where need be.
+    """Read an audio file of any length as mono blocks, resampled if needed.
 
     Args:
         path: any format of libsndfile.
@@ -70,7 +70,7 @@ def audio_blocks(
         (samples,) float32.
 
     Raises:
-        AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
+        AudioError: as :func:`read_audio`; a truncated file is detected at its end.
     """
     for block in channel_blocks(path, fs, None if channel is None else [channel], seconds):
         yield block.mean(axis=1)
@@ -79,7 +79,7 @@ def audio_blocks(
 def channel_blocks(
     path: PathLike, fs: int, channels: Optional[Sequence[int]] = None, seconds: float = 10.0
 ) -> Iterator[np.ndarray]:
-    """Read some channels of an audio file of any length, resampled where need be.
+    """Read some channels of an audio file of any length, resampled if needed.
 
     Args:
         path: any format of libsndfile.
@@ -91,7 +91,7 @@ def channel_blocks(
         (samples, channels) float32.
 
     Raises:
-        AudioError: as :func:`read_audio`; that a file is cut short shows at its end.
+        AudioError: as :func:`read_audio`; a truncated file is detected at its end.
     """
     with opened(path) as source:
         chosen = list(range(source.channels) if channels is None else channels)
@@ -116,7 +116,7 @@ def read_header(path: PathLike, mono: bool = False) -> tuple[int, int]:
         mono: refuse several channels.
 
     Raises:
-        AudioError: the file is missing, unreadable, cut short as far as the header shows, empty or
+        AudioError: the file is missing, unreadable, truncated as far as the header shows, empty or
             too short, or has several channels.
     """
     with opened(path) as source:
@@ -172,7 +172,7 @@ def check_channel(source: Source, channel: Optional[int]) -> None:
 
 
 def write_audio(path: PathLike, samples: np.ndarray, fs: int, subtype: str = "PCM_16") -> None:
-    """Write an audio file, whole or not at all; the suffix gives the format.
+    """Write an audio file, atomically; the suffix gives the format.
 
     Args:
         path: ``*.wav``, ``*.flac`` or another format of libsndfile.

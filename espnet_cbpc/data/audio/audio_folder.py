@@ -25,7 +25,7 @@ def find_files(folder: PathLike, suffixes: tuple) -> list[str]:
         suffixes: lower case; the files' may be in any case.
 
     Returns:
-        Paths relative to ``folder`` with ``/``, sorted by code point whatever the file system says.
+        Paths relative to ``folder`` with ``/``, sorted by code point on any file system.
 
     Raises:
         UserError: names that are not UTF-8, which no table can hold.
@@ -61,8 +61,8 @@ def _check_names(folder: Path, names: list[str]) -> None:
     odd = [shown(name) for name in names if shown(name) != name]
     if odd:
         raise UserError(
-            f"{folder}: {len(odd)} file name(s) are not UTF-8 ({listed(odd)}): rename them, as by "
-            "convmv -f cp1252 -t utf-8"
+            f"{folder}: {len(odd)} file name(s) are not UTF-8 ({listed(odd)}): rename them, "
+            "for example with convmv -f cp1252 -t utf-8"
         )
 
 
@@ -77,7 +77,7 @@ def find_audio(folder: PathLike, what: str) -> list[str]:
         UserError: no folder is named, there is no such folder, or there is no audio in it.
     """
     if not str(folder):
-        raise UserError(f"no folder of {what} is named: set its variable in db.sh, or its option")
+        raise UserError(f"no folder given for {what}: set its variable in db.sh, or its option")
     if not Path(folder).is_dir():
         raise UserError(f"{folder}: no such folder ({what}): correct the path")
     found = find_files(folder, SUFFIXES)

@@ -32,8 +32,8 @@ STREAMED_SIZE = 0x7FFF0000  # programs that write WAV to a pipe put at least thi
 OVERSHOOT = 32.0  # recordings exceed full scale by less than 30 dB; whole numbers go beyond
 HEADERLESS = (".pcm", ".raw", ".sln", ".vox")
 UNREADABLE = "not a readable audio file: replace it"
-NO_HEADER = "samples without a header that tells their rate and format: convert them to WAV"
-CUT_SHORT = "audio file is cut short: replace it"
+NO_HEADER = "raw samples, without a header that gives their rate and format: convert them to WAV"
+CUT_SHORT = "audio file is truncated: replace it"
 NO_END = "audio file lacks its end mark, so that its length is unknown: replace or convert it"
 JOINED = "several audio files joined in one, of which only the first is read: split or convert it"
 
@@ -81,7 +81,7 @@ def opened(path: PathLike) -> Iterator["Source"]:
     """Open an audio file of any format of libsndfile, by whatever name.
 
     Raises:
-        AudioError: it is missing, unreadable, or shows to be cut short; likewise where libsndfile
+        AudioError: it is missing, unreadable, or is visibly truncated; likewise where libsndfile
             raises anything in the block.
     """
     if not os.path.isfile(path):
@@ -106,7 +106,7 @@ def opened(path: PathLike) -> Iterator["Source"]:
     except AudioError:
         raise
     except OSError as e:
-        raise AudioError(f"cannot be read ({e.strerror}): see to it", str(path)) from e
+        raise AudioError(f"cannot be read ({e.strerror}): check the file", str(path)) from e
     except Exception as e:  # soundfile raises Python's own kinds, too
         problem = NO_HEADER if Path(path).suffix.lower() in HEADERLESS else UNREADABLE
         raise AudioError(problem, str(path)) from e
@@ -152,7 +152,7 @@ class Source:
         Args:
             begin: first sample.
             end: sample to stop before; None: the last there is.
-            size: most samples of a block.
+            size: largest size of a block.
             scaled: whether full scale becomes 1.
 
         Yields:

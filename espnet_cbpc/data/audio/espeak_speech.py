@@ -28,7 +28,7 @@ class EspeakSynthesizer:
     """Speak texts; the same arguments always give the same samples.
 
     espeak-ng keeps its pitch flutter from one utterance to the next and offers no call that resets
-    it, and it seeds its breath noise with the time. So the library is loaded afresh for each
+    it, and it seeds its breath noise with the time. So the library is reloaded for each
     utterance (about 5 ms) and seeded. That works only while nothing else in the process holds the
     library: there is one espeak-ng per process, and it is not safe to use from several threads.
     POSIX systems only.

@@ -1,4 +1,4 @@
-"""Work on many audio files, all of whose faults are told at once."""
+"""Process many audio files, and report all faults at once."""
 
 from collections.abc import Iterable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Recordings of one channel or several, be they in one file or in a file for each channel."""
+"""Single- and multichannel recordings, in one file or in one file per channel."""
 
 from collections.abc import Sequence
 from typing import Callable, NamedTuple, Optional, TypeVar
@@ -11,7 +11,7 @@ from espnet_cbpc.data.audio.columns import columns
 from espnet_cbpc.utils.cli import listed
 
 Result = TypeVar("Result")
-DIFFERENT_LENGTHS = "channels differ in length: replace those that are cut, or leave it out"
+DIFFERENT_LENGTHS = "channels differ in length: replace the truncated ones, or leave it out"
 DIFFERENT_RATES = "channels differ in sampling rate: resample them alike"
 
 
@@ -32,7 +32,7 @@ class Header(NamedTuple):
 def read_recording(
     entry: str, fs: Optional[int] = None, channel: Optional[int] = None
 ) -> tuple[np.ndarray, int]:
-    """Read a recording, resampled where need be.
+    """Read a recording, resampled if needed.
 
     Args:
         entry: of a table, see :func:`.columns`.

@@ -1,8 +1,8 @@
-"""Whether transcripts fit into the frames that CTC has for them.
+"""Check that transcripts fit into the frames that CTC has for them.
 
 A token takes a frame at least, and two equal tokens in a row a blank between them. Of a transcript
 that needs more frames than there are the loss is infinite, which ESPnet takes for 0: nothing is
-learned from the utterance, without a word.
+learned from the utterance, without a warning.
 """
 
 import logging
@@ -38,8 +38,8 @@ def check_ctc_fit(
     shown = (f"{key} needs {frames_needed(tokens[key])} and has {frames[key]}" for key in unfit)
     message = (
         f"{where}: {len(unfit)} of {len(tokens)} transcripts do not fit into the frames of the "
-        f"encoder ({listed(shown)}), so that CTC learns nothing from them: take larger tokens or "
-        "less sub-sampling, or correct the transcripts"
+        f"encoder ({listed(shown)}), so that CTC learns nothing from them: use larger tokens or "
+        "less subsampling, or correct the transcripts"
     )
     if len(unfit) == len(tokens):
         raise UserError(message)

@@ -1,4 +1,4 @@
-"""A table (such as wav.scp) dealt out to files, one a job."""
+"""Split a table (such as wav.scp) into files, one per job."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def deal_table(
     utt2category: Optional[Union[str, Path]] = None,
     categories: Collection[str] = (),
 ) -> None:
-    """Deal the lines of a table out to files, in order.
+    """Split the lines of a table into files, in order.
 
     Args:
         table: file to split.
@@ -37,7 +37,7 @@ def deal_table(
         raise UserError(
             f"{table}: {len(ids)} utterances"
             + (f" of category {' or '.join(categories)}" if categories else "")
-            + f" cannot be dealt out to {len(parts)} jobs: add data, or take fewer jobs"
+            + f" cannot be split into {len(parts)} jobs: add data, or use fewer jobs"
         )
     for part, share in zip(parts, np.array_split(ids, len(parts))):
         write_table(part, {str(u): lines[u] for u in share})

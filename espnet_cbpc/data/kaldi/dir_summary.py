@@ -1,4 +1,4 @@
-"""What is in a data directory, in one line."""
+"""A one-line summary of a data directory."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Speech of a data directory that another tool has enhanced."""
+"""Speech of a data directory, enhanced by another tool."""
 
 from pathlib import Path
 
@@ -60,7 +60,9 @@ def read_enhanced(path: PathLike, length: int, fs: int) -> np.ndarray:
     """
     samples, rate = read_audio(path)
     if rate != fs:
-        raise UserError(f"{path}: {rate} Hz, but the data have {fs} Hz: resample it first")
+        raise UserError(
+            f"{path}: {rate} Hz, but the data have {fs} Hz: resample the enhanced speech first"
+        )
     if abs(len(samples) - length) > MAX_DIFFERENCE * fs:
         raise UserError(
             f"{path}: {len(samples)} samples, but the noisy speech has {length}: enhance it whole, "

@@ -25,7 +25,7 @@ def filter_data_dir(
     Args:
         in_dir: a formatted directory, that is one with ``utt2num_samples``; its audio is referenced
             and not copied.
-        out_dir: the result, which appears whole and replaces an earlier one.
+        out_dir: the result, written atomically, replacing an earlier one.
         fs: sampling rate in Hz of ``utt2num_samples``.
         min_seconds: shortest length kept.
         max_seconds: longest length kept.

@@ -1,4 +1,4 @@
-"""Bring a data directory into the one form that training reads."""
+"""Convert a data directory to the form that training reads."""
 
 import logging
 from collections import Counter
@@ -63,12 +63,12 @@ def format_data_dir(
 
     Args:
         in_dir: the data directory.
-        out_dir: the dump directory, which appears whole and replaces an earlier one.
+        out_dir: the dump directory, written atomically, replacing an earlier one.
         fs: sampling rate in Hz.
         audio_format: ``wav`` or ``flac``.
         nj: number of processes.
         channel: the only channel to take of each recording, from 0; None: all.
-        require_text: whether ``text`` must be there.
+        require_text: whether ``text`` is required.
         ref_channel: the reference channel of recordings with several, from 0.
 
     Raises:
@@ -116,7 +116,7 @@ def _format_utterance(utterance: Utterance, form: _Form) -> _Formatted:
         _convert(signals, entries, utterance, form)
         return _Formatted(entries, len(noisy), 1)
 
-    # 1. A good channel in the place of each that fails; clean speech has the same in all
+    # 1. A good channel in place of each that fails; clean speech has the same in all
     files, count, failing = columns(entries["wav.scp"]), noisy.shape[1], []
     one_channel(noisy, form.ref_channel, files[0])  # there is such a channel
     if utterance.reference != "wav.scp":

@@ -1,4 +1,4 @@
-"""Kaldi-style data directories: read with every check, write whole.
+"""Kaldi-style data directories: read with every check, written atomically.
 
 Format: https://kaldi-asr.org/doc/data_prep.html; ``spk1.scp``, ``noise1.scp`` and
 ``utt2category`` follow ESPnet's speech enhancement recipes.
@@ -38,7 +38,7 @@ def write_tables(directory: PathLike, tables: Mapping[str, Mapping[str, str]]) -
 
 
 def write_data_dir(directory: PathLike, tables: Mapping[str, Mapping[str, str]]) -> None:
-    """Write a data directory, which appears whole and replaces an earlier one of that name.
+    """Write a data directory, written atomically, replacing an earlier one of that name.
 
     Args:
         directory: the directory to write.
@@ -74,7 +74,7 @@ class DataDir:
 
         Args:
             directory: with ``wav.scp``, ``utt2spk``, ``text``; all else is optional.
-            require_text: whether ``text`` must be there.
+            require_text: whether ``text`` is required.
 
         Raises:
             UserError: files are missing or malformed (see :func:`read_table`), or disagree; each
@@ -89,7 +89,7 @@ class DataDir:
     def examine(
         cls, directory: PathLike, require_text: bool = True
     ) -> tuple[Optional["DataDir"], list[str]]:
-        """Read a directory and find everything that is wrong with it; see :meth:`read`.
+        """Read a directory and find every problem in it; see :meth:`read`.
 
         Returns:
             What could be read, None without a ``wav.scp``; and one message for each kind of fault.

@@ -1,4 +1,4 @@
-"""Repair of data directories: what has one right answer, and on demand what loses utterances."""
+"""Repair of data directories: unambiguous faults, and on demand by dropping utterances."""
 
 import io
 import shutil

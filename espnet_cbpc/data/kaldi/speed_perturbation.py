@@ -24,19 +24,19 @@ def perturb_data_dir(
 ) -> None:
     """Write a data directory with a copy of every utterance at each speed.
 
-    At factor 0.9 an utterance lasts 1/0.9 as long, and its pitch falls with its tempo. Noisy, clean
-    and noise signals are resampled alike and share one gain where one would clip. Ids and speakers
-    get the prefix ``sp0.9-``; factor 1 keeps ids and files. All tables go along, save ``clean.scp``
-    and those of lengths, which formatting derives anew.
+    At factor 0.9 an utterance is 1/0.9 times as long, and its pitch falls with its tempo. Noisy,
+    clean and noise signals are resampled alike and share one gain where one would clip. Ids and
+    speakers get the prefix ``sp0.9-``; factor 1 keeps ids and files. All tables go along, save
+    ``clean.scp`` and those of lengths, which formatting recomputes.
 
     Args:
         in_dir: the data directory.
-        out_dir: the result, which appears whole and replaces an earlier one.
+        out_dir: the result, written atomically, replacing an earlier one.
         factors: speeds, positive and distinct.
         nj: number of processes.
 
     Raises:
-        UserError: a factor is not positive or comes twice, the directory or its audio is faulty,
+        UserError: a factor is not positive or occurs twice, the directory or its audio is faulty,
             or a new id is in use.
     """
     if min(factors) <= 0 or len(set(map(_prefix, factors))) < len(factors):
@@ -83,7 +83,7 @@ def _add(table: Table, more: Table) -> None:
     taken = sorted(table.keys() & more.keys())
     if taken:
         raise UserError(
-            f"{len(taken)} perturbed id(s) are in use already ({listed(taken)}): "
-            "perturb the directory with the recordings at their own speed"
+            f"{len(taken)} perturbed id(s) are already in use ({listed(taken)}): "
+            "perturb the directory that has the recordings at their original speed"
         )
     table.update(more)

@@ -35,7 +35,7 @@ def read_table(path: PathLike, allow_empty: bool = False, strict: bool = True) -
         The values by id, in file order.
 
     Raises:
-        UserError: no such file, not UTF-8, a line without id or value, an id that comes twice, or
+        UserError: no such file, not UTF-8, a line without id or value, an id that occurs twice, or
             what ``strict`` forbids; all kinds of faults, each in one line.
     """
     table, faults = scan_table(path, allow_empty, strict)
@@ -53,7 +53,7 @@ def scan_table(
         is_text: whether its values are transcripts, in which no white space but blanks may be.
 
     Returns:
-        The values by id, the first one of an id that comes twice; and one message for each kind of
+        The values by id, the first one of an id that occurs twice; and one message for each kind of
         fault.
 
     Raises:
@@ -99,7 +99,7 @@ def _message(path: PathLike, found: list[tuple[int, str]], remedy: str) -> str:
 
 
 def write_table(path: PathLike, table: Mapping[str, str]) -> None:
-    """Write ``table`` as lines ``id value``, sorted by id in C order, whole or not at all.
+    """Write ``table`` as lines ``id value``, sorted by id in C order, atomically.
 
     Raises:
         UserError: an id is empty or holds white space, a value spans lines, or either is not UTF-8.

@@ -1,4 +1,4 @@
-"""What is text, what is white space in it, and what an id may be: for tables, words and scores.
+"""Rules for text, white space and ids, in tables, words and scores.
 
 White space is what Python splits at, and so ESPnet: besides blank and tab that is U+00A0 (from word
 processors), U+3000 (from Japanese keyboards), U+2028 and more. Between the words of a transcript

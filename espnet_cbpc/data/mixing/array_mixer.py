@@ -49,7 +49,7 @@ class ArrayMixer:
 
         Args:
             clean: (samples,) clean speech.
-            rng: where all randomness comes from.
+            rng: random generator.
 
         Returns:
             None if the utterance is to be taken as it is given; else see
@@ -67,7 +67,7 @@ class ArrayMixer:
             except SilentNoiseError as e:
                 silent = e
         raise UserError(
-            f"{self.config.noise_scp}: of {TRIES} parts of recordings drawn in a row, none has "
+            f"{self.config.noise_scp}: none of {TRIES} excerpts drawn in a row has "
             "noise where there is speech: leave silent recordings out"
         ) from silent
 

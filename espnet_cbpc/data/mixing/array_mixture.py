@@ -1,4 +1,4 @@
-"""Mixtures of a microphone array as lines of a manifest, from which each can be made again.
+"""Mixtures of a microphone array as lines of a manifest, from which each can be recreated.
 
 Speech goes through a room, noise is what the array has recorded, or comes from places in the room.
 """
@@ -43,7 +43,7 @@ class ArrayMixture:
         channels: which of the array's channels the mixture has.
         ref_channel: that of the mixture which reference and SNR are of.
         level_db: gain of the speech before it is mixed.
-        clean: whether the speech stays as it is, in all channels alike.
+        clean: whether the speech is left unchanged, in all channels alike.
         rir: recording of the room impulse responses from the speaker to each microphone; None: all
             hear the speech alike.
         early_ms: reflections that the reference keeps, in ms after the direct path.

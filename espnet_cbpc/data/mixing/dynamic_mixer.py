@@ -53,7 +53,7 @@ class DynamicMixer:
 
         Args:
             clean: (samples,) clean speech.
-            rng: where all randomness comes from.
+            rng: random generator.
 
         Returns:
             None if the utterance is to be taken as it is given. Else noisy speech and its reference
@@ -105,7 +105,7 @@ class DynamicMixer:
             except SilentNoiseError as e:
                 silent = e
         raise UserError(
-            f"{self.config.noise_scp}: of {TRIES} parts of recordings drawn in a row, none has "
+            f"{self.config.noise_scp}: none of {TRIES} excerpts drawn in a row has "
             "noise where there is speech: leave silent recordings out"
         ) from silent
 

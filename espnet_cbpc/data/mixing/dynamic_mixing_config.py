@@ -60,7 +60,7 @@ class DynamicMixingConfig:
             UserError: an unknown or missing option, or a value of the wrong kind or out of range.
         """
         if not isinstance(options, Mapping):
-            fail(f"is {options!r}: must hold option: value")
+            fail(f"is {options!r}: must hold 'option: value' lines")
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(map(str, options.keys() - set(known)))
         if unknown:

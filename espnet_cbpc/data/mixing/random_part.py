@@ -1,4 +1,4 @@
-"""A random part of a recording, of which no more is read than is needed."""
+"""A random part of a recording, reading no more than needed."""
 
 import math
 
@@ -19,7 +19,7 @@ def random_part(path: PathLike, length: int, fs: int, rng: np.random.Generator) 
         path: any format and sampling rate of libsndfile.
         length: number of samples wanted.
         fs: sampling rate wanted, in Hz.
-        rng: where all randomness comes from.
+        rng: random generator.
 
     Returns:
         (length,) float32.

@@ -105,7 +105,7 @@ def convolve(speech: np.ndarray, rirs: np.ndarray, start: int) -> np.ndarray:
     """Convolve speech (N,) with each of ``rirs`` (R, L): samples start to start + N, (R, N).
 
     Overlap-save. ``scipy.signal.oaconvolve`` takes blocks of fewest operations, too large for the
-    cache, and transforms the speech anew for each response: this is three times as fast.
+    cache, and transforms the speech again for each response: this is three times as fast.
     """
     # 1. Blocks of the speech that overlap by L - 1 samples: (B, block)
     overlap = rirs.shape[1] - 1

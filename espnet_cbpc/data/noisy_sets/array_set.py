@@ -70,7 +70,7 @@ class ArraySet:
         mixer: draws the mixtures, each from a generator of its own.
         snrs: ratios in dB, at each of which an utterance is mixed with the same noise in the same
             room, None for without noise; none: one drawn for each utterance.
-        seed: of all draws.
+        seed: random seed.
     """
 
     name: str
@@ -101,7 +101,7 @@ class ArraySet:
                 ArrayUtterance(f"{key}-{_at(snr)}", path, _with_snr(mixture, snr))
                 for snr in self.snrs
             ]
-        raise AudioError("no noise was found that sounds where there is speech", path)
+        raise AudioError("no noise was found that is audible where there is speech", path)
 
 
 def _at(snr: Optional[float]) -> str:

@@ -1,4 +1,4 @@
-"""Data directories of clean speech, with the recordings where they lie."""
+"""Data directories of clean speech, referring to the original recordings."""
 
 import logging
 from collections.abc import Mapping, Sequence

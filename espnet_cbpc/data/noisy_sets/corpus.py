@@ -1,4 +1,4 @@
-"""A corpus in one folder: where it is, where it comes from, and whether it is whole."""
+"""A corpus in one folder: its location, its source, and whether it is complete."""
 
 from collections.abc import Sequence
 from pathlib import Path

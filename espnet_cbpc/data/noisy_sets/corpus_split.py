@@ -1,4 +1,4 @@
-"""Which speakers and which noises are for training, and which are kept from it."""
+"""Split speakers and noises between training and the other sets."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -32,7 +32,7 @@ def split_speakers(
     test_fraction: float,
     rng: np.random.Generator,
 ) -> Speakers:
-    """Deal speakers out to three sets.
+    """Split speakers into three sets.
 
     Args:
         speakers: all of them.
@@ -40,7 +40,7 @@ def split_speakers(
         test: those of the test; none: drawn.
         dev_fraction: of all speakers, where they are drawn, one at least.
         test_fraction: likewise.
-        rng: where the draws come from.
+        rng: random generator.
 
     Returns:
         The sets, each sorted.
@@ -60,8 +60,8 @@ def split_speakers(
     dev = list(dev) or _take(left, dev_fraction * len(known))
     if not (left and dev and test):
         raise UserError(
-            f"{len(known)} speaker(s) ({listed(known)}) are too few for train, dev and test sets "
-            "that share none: put the recordings of each speaker into a folder of its own, or name "
+            f"{len(known)} speaker(s) ({listed(known)}) are too few for disjoint train, dev and test "
+            "sets: put the recordings of each speaker into a folder of its own, or name "
             "the speakers in a table utt2spk (parts of the recordings, if one alone speaks)"
         )
     return Speakers(sorted(left), sorted(dev), sorted(test))
@@ -70,13 +70,13 @@ def split_speakers(
 def split_noises(
     files: Sequence[str], unseen: Sequence[str], fraction: float, rng: np.random.Generator
 ) -> Noises:
-    """Part noise files into seen and unseen ones.
+    """Split noise files into seen and unseen ones.
 
     Args:
         files: paths of all of them.
         unseen: the unseen ones, or folders of them; none: drawn.
         fraction: of the files, where they are drawn, one at least.
-        rng: where the draws come from.
+        rng: random generator.
 
     Returns:
         The parts, each sorted.
@@ -93,7 +93,7 @@ def split_noises(
     seen = [file for file in files if file not in kept_away]
     if not seen:
         raise UserError(
-            f"all of {len(files)} noise file(s) are unseen ones, none is left for training: add "
+            f"all of {len(files)} noise file(s) are unseen, which leaves none for training: add "
             "noise, or change --unseen_noise or --unseen_fraction"
         )
     return Noises(seen, sorted(kept_away))

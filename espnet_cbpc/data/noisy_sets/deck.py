@@ -2,7 +2,7 @@
 
 Published manifests come out again bit for bit, so the order of the draws is fixed. There are two
 orders, since the sets of ``fsdd_noisy`` and ``librispeech_noisy`` were drawn in another one than
-those of ``mini_synth`` and of one's own corpus.
+those of ``mini_synth`` and of your own corpus.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ class NoiseDealer(Generic[Utterance, Noise]):
     """Mixes utterances with noise, as lines of a manifest.
 
     Args:
-        rng: where every draw comes from.
+        rng: random generator.
         add_noise: returns an utterance with a noise, which it may draw the place of.
         snr_range: of ratios that are drawn, in dB.
         noise_first: draw the noise before the ratio, and deal a shuffled deck from its end; else

@@ -58,7 +58,7 @@ def sounding(path: Path) -> NoiseFile:
     samples, rate = read_audio(path, channel=0)
     begin, end = longest_sound(samples, max(1, int(FRAME_SECONDS * rate)))
     if end - begin < MIN_SECONDS * rate:
-        raise AudioError(f"noise sounds for less than {MIN_SECONDS} s: leave it out", str(path))
+        raise AudioError(f"noise is audible for less than {MIN_SECONDS} s: leave it out", str(path))
     return NoiseFile(rate, begin, end)
 
 

@@ -1,4 +1,4 @@
-"""Copies of parts of noise files, of which the rest must not be heard in training."""
+"""Copies of parts of noise files whose remainder must not be used in training."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +24,7 @@ def write_noise_parts(folder: Path, parts: Sequence[NoisePart], fs: int, nj: int
     """Write the parts, first channel alone, as files of a folder that replaces an earlier one.
 
     Args:
-        folder: appears whole.
+        folder: written atomically.
         parts: what to copy.
         fs: sampling rate of the copies in Hz.
         nj: processes.

@@ -1,4 +1,4 @@
-"""Noisy sets of one's own corpus: which speakers, noises and ratios make up which set.
+"""Noisy sets of your own corpus: the speakers, noises and SNRs of each set.
 
 The protocol is our own choice, that of the ``fsdd_noisy`` recipe for any speech and noise:
 
@@ -68,7 +68,7 @@ class NoisyCorpus:
         recordings: the clean speech.
         noises: the noise files.
         protocol: what to draw.
-        seed: of the one generator.
+        seed: random seed.
     """
 
     def __init__(

@@ -176,7 +176,7 @@ def write_mixtures(
 ) -> None:
     """Write the audio of all mixtures as PCM_16 files, named as :func:`audio_files` says.
 
-    The folder appears whole, in the place of an earlier one; its content does not depend on ``nj``.
+    The folder is written atomically and replaces an earlier one; its content does not depend on ``nj``.
 
     Args:
         mixtures: what to write.

@@ -1,4 +1,4 @@
-"""G. Hu's "100 Nonspeech Sounds" as noise: which of it training hears, and which it does not."""
+"""G. Hu's "100 Nonspeech Sounds" as noise: which of them are used in training, and which are not."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ def add_noise(
     """Return an utterance with a noise from a random place of a part on.
 
     Args:
-        rng: where the draw comes from.
+        rng: random generator.
         lengths: samples of each noise file at its own rate.
         utterance: without noise.
         dealt: the part.

@@ -84,7 +84,7 @@ def draw_room(ranges: RoomRanges, array: Sequence[Point], rng: np.random.Generat
     Args:
         ranges: what is drawn from.
         array: microphones in metres to the right, up and forward of the middle of the array.
-        rng: where all randomness comes from.
+        rng: random generator.
 
     Raises:
         UserError: the ranges leave no place for the array, the speakers and the noises.
@@ -214,12 +214,12 @@ def write_room_bank(
     Ids are ``<room>-speech<n>`` and ``<room>-noise<n>``, so that dynamic mixing keeps rooms apart.
 
     Args:
-        folder: appears whole, in the place of an earlier one.
+        folder: written atomically; replaces an earlier one.
         number: of rooms.
         ranges: what they are drawn from.
         array: microphones in metres to the right, up and forward of the middle of the array.
         fs: sampling rate in Hz.
-        seed: of all draws.
+        seed: random seed.
         nj: processes.
 
     Raises:

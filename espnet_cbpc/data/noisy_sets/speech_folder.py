@@ -140,7 +140,7 @@ def _complete(
     if missing:
         raise UserError(
             f"{where}: no {what} for {len(missing)} of {len(files)} audio files "
-            f"({listed(missing)}): add them, or take these files out of the folder"
+            f"({listed(missing)}): add them, or remove these files from the folder"
         )
     return values
 
@@ -170,7 +170,7 @@ def _check_ids(root: Path, recordings: list[Recording]) -> None:
     alike = [" = ".join(found) for found in files.values() if len(found) > 1]
     if alike:
         raise UserError(
-            f"{root}: {len(alike)} utterance id(s) stand for several files ({listed(alike)}): "
+            f"{root}: {len(alike)} utterance id(s) are shared by several files ({listed(alike)}): "
             "rename the files, or keep one format of each"
         )
 
@@ -179,7 +179,7 @@ def check_speech(folder: PathLike, recordings: Sequence[Recording], nj: int = 1)
     """Read all recordings to their end, before long work on them starts.
 
     Raises:
-        UserError: files are unreadable, cut short, empty, silent, not finite, or not mono.
+        UserError: files are unreadable, truncated, empty, silent, not finite, or not mono.
     """
     items = ((recording.file, Path(folder, recording.file)) for recording in recordings)
     map_audio(check_sounding, items, len(recordings), nj, "check speech", folder, "audio file(s)")

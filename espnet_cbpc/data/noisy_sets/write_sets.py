@@ -25,7 +25,7 @@ def write_noisy_sets(
 ) -> None:
     """Write ``manifests/<set>.jsonl``, ``audio/<set>`` and the data directory ``<set>`` of each.
 
-    A data directory appears last and whole; earlier ones of these names are replaced.
+    A data directory is written last and atomically; earlier ones of these names are replaced.
 
     Args:
         sets: the mixtures of each set.
@@ -39,7 +39,7 @@ def write_noisy_sets(
     """
     data = Path(data)
     for name, mixtures in sets.items():
-        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
+        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written again
         write_manifest(data / "manifests" / f"{name}.jsonl", mixtures)
     for name, mixtures in sets.items():
         audio = data / "audio" / name

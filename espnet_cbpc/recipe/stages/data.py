@@ -1,4 +1,4 @@
-"""Stages 1 to 5: data directories, in the form that training reads, and the token list."""
+"""Stages 1 to 5: data directories, their formatting for training, and the token list."""
 
 import logging
 import shlex
@@ -37,10 +37,10 @@ def data(recipe: Recipe) -> list[Step]:
         command = [SCRIPT, "--fs", str(o.fs_hz), "--nj", str(o.nj), *where, *words]
         done = subprocess.run(command, pass_fds=lock)
         if done.returncode:
-            raise UserError(f"{SCRIPT} failed (status {done.returncode}): its messages are above")
+            raise UserError(f"{SCRIPT} failed (status {done.returncode}): see its messages above")
         for made in sets:
             if not made.is_dir():
-                raise UserError(f"{SCRIPT} has not made {made}")
+                raise UserError(f"{SCRIPT} did not make {made}")
             print(summarise(DataDir.read(made, o.use_transcripts)))
 
     inputs = {SCRIPT: Scripts(SCRIPT), "local_data_opts": words, "fs": o.fs_hz, **track}

@@ -28,7 +28,7 @@ from espnet_cbpc.recipe.step import Step
 from espnet_cbpc.recipe.systems import JointSystem
 from espnet_cbpc.utils.files import read_yaml, write_yaml
 
-NOTHING_HEARD = "."  # in the place of an empty transcript, which ESPnet's readers refuse
+NOTHING_HEARD = "."  # instead of an empty transcript, which ESPnet's readers refuse
 JOINT_TRAIN = "espnet_cbpc.bin.enh_asr_cbpc_train"
 
 

@@ -1,4 +1,4 @@
-"""Stages 6 to 10: language model, ASR and SE models, trained or brought."""
+"""Stages 6 to 10: language model, ASR and SE models, trained or pretrained."""
 
 import logging
 import shlex
@@ -83,7 +83,7 @@ def training_step(
 
 
 def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: str) -> Step:
-    """Return the step that brings a pretrained model, proven whole, into its experiment folder."""
+    """Return the step that brings a pretrained model, verified, into its experiment folder."""
     log = recipe.layout.expdir / f"import_{target.exp.name}.log"
     words = ["--kind", kind, "--model", model, "--checkpoint", checkpoint]
     words += ["--outdir", str(target.exp)]
@@ -91,7 +91,7 @@ def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: st
         words += ["--cachedir", recipe.options.model_cachedir]
 
     def run(jobs: Jobs, steps: Sequence[Step]) -> None:
-        if not target.exp.exists():  # it appears whole; then only the record was interrupted
+        if not target.exp.exists():  # written atomically; then only the record was interrupted
             jobs.run(Job("espnet_cbpc.bin.import_model", words, log))
         if kind == "asr":
             o = recipe.options
@@ -238,7 +238,7 @@ def check_reference(path: Path, ref_channel: int) -> None:
     if stated not in (None, ref_channel):
         raise UserError(
             f"{path}: the SE model's reference is channel {stated}, but --ref_channel is "
-            f"{ref_channel}: give that one"
+            f"{ref_channel}: give that channel"
         )
 
 

@@ -53,7 +53,7 @@ def compared_with(recipe: Recipe) -> list[str]:
     found = [system.label for name in names for system in systems if system.name == name]
     if not found:
         raise UserError(
-            f"--compare_with {' '.join(names)}: no joint system of that name; there are "
+            f"--compare_with {' '.join(names)}: no joint system of that name; choose from "
             f"{', '.join(system.name for system in systems)}"
         )
     return found

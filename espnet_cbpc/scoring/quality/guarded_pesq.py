@@ -1,4 +1,4 @@
-"""PESQ by the reference implementation, kept from what it does to memory."""
+"""PESQ by the reference implementation, guarded against its memory faults."""
 
 import math
 from functools import cache
@@ -39,7 +39,7 @@ def pesq(fs: int, ref: np.ndarray, inf: np.ndarray, mode: str) -> float:
         import pesq as library
     stretches = speech_stretches(ref, fs)
     if stretches > MOST_STRETCHES:
-        raise ValueError(f"{stretches} stretches of speech are more than PESQ has room for")
+        raise ValueError(f"{stretches} stretches of speech are too many for PESQ")
     try:
         return float(_fenced(library.pesq, fs, ref, inf, mode))
     except (library.BufferTooShortError, library.NoUtterancesError):

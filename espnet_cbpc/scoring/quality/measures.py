@@ -1,4 +1,4 @@
-"""The measures of speech quality: their names, how tables show them, and a choice of them."""
+"""The measures of speech quality: their names, how tables show them, and how to choose among them."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -102,7 +102,7 @@ def _computable(fs: int, everything: bool) -> set[str]:
 def _check(name: str, first: str, fs: int) -> None:
     if first not in MEASURES:
         known = ", ".join([DEFAULT, ALL, *SETS, *MEASURES])
-        raise UserError(f"no measure '{name}': there are {known}")
+        raise UserError(f"unknown measure '{name}': choose from {known}")
     if first == "PESQ_WB" and fs == NARROW_BAND:
         raise UserError(f"PESQ_WB is not defined for speech of {fs} Hz: ask for PESQ_NB")
 

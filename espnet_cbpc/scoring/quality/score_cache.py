@@ -53,10 +53,10 @@ class ScoreCache:
         self._merge(key, fs, stamped)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as f:
-            f.write("\n" + _line(key, fs, stamped))  # the line before may have been cut short
+            f.write("\n" + _line(key, fs, stamped))  # the line before may have been truncated
 
     def keep(self, keys: Iterable[Optional[Key]]) -> None:
-        """Write the file anew with these pairs alone."""
+        """Write the file again with these pairs alone."""
         kept = [(key, self._pairs[key]) for key in keys if key in self._pairs]
         with atomic_write(self.path) as f:
             f.writelines(_line(key, pair["fs"], pair["values"]) for key, pair in kept)
@@ -74,7 +74,7 @@ class ScoreCache:
                 stamped = entry["values"].items()
                 values = {name: (float(value), str(stamp)) for name, (value, stamp) in stamped}
                 yield str(entry["key"]), int(entry["fs"]), values
-            except (ValueError, TypeError, KeyError, AttributeError):  # cut short, or damaged
+            except (ValueError, TypeError, KeyError, AttributeError):  # truncated, or damaged
                 continue
 
 

@@ -165,4 +165,4 @@ def _attempted(what: str, compute: Callable[[], Value], otherwise: Value) -> Val
 
 @cache
 def _tell_once(what: str, why: str) -> None:
-    logging.warning("%s is undefined for an utterance or more (%s)", what, why)
+    logging.warning("%s is undefined for one or more utterances (%s)", what, why)

@@ -1,4 +1,4 @@
-"""Results of several systems on several sets, gathered from the files they are in."""
+"""Results of several systems on several sets, gathered from files."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -67,13 +67,13 @@ def write_report(
         noisy_scores: folder with the same scores of the unprocessed speech, or with
             ``<set>/<measure>_spk1``.
         breakdown: tables in a set's folder by whose values results are split.
-        header: facts to put on top, as the training seed.
+        header: facts to list at the top, such as the training seed.
         seed: of the bootstrap.
-        block: table in a set's folder; utterances of one value are not independent, so that
+        block: table in a set's folder; utterances with the same value are not independent:
             intervals and tests take them as one.
-        compare_with: systems that all others are tested against; None: the first.
-        resamples: draws of the bootstrap.
-        notes: Markdown file to end the report with.
+        compare_with: systems to test all others against; None: the first.
+        resamples: bootstrap resamples.
+        notes: Markdown file to append to the report.
         text_normalizer: of references and hypotheses, see
             :func:`espnet_cbpc.scoring.wer.text_normalizer.normalized`.
 

@@ -1,4 +1,4 @@
-"""Scores of systems on sets, made where they are missing, beside what the systems wrote."""
+"""Scores of systems on sets, computed where missing, and kept beside the systems' output."""
 
 import logging
 from collections.abc import Iterable, Sequence

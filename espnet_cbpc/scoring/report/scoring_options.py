@@ -18,8 +18,8 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME=DIR",
         help="row name and inference folder, with <set>/text and, if it enhances, its speech or "
-        "scores; DIR,DIR,...: trainings of one system with several seeds, in the same order of "
-        "seeds for all systems",
+        "scores; DIR,DIR,...: training runs of one system with several seeds, in the same order "
+        "of seeds for all systems",
     )
     parser.add_argument("--data_root", default="dump/raw", help="folder of the sets")
     parser.add_argument("--sets", nargs="+", required=True, help="names of the sets")
@@ -33,26 +33,26 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block",
         metavar="TABLE",
-        help="table in a set's folder (utt2spk, ...): utterances of one value depend on one "
-        "another, and count as one in intervals and tests",
+        help="table in a set's folder (utt2spk, ...): utterances with the same value are not "
+        "independent, and count as one in intervals and tests",
     )
     parser.add_argument(
         "--compare_with",
         nargs="+",
         metavar="NAME",
-        help="systems that all others are tested against; by default the first",
+        help="systems to test all others against; default: the first",
     )
-    parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap")
+    parser.add_argument("--resamples", type=int, default=1000, help="number of bootstrap resamples")
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
     parser.add_argument(
         "--text_normalizer",
         default=NONE,
-        help="how references and recognised texts are compared: "
+        help="text normalisation before scoring: "
         + "; ".join(f"{name}, {what}" for name, what in NORMALIZERS.items()),
     )
-    parser.add_argument("--notes", help="Markdown file to end the report with")
+    parser.add_argument("--notes", help="Markdown file to append to the report")
     parser.add_argument(
-        "--header", nargs="*", default=[], metavar="KEY=VALUE", help="facts to put on top"
+        "--header", nargs="*", default=[], metavar="KEY=VALUE", help="facts to list at the top"
     )
 
 
@@ -89,7 +89,7 @@ def named(option: str, items: Sequence[str]) -> dict[str, str]:
     """Return what ``NAME=VALUE`` items say; the first = ends the name.
 
     Raises:
-        UserError: an item of another form, or a name that comes twice.
+        UserError: an item of another form, or a name that occurs twice.
     """
     return _by_name(option, items, lambda item: item.partition("=")[::2], "NAME=VALUE")
 
@@ -108,7 +108,7 @@ def named_folders(
         form: how they are written, for errors.
 
     Raises:
-        UserError: an item of another form, or a name or folder that comes twice.
+        UserError: an item of another form, or a name or folder that occurs twice.
     """
     found = {}
     for name, value in _by_name(option, items, _at_its_folders, form).items():
@@ -139,6 +139,6 @@ def _by_name(
         if not (name and value):
             raise UserError(f"{option} '{item}': write it as {form}")
         if name in found:
-            raise UserError(f"{option}: '{name}' comes twice: names must differ")
+            raise UserError(f"{option}: '{name}' is given twice: names must differ")
         found[name] = value
     return found

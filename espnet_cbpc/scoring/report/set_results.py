@@ -187,7 +187,7 @@ def _blocks(folder: Path, block: Optional[str], utterances: Sequence[str]) -> Bl
     count = len(set(labels))
     if count < FEW_BLOCKS:
         logging.warning(
-            "%s: %d block(s) are few: intervals by bootstrap are too narrow, of one there is none",
+            "%s: %d block(s) are few: bootstrap intervals are too narrow, and undefined for one block",
             folder / block,
             count,
         )

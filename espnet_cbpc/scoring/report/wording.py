@@ -1,4 +1,4 @@
-"""How the figures of a report read, in the Markdown tables and on the page alike."""
+"""How the figures of a report are written, in the Markdown tables and on the HTML page."""
 
 from typing import Callable, Optional
 

@@ -1,4 +1,4 @@
-"""Intervals of rates and means, and differences of two systems with p values."""
+"""Intervals of rates and means, and differences between two systems with p-values."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -14,7 +14,7 @@ Blocks = Optional[Sequence[str]]
 
 
 class Resampling(NamedTuple):
-    """How intervals are made: confidence, and draws of the bootstrap."""
+    """How intervals are made: confidence, and bootstrap resamples."""
 
     level: float = 0.95
     resamples: int = 1000

@@ -1,4 +1,4 @@
-"""Utterances by a property, as their SNR."""
+"""Utterances grouped by a property, such as SNR."""
 
 import math
 from collections.abc import Iterable, Mapping

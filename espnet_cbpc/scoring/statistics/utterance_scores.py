@@ -1,4 +1,4 @@
-"""What a system did with each utterance of a set, in each of its trainings (seeds)."""
+"""The scores of a system on each utterance of a set, for each of its training seeds."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -163,7 +163,7 @@ def check_same_quality(
             odd = sorted(first ^ values.keys()) or sorted(values.keys() - set(known))
             if odd:
                 raise UserError(
-                    f"{set_name}: {measure} of {name} is of other utterances than the rest "
+                    f"{set_name}: {measure} of {name} covers other utterances than the rest "
                     f"({len(odd)}: {listed(odd)}): score the same set for all systems"
                 )
 

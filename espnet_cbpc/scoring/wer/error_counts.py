@@ -87,4 +87,4 @@ def check_same_utterances(ref: Mapping[str, str], hyp: Mapping[str, str]) -> Non
             "hypothesis(es) without reference": extra,
         }
         parts = [f"{len(ids)} {what} ({listed(ids)})" for what, ids in lacks.items() if ids]
-        raise UserError(f"{' and '.join(parts)}: decode the set that the references are of")
+        raise UserError(f"{' and '.join(parts)}: decode the set that the references belong to")

@@ -83,4 +83,4 @@ def _reason(folder: Path) -> str:
             lines += bool(found)
     if not marks:
         return ""
-    return f"; to sclite {listed(sorted(marks))} in {lines} line(s) are no words but marks"
+    return f"; to sclite {listed(sorted(marks))} in {lines} line(s) are marks, not words"

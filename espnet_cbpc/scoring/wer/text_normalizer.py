@@ -1,4 +1,4 @@
-"""What texts go through, references and hypotheses alike, before their errors are counted."""
+"""Normalisation of references and hypotheses before errors are counted."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,4 +1,4 @@
-"""Which words of a hypothesis stand for which of its reference."""
+"""Word alignment of a hypothesis with its reference."""
 
 from typing import NamedTuple
 

@@ -48,6 +48,6 @@ def test_recordings_that_cannot_be_beamformed(tmp_path, data):
     with pytest.raises(UserError, match="no reference channel 7 among 4"):
         main([*options, "--ref_channel", "7"])
     soundfile.write(tmp_path / "a.wav", heard[:, 0], FS)
-    with pytest.raises(UserError, match=r"1 of 2 utterance\(s\): recording has one channel: noth"):
+    with pytest.raises(UserError, match=r"1 of 2 utterance\(s\): recording has one channel: beam"):
         main(options)
     assert not (tmp_path / "out" / "test").exists()

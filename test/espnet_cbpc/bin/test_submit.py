@@ -171,7 +171,7 @@ def test_sbatch_options_arrive_and_a_wrong_one_is_refused(slurm, tmp_path):
     shown = log.read_text()
     for part in ("Partition=main", "TimeLimit=00:10:00", "Comment=x y", "JobName=log.submitit"):
         assert part in shown
-    with pytest.raises(UserError, match="slurm does not take the job.*invalid partition"):
+    with pytest.raises(UserError, match="slurm does not accept the job.*invalid partition"):
         main(["--partition", "none", str(log), "true"])
 
 
@@ -273,7 +273,10 @@ def test_time_limits():
         (["JOB=2:1", "log.JOB", "a"], "usage: submit"),
         (["JOB=1:2", "log", "a"], "log: one log for 2 jobs: put JOB into its name"),
         (["--sbatch", "qos", "log", "a"], "--sbatch qos: write it as NAME=VALUE"),
-        (["--num_nodes", "2", "log", "a"], "--num_nodes 2: this machine is one; use SLURM"),
+        (
+            ["--num_nodes", "2", "log", "a"],
+            "--num_nodes 2: the local backend has one machine; use SLURM",
+        ),
     ],
 )
 def test_malformed_calls(call, message, tmp_path, monkeypatch):

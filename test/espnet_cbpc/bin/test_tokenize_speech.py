@@ -54,6 +54,6 @@ def test_what_is_missing_is_told_before_the_model_is_sought(words, monkeypatch):
 
 
 def test_a_model_that_is_not_there_is_told(words, tmp_path):
-    with pytest.raises(UserError, match="^./nowhere: no such file or folder: a model is named by"):
+    with pytest.raises(UserError, match="^./nowhere: no such file or folder: give a folder"):
         tokenize_speech.main(["--asr_model", "./nowhere", *words])
     assert not (tmp_path / "out").exists()

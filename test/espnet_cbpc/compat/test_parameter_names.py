@@ -103,10 +103,10 @@ def test_init_param_that_would_leave_something_random_is_an_error(tmp_path, capl
     with pytest.raises(UserError) as error:
         load_init_param(str(path), fresh)
     assert "1 missing (decoder.output_layer.bias)" in str(error.value)
-    assert "1 of another shape (ctc.ctc_lo.bias: (3,) instead of (4,))" in str(error.value)
+    assert "1 with a different shape (ctc.ctc_lo.bias: (3,) instead of (4,))" in str(error.value)
     assert "FILE:SOURCE:TARGET:EXCLUDED" in str(error.value) and same(fresh, before)
     load_init_param(str(path), fresh, ignore_init_mismatch=True)
-    assert "2 stay as they are (ctc.ctc_lo.bias, decoder.output_layer.bias)" in caplog.text
+    assert "2 are kept (ctc.ctc_lo.bias, decoder.output_layer.bias)" in caplog.text
     assert torch.equal(fresh.ctc.ctc_lo.bias, before.ctc.ctc_lo.bias)
     assert torch.equal(fresh.ctc.ctc_lo.weight, trained.ctc.ctc_lo.weight)
     load_init_param(f"{path}:::decoder,ctc", asr_model(seed=2))  # named, so meant

@@ -36,7 +36,7 @@ def test_a_port_in_use():
         used.bind(("127.0.0.1", 0))
         used.listen()
         port = used.getsockname()[1]
-        with pytest.raises(UserError, match=f"127.0.0.1:{port}: cannot be listened on .*in use"):
+        with pytest.raises(UserError, match=f"127.0.0.1:{port}: cannot listen .*in use"):
             main(["--model", "nowhere", "--port", str(port)])
 
 
@@ -46,7 +46,7 @@ def test_a_port_in_use():
         (["--port", "0"], "--port 0: must be from 1 to 65535"),
         (["--max_seconds", "0"], "--max_seconds 0.0: must be more than 0"),
         (["--max_waiting", "0"], "--max_waiting 0: must be at least 1"),
-        (["--host", "no.such.host.invalid"], "no.such.host.invalid:7860: cannot be listened on"),
+        (["--host", "no.such.host.invalid"], "no.such.host.invalid:7860: cannot listen"),
     ],
 )
 def test_options_out_of_range(options, message):
@@ -65,8 +65,8 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
     "options, message",
     [
         (["--model", "./nowhere"], "./nowhere: no such file or folder"),
-        (["--asr_model", "x"], "no model to show: give --model, or both --asr_model and"),
-        ([], "no model to show"),
+        (["--asr_model", "x"], "no model given: use --model, or both --asr_model and"),
+        ([], "no model given"),
     ],
 )
 def test_a_model_that_is_not_there(options, message):

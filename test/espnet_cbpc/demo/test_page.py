@@ -132,7 +132,7 @@ def test_the_microphone(open_page):
     "name, samples, problem",
     [
         ("silence.wav", np.zeros(FS), "silence.wav: is silent: check the microphone"),
-        ("long.flac", np.eye(1, 1200 * FS)[0], "long.flac: lasts 1200 s, and at most 20 s"),
+        ("long.flac", np.eye(1, 1200 * FS)[0], "long.flac: lasts 1200 s, but at most 20 s"),
         ("click.wav", np.full(20, 0.1), "click.wav: the models failed on 0.00 s of it"),
         ("notes.wav", None, "notes.wav: not a readable audio file"),
     ],

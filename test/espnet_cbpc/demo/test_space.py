@@ -57,8 +57,8 @@ def test_a_tag_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "model, message",
     [
-        (".", r"\.: is not a packed model"),
-        ("exp/model.pth", "exp/model.pth: is not a packed model"),
+        (".", r"\.: not a packed model"),
+        ("exp/model.pth", "exp/model.pth: not a packed model"),
         ("nowhere.zip", "nowhere.zip: no such archive: pack the model first"),
     ],
 )
@@ -70,7 +70,7 @@ def test_what_is_no_packed_model(tmp_path, model, message):
 
 def test_a_folder_that_holds_something_stays(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="is there already: give --space another name"):
+    with pytest.raises(UserError, match="already exists: give --space another name"):
         space.write_space(tmp_path, "someone/joint")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

@@ -65,7 +65,7 @@ def test_bad_input_is_told(tmp_path):
     frames, labels, centroids = made.clusters()
     with pytest.raises(UserError, match="frames of 79 labels"):
         map_frames(frames, labels[:-1], centroids)
-    with pytest.raises(UserError, match="9 frame.s. make no map: take more"):
+    with pytest.raises(UserError, match="9 frame.s. are too few for a map: use more"):
         map_frames({"a": frames["clean"][:9]}, labels[:9], centroids)
     for content in (b"", b"no npz"):
         (tmp_path / "map.npz").write_bytes(content)

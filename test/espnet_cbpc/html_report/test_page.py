@@ -358,7 +358,9 @@ def test_all_missing_files_are_named_at_once(copy, tmp_path):
     (root / "sys0/test_seen/text").unlink()
     (root / "raw/test_clean/text").unlink()
     (root / "exp_brought").rmdir()
-    with pytest.raises(UserError, match="3 file.s. or folder.s. missing .*give the recipe's") as e:
+    with pytest.raises(
+        UserError, match="3 file.s. or folder.s. missing .*run this in the recipe's"
+    ) as e:
         make(command, tmp_path)
     for name in ("sys0/test_seen/text", "raw/test_clean/text", "exp_brought"):
         assert name in str(e.value)
@@ -386,7 +388,7 @@ def test_options_are_checked(command, tmp_path):
     for options, message in (
         (["--systems", "nobody=x"], "results.json: no system nobody in it; it has ASR"),
         (["--systems", "ASR alone"], "--systems 'ASR alone': write it as NAME=VALUE"),
-        (["--systems", "a=x", "a=y"], "--systems: 'a' comes twice"),
+        (["--systems", "a=x", "a=y"], "--systems: 'a' is given twice"),
         (["--systems", "a=x", "--rows=0"], "--rows must be at least 1"),
     ):
         with pytest.raises(UserError, match=message):

@@ -189,8 +189,8 @@ def test_other_settings_begin_anew(data_dir, tmp_path, joint):
 @pytest.mark.parametrize(
     "samples, fs, message",
     [
-        (speech(2000), 16000, "s5: .*s5.wav: 16000 Hz where --fs is 8000: format the data first"),
-        (speech(1999), FS, "s5: .*s5.wav: 1999 samples where utt2num_samples says 2000"),
+        (speech(2000), 16000, "s5: .*s5.wav: 16000 Hz, but --fs is 8000: format the data first"),
+        (speech(1999), FS, "s5: .*s5.wav: 1999 samples, but utt2num_samples says 2000"),
         (np.full(2000, np.nan), FS, "s5.wav: audio has samples that are not finite"),
     ],
 )
@@ -270,7 +270,7 @@ def test_command(data_dir, tmp_path, models, caplog):
     text = tmp_path / "exp" / "test_a" / "text"
     written = text.stat().st_mtime_ns
     enh_asr_inference.main(command)
-    assert "test_a: whole already, skipped" in caplog.text
+    assert "test_a: already complete, skipped" in caplog.text
     assert text.stat().st_mtime_ns == written
     enh_asr_inference.main([*command, "--overwrite"])
     assert text.stat().st_mtime_ns > written
@@ -348,7 +348,7 @@ def test_several_processes_several_hypotheses_token_times(data_dir, tmp_path, mo
     "options, message",
     [
         (["--asr_train_config=no/such.yaml"], "no/such.yaml: no such file"),
-        ([], "no model is given"),
+        ([], "no model given"),
         (["--nbest=0", "JOINT"], "--nbest: nbest is 0: must be a whole number from 1"),
         (
             ["--observation_adding=2", "JOINT"],
@@ -356,7 +356,7 @@ def test_several_processes_several_hypotheses_token_times(data_dir, tmp_path, mo
         ),
         (["--num_threads=0", "JOINT"], "--num_threads 0: must be at least 1"),
         (["--nj=0", "JOINT"], "--nj 0: must be at least 1"),
-        (["--ngpu=1", "JOINT"], "--ngpu 1: no GPU is usable here"),
+        (["--ngpu=1", "JOINT"], "--ngpu 1: no usable GPU"),
     ],
 )
 def test_wrong_options_are_named(data_dir, tmp_path, models, options, message):
@@ -457,7 +457,7 @@ def test_the_recogniser_chooses_from_what_another_tool_enhanced(models, monkeypa
 def test_enhanced_speech_and_an_se_model_exclude_each_other(data_dir, tmp_path, models):
     model = [f"--{key}={value}" for key, value in files(models, "enh_asr", "joint").items()]
     command = [f"--data_dirs={data_dir}", f"--output_dir={tmp_path / 'out'}", "--enhanced=x"]
-    with pytest.raises(UserError, match="--enhanced takes the place of an SE model"):
+    with pytest.raises(UserError, match="--enhanced replaces the SE model"):
         enh_asr_inference.main([*command, *model])
 
 

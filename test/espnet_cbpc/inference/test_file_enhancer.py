@@ -69,7 +69,7 @@ def test_silence_stays_silent(tmp_path):
 def test_what_is_too_short_for_the_model_is_told_and_leaves_nothing(wav, tmp_path):
     _, path = wav(seconds=0.01)
     with pytest.raises(
-        UserError, match="noisy.wav: the model failed on what comes after 0.00 s: .*too short"
+        UserError, match="noisy.wav: the model failed on the audio after 0.00 s: .*too short"
     ):
         FileEnhancer(Halves(), Cutter(FS))(path, tmp_path / "out" / "a.wav")
     assert not any((tmp_path / "out").iterdir())
@@ -95,7 +95,10 @@ def test_the_command_does_what_it_can(models, wav, tmp_path, capsys):
         (("a.wav",), "give either a joint model"),
         (("a.wav", "--model", "x", "--enh_model", "y"), "give either a joint model"),
         (("a.wav", "--model", "./no.zip"), "^./no.zip: no such file or folder"),
-        (("a/x y.wav", "b/x_y.wav", "--model", "x"), r"^1 name\(s\) of several files \(x_y\)"),
+        (
+            ("a/x y.wav", "b/x_y.wav", "--model", "x"),
+            r"^1 output name\(s\) shared by several files \(x_y\)",
+        ),
         (("out/a.wav", "--model", "x"), "^out/a.wav would be replaced: give another --output_dir"),
     ],
 )

@@ -107,7 +107,7 @@ def test_owsm_is_used_frozen_behind_the_se_model(owsm, tmp_path, task, tiny_conf
     training = {"tokenizer_conf": {"n_clusters": 4, "feature_dim": 16}}
     for update, transcripts in ((True, False), (False, True)):
         with pytest.raises(
-            UserError, match="OWSM is used frozen and without transcripts: give --as"
+            UserError, match="OWSM must be frozen and trained without transcripts: give --as"
         ):
             joint_config(training, asr, enh, asr_update=update, use_transcripts=transcripts)
     args = task.get_parser().parse_args(["--output_dir", "unused"])
@@ -182,7 +182,7 @@ def test_owsm_ctc_is_proven_and_used_frozen(owsm_ctc, tmp_path):
     }
     for name, tensor in expected.items():
         assert torch.equal(found.get(name, found.get(f"encoder.prompt.{name}")), tensor)
-    with pytest.raises(UserError, match="OWSM is used frozen and without transcripts"):
+    with pytest.raises(UserError, match="OWSM must be frozen and trained without transcripts"):
         joint_config({}, vars(args), {}, asr_update=False)
 
 

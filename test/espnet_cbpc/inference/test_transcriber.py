@@ -157,7 +157,7 @@ def bad_files(folder):
         "text.wav": "not a readable audio file",
         "silent.wav": "audio is silent",
         "nan.wav": "not finite",
-        "cut.wav": "audio file is cut short",
+        "cut.wav": "audio file is truncated",
     }
 
 
@@ -205,7 +205,7 @@ def test_command_goes_on_after_bad_files(tmp_path, models, capsys):
     shown = capsys.readouterr()
     assert shown.out.startswith(f"{tmp_path / 'good.wav'}\t")
     assert len(shown.err.split("error: ")) == 8
-    assert "short.wav: the models failed on what comes after 0.00 s: " in shown.err
+    assert "short.wav: the models failed on the audio after 0.00 s: " in shown.err
     assert list(read_table(out / "text")) == ["good"]
     written = sorted(path.name for path in out.rglob("*") if path.is_file())
     assert written == ["good.json", "good.wav", "text"]
@@ -253,5 +253,5 @@ def test_an_output_directory_that_is_a_file(tmp_path, models):
 
 def test_command_refuses_names_that_collide(tmp_path, models):
     paths = ["a/x.wav", "b/x.flac"]
-    with pytest.raises(UserError, match=r"1 name\(s\) of several files \(x\)"):
+    with pytest.raises(UserError, match=r"1 output name\(s\) shared by several files \(x\)"):
         transcribe.main([*paths, *command(models, tmp_path, f"--output_dir={tmp_path}")])

@@ -126,5 +126,5 @@ def test_a_language_model_has_no_part(random_model, tmp_path):
     options = {"token_list": tiny.TOKENS, "lm_conf": {"unit": 2, "nlayers": 1}}
     tiny.save_model(tmp_path, "lm", LMTask, options)
     lm = {"lm_train_config": tmp_path / "lm.yaml", "lm_file": tmp_path / "lm.pth"}
-    with pytest.raises(UserError, match="Whisper is searched without a language model"):
+    with pytest.raises(UserError, match="Whisper is decoded without a language model"):
         build(path, tmp_path, **lm)

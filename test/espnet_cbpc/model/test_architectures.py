@@ -149,5 +149,5 @@ def test_speech_is_resampled_between_models_of_different_rates(tiny_model, tiny_
 def test_rates_come_in_pairs(tiny_model):
     from espnet_cbpc.utils.cli import UserError
 
-    with pytest.raises(UserError, match="give both enh_fs and asr_fs, or none"):
+    with pytest.raises(UserError, match="give both enh_fs and asr_fs, or neither"):
         tiny_model(joint_conf={"enh_fs": 8000})

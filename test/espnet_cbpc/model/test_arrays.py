@@ -102,7 +102,7 @@ def test_one_utterance_is_enhanced_as_in_a_batch_of_its_like(tiny_model, tiny_ba
         (
             TFGRIDNET,
             1,
-            "speech of 1 channel, but the SE model .* takes 3 channels: give it as many",
+            "speech of 1 channel, but the SE model .* takes 3 channels: give it that many",
         ),
         (FRONT_ENDS["DC-CRN"], 4, r"speech of 4 channels, but .* \(DC_CRNSeparator\) takes 3"),
         ({}, 3, r"speech of 3 channels, but the SE model \(TCNSeparator\) takes 1 channel:"),
@@ -138,7 +138,7 @@ def test_a_beamformer_lets_one_channel_through_but_learns_nothing_from_it(tiny_m
 
 def test_a_beamformer_trained_on_masks_gives_speech_in_joint_training(tiny_model):
     masks = beamformer(loss_type="mask_mse")
-    with pytest.raises(UserError, match="gives masks in training.*: set loss_type to spectrum"):
+    with pytest.raises(UserError, match="outputs masks in training.*: set loss_type to spectrum"):
         tiny_model(**masks)
     assert tiny_model(**masks, joint_conf={"update": "asr"}) is not None  # it only enhances
     enh = {"separator": "wpe_beamformer", "separator_conf": {"ref_channel": 3}}  # mask_mse: default

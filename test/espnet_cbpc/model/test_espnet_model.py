@@ -461,7 +461,7 @@ def test_the_asr_model_hears_some_noisy_speech_and_the_se_loss_does_not(tiny_mod
         (
             {"joint_conf": {"frozen_asr_dtype": "bfloat16"}},
             UserError,
-            "ASR model frozen: set update",
+            "frozen ASR model: set update",
         ),
         ({"joint_conf": {"update": "all"}}, ValueError, "update must be one of .* but is 'all'"),
         ({"joint_conf": {"teacher": "x"}}, ValueError, "teacher must be one of .* but is 'x'"),

@@ -84,7 +84,7 @@ def test_options_are_checked(tiny_model, conf, error, message):
 
 
 def test_a_recogniser_that_is_trained_is_refused(tiny_model):
-    with pytest.raises(UserError, match="wants the ASR model frozen"):
+    with pytest.raises(UserError, match="needs a frozen ASR model"):
         tiny_model(joint_conf={"self_distillation": {}})
 
 

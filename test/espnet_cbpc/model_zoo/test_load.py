@@ -196,7 +196,7 @@ BROKEN = {
     ),
     "climbing": (
         {"meta.yaml": edited(files={"asr_model_file": "../../etc/passwd"})},
-        "outside of its folder: do not trust this archive",
+        "outside of its folder: do not use this archive",
     ),
     "unknown module": (
         {"config.yaml": edited(encoder="perceptron")},
@@ -220,11 +220,11 @@ BROKEN = {
     ),
     "shape": (
         {".pth": weights(of_another_shape)},
-        r"1 of another shape \(encoder.after_norm.weight: \(17,\) instead of \(16,\)\)",
+        r"1 with a different shape \(encoder.after_norm.weight: \(17,\) instead of \(16,\)\)",
     ),
     "no statistics": (
         {".npz": None},
-        r"1 file\(s\) that the configuration names are not there .*stats_file",
+        r"1 file\(s\) that the configuration names do not exist .*stats_file",
     ),
     "not weights": ({".pth": lambda b: b"junk"}, "not a readable file of model parameters"),
     "truncated weights": ({".pth": lambda b: b[:-100]}, "not a readable file of model parameters"),
@@ -272,11 +272,11 @@ def test_a_checkpoint_that_would_run_code_is_not_read(zoo, tmp_path):
 def test_archives_that_are_none_or_climb_leave_nothing(tmp_path, cache):
     junk = tmp_path / "model.zip"
     junk.write_bytes(b"not an archive")
-    with pytest.raises(UserError, match="not a whole zip or tar file"):
+    with pytest.raises(UserError, match="not a complete zip or tar file"):
         load_asr(junk, cachedir=cache)
     with tarfile.open(tmp_path / "climbs.tar", "w") as archive:
         archive.add(junk, "../../climbed")
-    with pytest.raises(UserError, match="lead out of the folder .*do not trust this archive"):
+    with pytest.raises(UserError, match="lead out of the folder .*do not use this archive"):
         load_asr(tmp_path / "climbs.tar", cachedir=cache)
     assert [p.name for p in cache.iterdir()] == [".lock"]
     assert not (tmp_path / "climbed").exists()
@@ -287,7 +287,7 @@ def test_a_download_that_is_cut_short_leaves_nothing_to_be_taken_for_whole(
 ):
     whole = packed("asr").read_bytes()
     (zoo.root / "cut.zip").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="not a whole zip or tar file"):
+    with pytest.raises(UserError, match="not a complete zip or tar file"):
         load_asr(f"{server}/cut.zip", cachedir=cache)
     assert [p.name for p in cache.iterdir()] == [".lock"]
 
@@ -302,7 +302,7 @@ def test_kinds_are_not_mixed_up(zoo, packed):
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("./nowhere", "./nowhere: no such file or folder: a model is named by a folder"),
+        ("./nowhere", "./nowhere: no such file or folder: give a folder"),
         ("nowhere.zip", "nowhere.zip: no such file or folder"),
         ("a name", "a name: no such model"),
         ("config.yaml,model.pth", "config.yaml: no such file"),

@@ -115,7 +115,7 @@ def test_a_refusal_is_one_message(hub, packed):
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: someone/model: cannot be uploaded (") and "403" in last
-    assert "HF_TOKEN holds a token with the right to write" in last
+    assert "HF_TOKEN holds a token with write access" in last
 
 
 def test_dry_run_and_nothing_to_upload(packed, tmp_path):

@@ -112,7 +112,7 @@ def refused(model, tmp_path, match):
 
 
 def test_names_that_do_not_exist(tmp_path):
-    refused("whisper:huge", tmp_path, "whisper:huge: no such file, and no model .*tiny.en")
+    refused("whisper:huge", tmp_path, "whisper:huge: no such file or Whisper model .*tiny.en")
     refused("whisper:tiny:de:sing", tmp_path, "no task 'sing': use transcribe or translate")
     refused("whisper:a:b:c:d", tmp_path, "must be whisper:NAME")
     refused("whisper:", tmp_path, "must be whisper:NAME")
@@ -124,7 +124,7 @@ def test_files_that_are_no_checkpoint(english, tmp_path):
     torch.save({"weight": torch.zeros(2)}, english)
     refused(english, tmp_path, "small.pt: not a checkpoint of openai-whisper")
     random_whisper(english, n_vocab=100)
-    refused(english, tmp_path, "has 100 tokens, where models of Whisper have one of 51864")
+    refused(english, tmp_path, "has 100 tokens, but Whisper models have one of 51864")
     random_whisper(english)
     content = torch.load(english)
     content["model_state_dict"].pop("decoder.ln.weight")
@@ -135,7 +135,7 @@ def test_files_that_are_no_checkpoint(english, tmp_path):
 @pytest.mark.parametrize("prompt", ["de", "en:translate"])
 def test_languages_that_an_english_model_lacks(prompt, english, tmp_path):
     random_whisper(english)
-    refused(f"whisper:{english}:{prompt}", tmp_path, "the model knows English alone")
+    refused(f"whisper:{english}:{prompt}", tmp_path, "the model is English-only")
 
 
 def test_languages_that_do_not_exist(multilingual, tmp_path):
@@ -153,5 +153,5 @@ def test_without_openai_whisper(english, tmp_path, monkeypatch):
 def test_what_is_longer_than_the_window_is_refused(english, tmp_path):
     random_whisper(english)
     model, _ = load_asr(english, cachedir=tmp_path)
-    with pytest.raises(UserError, match="an utterance of 31.0 s, but Whisper hears 30 s"):
+    with pytest.raises(UserError, match="an utterance of 31.0 s, but Whisper takes 30 s"):
         model.encode(torch.zeros(1, 31 * 16000), torch.tensor([31 * 16000]))

@@ -86,7 +86,7 @@ def test_of_data_tables_and_audio_count(data):
     (data / "backup").mkdir()
     assert value(Data(data)) == first
     (data / "text").write_text("a one\nb three\n")
-    assert differences(first, value(Data(data)), "data") == ["data.text: other content"]
+    assert differences(first, value(Data(data)), "data") == ["data.text: content changed"]
     (data / "text").write_text("a one\nb two\n")
     assert value(Data(data)) == first
 
@@ -99,7 +99,7 @@ def test_audio_that_is_written_again_counts_by_its_content(data):
     assert value(Data(data)) == first
     Path("audio/a.wav").write_bytes(b"0123456780")
     scp.write_text(lines)
-    assert differences(first, value(Data(data))) == ["audio of wav.scp: other content"]
+    assert differences(first, value(Data(data))) == ["audio of wav.scp: content changed"]
 
 
 def test_a_recording_that_is_gone_is_named(data):
@@ -157,7 +157,7 @@ def test_differences_are_short():
     assert differences(old, new) == [
         "a.b: 2 (was 1)",
         f"c: y (was {'x' * 57}...)",
-        "gone: taken out",
+        "gone: removed",
         "new: added",
     ]
     assert differences({"f": File("x")}, {"f": File("x")}) == []

@@ -141,5 +141,5 @@ def test_a_model_that_cannot_be_trained_is_told_of_when_it_is_brought():
     step = brought(recipe, "asr", "m.zip", target, "valid.loss.ave.pth")
     target.exp.mkdir(parents=True)
     (target.exp / "config.yaml").write_text("decoder: owsm\n")
-    with pytest.raises(UserError, match="OWSM is used frozen"):
+    with pytest.raises(UserError, match="OWSM must be frozen"):
         step.run(None, [step])

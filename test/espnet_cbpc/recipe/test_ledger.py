@@ -135,7 +135,7 @@ def test_a_step_that_has_not_made_its_output_is_not_done(workshop):
     step = workshop.step()
     ledger = workshop.ledger
     ledger.begin(step, ledger.status(step))
-    with pytest.raises(UserError, match="model has ended, but has not made exp/model"):
+    with pytest.raises(UserError, match="model ended without making exp/model"):
         ledger.finish(step)
     assert ledger.record(step)["state"] == "begun"
 

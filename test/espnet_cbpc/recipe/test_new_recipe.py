@@ -45,7 +45,7 @@ def test_its_run_sh_says_what_would_run(tmp_path):
 def test_what_exists_is_left_alone(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "run.sh").write_text("precious")
-    with pytest.raises(UserError, match=f"^{tmp_path}/mine exists already: give another folder"):
+    with pytest.raises(UserError, match=f"^{tmp_path}/mine already exists: give another folder"):
         new_recipe.main([str(tmp_path / "mine")])
     assert (tmp_path / "mine" / "run.sh").read_text() == "precious"
     (tmp_path / "link").symlink_to("nowhere")
@@ -56,7 +56,7 @@ def test_what_exists_is_left_alone(tmp_path):
 
 def test_where_nothing_can_be_written_that_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="/file/mine: cannot be made .*: choose another place"):
+    with pytest.raises(UserError, match="/file/mine: cannot be created .*: choose another place"):
         make_recipe(tmp_path / "file" / "mine")
 
 

@@ -85,7 +85,7 @@ def test_steps_run_in_order_and_once(stages, caplog):
         assert stages.ran == ["data", "model_a", "model_b", "test_a", "test_b"]
         runner().run()
     assert len(stages.ran) == 5
-    assert "all of it was done already" in caplog.messages[-1]
+    assert "all done already" in caplog.messages[-1]
     assert "already done, skipped: model_a, model_b" in caplog.text
 
 
@@ -106,7 +106,7 @@ def test_a_change_runs_what_depends_on_it_and_says_why(stages, caplog):
     assert foreseen == [
         "would run: stage 13, model_a: lr: 2 (was 1)",
         "would run: stage 13, model_b: lr: 2 (was 1)",
-        f"would run: stage 14, {SCORES}, if model_a makes anything else",
+        f"would run: stage 14, {SCORES}, if model_a changes its output",
         "1 of the steps of these stages are done, 4 are not",
     ]
     assert stages.ran == []
@@ -153,7 +153,7 @@ def test_what_is_not_there_is_named_with_the_stage_that_makes_it(stages):
 def test_keep_refuses_to_replace_a_finished_model(stages):
     runner().run()
     stages.lr = 2
-    with pytest.raises(UserError, match=r"model_a has been trained to its end.*lr: 2 \(was 1\)"):
+    with pytest.raises(UserError, match=r"model_a is fully trained.*lr: 2 \(was 1\)"):
         runner(keep=True).run()
     assert Path("exp/model_a/made").read_text() == "model_a 1"
 

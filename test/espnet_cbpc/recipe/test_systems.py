@@ -107,7 +107,7 @@ def test_some_systems(files):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ({"rows": {}}, "must hold systems, and else only changes"),
+        ({"rows": {}}, "must hold systems, and optionally changes"),
         ({"systems": {"a": {"title": "A"}}}, "system a must have a title and a config"),
         ({"systems": {"a": {"title": "A", "config": "no.yaml"}}}, "no.yaml: cannot be read"),
     ],

@@ -264,7 +264,7 @@ def test_data_that_do_not_go_with_mixing_are_refused(epochs, data):
         changes["train_data_path_and_name_and_type"] += more
         return changes
 
-    with pytest.raises(UserError, match="no speech_ref1: give spk1.scp"):
+    with pytest.raises(UserError, match="no speech_ref1: add spk1.scp"):
         epochs([1], **with_data(names=("speech", "text_spk1")))
     with pytest.raises(UserError, match="noise_ref1 would not fit it"):
         epochs([1], **with_data(noise))

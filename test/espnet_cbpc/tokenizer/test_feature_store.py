@@ -74,7 +74,9 @@ def test_a_seed_shuffles_the_chunks_but_not_their_utterances(tmp_path):
 def test_a_run_goes_on_where_it_was_stopped(tmp_path):
     ids = ["a", "b", "c", "d", "e"]
     assert write(tmp_path, ids, stop="e")[-1] == "interrupted"
-    with pytest.raises(UserError, match=r"1 of 3 chunk\(s\) .* not there .*run the dump"):
+    with pytest.raises(
+        UserError, match=r"1 of 3 chunk\(s\) .* missing .*run dump_encoder_features"
+    ):
         StoredFeatures([tmp_path])
     kept = chunk(tmp_path, 0).stat().st_mtime_ns
     chunk(tmp_path, 1).write_bytes(chunk(tmp_path, 1).read_bytes()[:-1])  # cut short
@@ -97,20 +99,24 @@ def test_features_of_something_else_are_replaced(tmp_path, caplog, ids, settings
     write(tmp_path, ["a", "b", "c"])
     with caplog.at_level(logging.WARNING):
         assert write(tmp_path, ids, settings, num_per_chunk) == ids
-    assert "dumping anew" in caplog.text
+    assert "dumping again" in caplog.text
     stored = StoredFeatures([tmp_path])
     assert [u for u, _ in stored] == ids and stored.settings == settings
 
 
 def test_folders_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"none/features.json: not the start .*run the dump"):
+    with pytest.raises(
+        UserError, match=r"none/features.json: not the start .*run dump_encoder_features"
+    ):
         StoredFeatures([tmp_path / "none"])
     write(tmp_path / "1", ["a"])
     write(tmp_path / "2", ["b"], {**SETTINGS, "layer": 2})
     with pytest.raises(UserError, match="2: features of another model or layer than those in .*1"):
         StoredFeatures([tmp_path / "1", tmp_path / "2"])
     chunk(tmp_path / "1", 0).write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"chunk.00000.safetensors: not a readable .*run the dump"):
+    with pytest.raises(
+        UserError, match=r"chunk.00000.safetensors: not a readable .*run dump_encoder_features"
+    ):
         list(StoredFeatures([tmp_path / "1"]))
     (tmp_path / "1" / "features.json").write_text(json.dumps({"some": "json"}))
     with pytest.raises(UserError, match="features.json: not the start"):

@@ -221,7 +221,7 @@ def test_zip_with_a_link(tmp_path):
     link = zipfile.ZipInfo("link")
     link.external_attr = 0o120777 << 16
     archive = write_zip(tmp_path / "a.zip", [(link, "/etc/passwd")])
-    with pytest.raises(UserError, match=r"1 member\(s\) .* \(link\): do not trust this archive"):
+    with pytest.raises(UserError, match=r"1 member\(s\) .* \(link\): do not use this archive"):
         unpack(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -230,14 +230,16 @@ def test_zip_with_a_link(tmp_path):
 def test_tar_with_a_link_or_device(tmp_path, kind):
     member = tarfile.TarInfo("odd")
     member.type, member.linkname = kind, "../x"
-    with pytest.raises(UserError, match=r"1 member\(s\) .* \(odd\): do not trust this archive"):
+    with pytest.raises(UserError, match=r"1 member\(s\) .* \(odd\): do not use this archive"):
         unpack(write_tar(tmp_path / "a.tar", [(member, b"")]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_no_archive(tmp_path):
     (tmp_path / "a.zip").write_text("<html>please log in</html>")
-    with pytest.raises(UserError, match=r"a\.zip: not a whole zip or tar file: remove it and run"):
+    with pytest.raises(
+        UserError, match=r"a\.zip: not a complete zip or tar file: remove it and run"
+    ):
         unpack(tmp_path / "a.zip", tmp_path / "out")
 
 

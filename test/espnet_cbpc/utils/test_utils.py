@@ -72,7 +72,7 @@ def test_a_full_disk_is_named(tmp_path):
 
 
 def test_what_is_not_utf8_is_shown(tmp_path):
-    message = r"a: cannot hold what is not UTF-8: rename it \(u1 caf\\udce9.wav\)"
+    message = r"a: cannot hold text that is not UTF-8: rename it \(u1 caf\\udce9.wav\)"
     with pytest.raises(UserError, match=message):
         with atomic_write(tmp_path / "a") as f:
             f.write("u1 caf\udce9.wav\n")

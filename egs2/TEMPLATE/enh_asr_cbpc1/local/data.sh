@@ -3,7 +3,7 @@
 # names, SPEECH (clean speech with transcripts) and NOISE. Called from the recipe directory. The
 # options are those of prepare_noisy_corpus (see its --help), such as
 #   local/data.sh --test_speakers ann bob --unseen_noise street --test_snrs 0 10 --fs 16000 --nj 2
-# A corpus that is noisy already needs a script of its own in this place: README.md says which files
+# A corpus that is already noisy needs a script of its own here: README.md lists the files that
 # it must write.
 set -euo pipefail
 

@@ -44,7 +44,7 @@ class Draw:
     Args:
         noises: samples of each noise file at its own rate.
         fs: sampling rate of the mixtures in Hz.
-        seed: of the one generator.
+        seed: random seed.
     """
 
     def __init__(self, noises: Mapping[str, int], fs: int, seed: int):

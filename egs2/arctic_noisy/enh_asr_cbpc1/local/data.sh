@@ -5,7 +5,7 @@
 # Called from the recipe directory. The options are those of prepare_arctic_noisy.py (see its --help):
 #   local/data.sh --num_dev 60 --num_test 150 --seed 0 --fs 16000 --nj 2
 # KATHLEEN, ORDERS, LJSPEECH and NONSPEECH in db.sh: folders that hold the corpora; an empty one is
-# downloaded, from KATHLEEN_URL and so on where these are set (mirrors).
+# downloaded, from KATHLEEN_URL and so on if set (mirrors).
 set -euo pipefail
 
 # shellcheck source=/dev/null

@@ -37,19 +37,19 @@ def get_parser() -> argparse.ArgumentParser:
         name = variable.lower()
         parser.add_argument(f"--{name}", default="", help=f"folder of {variable}; empty: download")
         parser.add_argument(f"--{name}_url", default=url, help=f"archive of {variable}")
-    parser.add_argument("--downloads", default="downloads", help="folder for what is downloaded")
+    parser.add_argument("--downloads", default="downloads", help="folder for downloads")
     parser.add_argument("--data", default="data", help="folder to write to")
     parser.add_argument("--num_dev", type=int, default=60, help="sentences in dev")
     parser.add_argument(
-        "--num_test", type=int, default=150, help="sentences of the known speaker in a test"
+        "--num_test", type=int, default=150, help="sentences of the known speaker in a test set"
     )
     parser.add_argument(
         "--num_newspk",
         type=int,
         default=NUM_NEWSPK_SENTENCES,
-        help="sentences of the unseen speaker in a test",
+        help="sentences of the unseen speaker in a test set",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of every draw")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--fs", type=int, default=16000, help="sampling rate to write, in Hz")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     return parser

@@ -22,9 +22,9 @@ MARGIN_SECONDS = 0.1  # of a pause that stays
 
 
 def write_speech(folder: Path, sources: Sequence[Source], fs: int, nj: int) -> None:
-    """Write all recordings into a folder, which appears whole.
+    """Write all recordings into a folder, which is written atomically.
 
-    Levels stay as they are, but for what would clip. The mean of several channels is taken.
+    Levels are left unchanged, but for what would clip. The mean of several channels is taken.
 
     Args:
         folder: where to write to.

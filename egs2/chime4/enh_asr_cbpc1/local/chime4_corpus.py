@@ -83,7 +83,7 @@ class Corpus:
         self.audio = self.data / "audio" / f"{FS // 1000}kHz"
         for folder in (self.annotation_dir, self.transcription_dir, self.audio):
             if not folder.is_dir():
-                raise UserError(f"CHIME4={root}: {folder} is not there: {OBTAIN}")
+                raise UserError(f"CHIME4={root}: {folder} does not exist: {OBTAIN}")
         self.list_dirs = [self.annotation_dir]
         if diff:
             found = [p for p in (Path(diff), *Path(diff).glob("**/annotations")) if p.is_dir()]
@@ -95,7 +95,7 @@ class Corpus:
         """Read ``<set>.json``.
 
         Raises:
-            UserError: the file is missing or is no such list, or an utterance comes twice.
+            UserError: the file is missing or is no such list, or an utterance occurs twice.
         """
         path = self.annotation_dir / f"{set_name}.json"
         try:
@@ -105,13 +105,13 @@ class Corpus:
         except ValueError as e:
             raise UserError(f"{path}: not JSON ({e}): {OBTAIN}") from e
         if not isinstance(entries, list) or not entries:
-            raise UserError(f"{path}: holds no list of utterances: {OBTAIN}")
+            raise UserError(f"{path}: is not a list of utterances: {OBTAIN}")
         annotations = [_annotation(e, f"{path}: entry {n}") for n, e in enumerate(entries, 1)]
         counts = Counter(annotation.name for annotation in annotations)
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
             raise UserError(
-                f"{path}: {len(twice)} utterance(s) come twice ({listed(twice)}): {OBTAIN}"
+                f"{path}: {len(twice)} utterance(s) occur twice ({listed(twice)}): {OBTAIN}"
             )
         return annotations
 
@@ -131,7 +131,7 @@ def _annotation(entry: dict[str, Any], where: str) -> Annotation:
         names = entry["speaker"], entry["wsj_name"], entry["environment"]
         found = Annotation(*names, noise, recording)
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise UserError(f"{where}: not an annotation of CHiME-4 ({e!r}): {OBTAIN}") from e
+        raise UserError(f"{where}: not a CHiME-4 annotation ({e!r}): {OBTAIN}") from e
     if found.environment not in ENVIRONMENTS:
         raise UserError(f"{where}: unknown environment {found.environment!r}: {OBTAIN}")
     return found

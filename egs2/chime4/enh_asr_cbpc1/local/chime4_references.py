@@ -74,7 +74,7 @@ def make_references(
         set_name: the set.
         utterances: those of the set.
         clean: recordings of WSJ0.
-        folder: gets the references, ``<id>.wav``; it appears whole, in the place of an earlier one.
+        folder: gets the references, ``<id>.wav``; it is written atomically and replaces an earlier one.
         nj: processes; the result does not depend on their number.
 
     Returns:
@@ -85,7 +85,7 @@ def make_references(
     """
     if set_name not in TRAIN_SETS and any(u.channel is None for u in utterances):
         logging.warning(
-            "%s_1ch_track.list is not there: set CHIME4_DIFF for better references", set_name
+            "%s_1ch_track.list not found: set CHIME4_DIFF for better references", set_name
         )
     sources = {u.id: _source(corpus, set_name, u, clean) for u in utterances}
     with whole_directory(folder, is_data_directory=False) as temporary:
@@ -94,7 +94,7 @@ def make_references(
         ways = map_audio(work, items, len(sources), nj, f"references {set_name}", set_name)
     counts = Counter(ways.values())
     logging.info(
-        "%s: %d references by subtraction of the noise, %d by a filter on the dry speech",
+        "%s: %d references by subtracting the noise, %d by filtering the dry speech",
         *(set_name, counts["subtraction"], counts["filter"]),
     )
     if counts["none"]:

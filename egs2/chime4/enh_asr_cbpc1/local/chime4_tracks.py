@@ -102,8 +102,8 @@ def check_lengths(found: Sequence[Utterance], lengths: Mapping[Path, int], name:
     ]
     if other:
         raise UserError(
-            f"{name}.json: {len(other)} of {len(found)} annotations are of other takes than the "
-            f"recordings ({listed(other)}): {OBTAIN}; or take these entries out of it"
+            f"{name}.json: {len(other)} of {len(found)} annotations belong to other takes than "
+            f"the recordings ({listed(other)}): {OBTAIN}; or remove these entries from it"
         )
 
 
@@ -168,8 +168,8 @@ def _pairs(
     odd = [a.name for a in annotations if len(set(pairs.get(a.name, ()))) != 2]
     if odd:
         raise UserError(
-            f"{name}: {len(odd)} of {len(annotations)} annotated utterances have not two channels "
-            f"in it ({listed(odd)}): {OBTAIN}"
+            f"{name}: {len(odd)} of {len(annotations)} annotated utterances do not have two "
+            f"channels in it ({listed(odd)}): {OBTAIN}"
         )
     return pairs
 

@@ -2,7 +2,7 @@
 
 This is the estimate of the CHiME-3 and CHiME-4 simulation (J. Barker et al., "The third CHiME
 speech separation and recognition challenge", ASRU 2015; E. Vincent et al., CSL 46, 2017), written
-anew. In every band of an STFT with half-overlapping sine windows of 256 samples, and in
+again. In every band of an STFT with half-overlapping sine windows of 256 samples, and in
 every time block, the far signal is fitted by a few frames of the close one. The blocks hold equal
 amounts of loud speech, overlap by half, and fade into one another by squared sines.
 

@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--chime4", required=True, help="folder of CHiME-4, with data/ in it")
-    parser.add_argument("--wsj0", default="", help="folder of WSJ0, where CHiME-4 lacks it")
+    parser.add_argument("--wsj0", default="", help="folder of WSJ0, if CHiME-4 lacks it")
     parser.add_argument("--chime4_diff", default="", help="folder of CHiME4_diff")
     parser.add_argument("--data", default="data", help="folder to write to")
     parser.add_argument("--track", choices=TRACKS, default="1ch", help="which track")
@@ -40,10 +40,13 @@ def get_parser() -> argparse.ArgumentParser:
         "6ch, the reference first (default: 1 3 4 5 6; of 6ch 5 1 3 4 6)",
     )
     parser.add_argument(
-        "--clean", choices=["true", "false"], default="true", help="tr05_multi holds tr05_org too"
+        "--clean", choices=["true", "false"], default="true", help="include tr05_org in tr05_multi"
     )
     parser.add_argument(
-        "--fs", type=int, default=FS, help="rate of the recipe; files keep theirs until stage 3"
+        "--fs",
+        type=int,
+        default=FS,
+        help="sampling rate of the recipe; files keep theirs until stage 3",
     )
     parser.add_argument("--nj", type=int, default=2, help="processes")
     return parser
@@ -79,7 +82,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     # 2. Clean references of what is simulated
     data = Path(args.data)
     for name in (*COUNTS, *MULTI, "tr05_org"):
-        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
+        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written again
     references = {
         name: make_references(corpus, name, sets[name], clean, data / "references" / name, args.nj)
         for name in COUNTS
@@ -102,7 +105,7 @@ def _texts(corpus: Corpus, wsj0: Wsj0, name: str, found: Sequence[Utterance]) ->
     annotations = list({u.annotation.name: u.annotation for u in found}.values())
     if len(annotations) != COUNTS[name]:
         logging.warning(
-            "%s: %d utterances are annotated, where the organisers' documentation has %d",
+            "%s: %d utterances are annotated, but the organisers' documentation gives %d",
             *(name, len(annotations), COUNTS[name]),
         )
     return transcripts(corpus, wsj0, name, annotations)

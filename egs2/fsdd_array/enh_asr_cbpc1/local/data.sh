@@ -4,7 +4,7 @@
 # Called from the recipe directory. The options are those of prepare_fsdd_array.py (see its --help):
 #   local/data.sh --data data_6ch --train_minutes 60 --num_test 100 --seed 0 --fs 8000 --nj 2
 # FSDD and NONSPEECH in db.sh: folders that hold the two corpora; an empty one is downloaded, from
-# FSDD_URL or NONSPEECH_URL where these are set (a mirror).
+# FSDD_URL or NONSPEECH_URL if set (a mirror).
 set -euo pipefail
 
 # shellcheck source=/dev/null

@@ -41,18 +41,26 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--nonspeech", default="", help="folder of the noises; empty: download")
     parser.add_argument("--fsdd_url", default=FSDD.url, help="zip of FSDD")
     parser.add_argument("--nonspeech_url", default=NONSPEECH.url, help="zip of the noises")
-    parser.add_argument("--downloads", default="downloads", help="folder for what is downloaded")
+    parser.add_argument("--downloads", default="downloads", help="folder for downloads")
     parser.add_argument("--track", choices=list(TRACKS), default="6ch", help="microphones")
     parser.add_argument("--data", default="data_6ch", help="folder to write to")
-    parser.add_argument("--train_minutes", type=float, default=60, help="speech to train on")
-    parser.add_argument("--num_dev", type=int, default=100, help="utterances in dev")
-    parser.add_argument("--num_test", type=int, default=100, help="different utterances in a test")
     parser.add_argument(
-        "--test_snrs", type=float, nargs="+", default=[-5, 0, 5, 10], help="of the tests in dB"
+        "--train_minutes", type=float, default=60, help="minutes of training speech"
     )
-    parser.add_argument("--num_seen_rooms", type=int, default=40, help="rooms of training")
-    parser.add_argument("--num_unseen_rooms", type=int, default=20, help="rooms of test_unseen")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw")
+    parser.add_argument("--num_dev", type=int, default=100, help="utterances in dev")
+    parser.add_argument(
+        "--num_test", type=int, default=100, help="distinct utterances in a test set"
+    )
+    parser.add_argument(
+        "--test_snrs",
+        type=float,
+        nargs="+",
+        default=[-5, 0, 5, 10],
+        help="SNRs of the test sets in dB",
+    )
+    parser.add_argument("--num_seen_rooms", type=int, default=40, help="rooms for training")
+    parser.add_argument("--num_unseen_rooms", type=int, default=20, help="rooms for test_unseen")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--fs", type=int, default=8000, help="sampling rate to write, in Hz")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     return parser

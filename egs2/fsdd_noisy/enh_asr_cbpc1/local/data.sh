@@ -3,7 +3,7 @@
 # Called from the recipe directory. The options are those of prepare_fsdd_noisy.py (see its --help):
 #   local/data.sh --train_minutes 140 --num_dev 200 --num_test 200 --seed 0 --fs 8000 --nj 2
 # FSDD and NONSPEECH in db.sh: folders that hold the two corpora; an empty one is downloaded, from
-# FSDD_URL or NONSPEECH_URL where these are set (a mirror).
+# FSDD_URL or NONSPEECH_URL if set (a mirror).
 set -euo pipefail
 
 # shellcheck source=/dev/null

@@ -44,7 +44,7 @@ class Draw:
         recordings: samples of each FSDD recording at its own rate.
         noises: samples of each noise file at its own rate.
         fs: sampling rate of the mixtures in Hz.
-        seed: of the one generator.
+        seed: random seed.
     """
 
     def __init__(

@@ -25,13 +25,19 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--nonspeech", default="", help="folder of the noises; empty: download")
     parser.add_argument("--fsdd_url", default=FSDD.url, help="zip of FSDD")
     parser.add_argument("--nonspeech_url", default=NONSPEECH.url, help="zip of the noises")
-    parser.add_argument("--downloads", default="downloads", help="folder for what is downloaded")
+    parser.add_argument("--downloads", default="downloads", help="folder for downloads")
     parser.add_argument("--data", default="data", help="folder to write to")
-    parser.add_argument("--train_minutes", type=float, default=140, help="speech to train on")
-    parser.add_argument("--clean_fraction", type=float, default=0.08, help="of train, left clean")
+    parser.add_argument(
+        "--train_minutes", type=float, default=140, help="minutes of training speech"
+    )
+    parser.add_argument(
+        "--clean_fraction", type=float, default=0.08, help="share of train left clean"
+    )
     parser.add_argument("--num_dev", type=int, default=200, help="utterances in dev")
-    parser.add_argument("--num_test", type=int, default=200, help="different utterances in a test")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw")
+    parser.add_argument(
+        "--num_test", type=int, default=200, help="distinct utterances in a test set"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--fs", type=int, default=8000, help="sampling rate to write, in Hz")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     return parser

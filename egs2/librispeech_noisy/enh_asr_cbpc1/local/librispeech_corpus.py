@@ -44,7 +44,7 @@ def locate(given: str, parts: Sequence[str], url: str, downloads: Path) -> dict[
 
     Args:
         given: the user's folder, which holds the parts or a ``LibriSpeech/`` that does; empty:
-            download what is not there yet.
+            download what is missing.
         parts: names of the parts.
         url: folder of the archives.
         downloads: where downloads are kept.
@@ -107,12 +107,12 @@ def read_part(part: str, folder: Path, allow_partial: bool) -> list[Recording]:
             recordings.append(Recording(key, file, chapter.parent.name, tidied(text)))
     found = [f"{len(keys)} {what} ({listed(keys)})" for what, keys in faults.items() if keys]
     if found:
-        raise UserError(f"{folder}: {'; '.join(found)}: unpack {part}.tar.gz anew")
+        raise UserError(f"{folder}: {'; '.join(found)}: unpack {part}.tar.gz again")
     wanted = 1 if allow_partial else PARTS[part].utterances
     if len(recordings) < wanted:
         raise UserError(
             f"{folder}: {len(recordings)} of {PARTS[part].utterances} utterances: unpack "
-            f"{part}.tar.gz whole, or give --allow_partial true to do with a part"
+            f"{part}.tar.gz completely, or give --allow_partial true to use what is there"
         )
     return sorted(recordings, key=lambda recording: recording.id)
 

@@ -59,7 +59,7 @@ class Draw:
         noises: the noises of each use.
         fs: sampling rate of the mixtures in Hz.
         sizes: what to draw.
-        seed: of the one generator.
+        seed: random seed.
     """
 
     def __init__(

@@ -173,6 +173,6 @@ def noises(roots: Mapping[str, Path], unseen: tuple[str, ...] = ()) -> dict[str,
     if empty:
         raise UserError(
             f"no noise for {listed(empty)} in {listed(roots.values())}: name another corpus in "
-            f"db.sh ({listed(CORPORA, 9)}), or one to keep for test_unseen with --unseen_noise"
+            f"db.sh ({listed(CORPORA, 9)}), or one to reserve for test_unseen with --unseen_noise"
         )
     return found

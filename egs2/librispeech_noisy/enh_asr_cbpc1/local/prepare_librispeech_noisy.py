@@ -32,16 +32,22 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--librispeech", default="", help="folder of the corpus; empty: download")
     parser.add_argument(
-        "--librispeech_url", default=librispeech_corpus.URL, help="folder of the archives, a mirror"
+        "--librispeech_url",
+        default=librispeech_corpus.URL,
+        help="URL of the folder of archives, or of a mirror",
     )
     for variable in noise_corpora.CORPORA:
         parser.add_argument(f"--{variable.lower()}", default="", help=f"folder of {variable}")
     parser.add_argument("--musan_url", default=noise_corpora.MUSAN_URL, help="archive of MUSAN")
     parser.add_argument("--rirs", default="", help="folder of room impulse responses; may be empty")
-    parser.add_argument("--downloads", default="downloads", help="folder for what is downloaded")
+    parser.add_argument("--downloads", default="downloads", help="folder for downloads")
     parser.add_argument("--data", default="data", help="folder to write to")
     parser.add_argument(
-        "--hours", type=int, default=100, choices=sorted(TRAIN_PARTS), help="of training speech"
+        "--hours",
+        type=int,
+        default=100,
+        choices=sorted(TRAIN_PARTS),
+        help="hours of training speech",
     )
     parser.add_argument(
         "--static_train", choices=["true", "false"], default="false",
@@ -50,21 +56,34 @@ def get_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--allow_partial", choices=["true", "false"], default="false",
-        help="do with a part of LibriSpeech",
+        help="accept an incomplete LibriSpeech",
     )  # fmt: skip
     parser.add_argument(
-        "--unseen_noise", nargs="*", default=[], help="corpora to keep for test_unseen, as esc50"
+        "--unseen_noise",
+        nargs="*",
+        default=[],
+        help="corpora to reserve for test_unseen, such as esc50",
     )
-    parser.add_argument("--num_dev", type=int, default=2703, help="utterances in dev, at most")
-    parser.add_argument("--num_test", type=int, default=500, help="utterances in a noisy test")
+    parser.add_argument("--num_dev", type=int, default=2703, help="most utterances in dev")
+    parser.add_argument("--num_test", type=int, default=500, help="utterances in a noisy test set")
     parser.add_argument(
-        "--test_snrs", type=int, nargs="+", default=[-5, 0, 5, 10, 15, 20], help="in dB, of each"
+        "--test_snrs",
+        type=int,
+        nargs="+",
+        default=[-5, 0, 5, 10, 15, 20],
+        help="SNRs of each test set in dB",
     )
     parser.add_argument(
-        "--snr_range", type=float, nargs=2, default=[-5, 20], help="in dB, of dev and train_noisy"
+        "--snr_range",
+        type=float,
+        nargs=2,
+        default=[-5, 20],
+        help="SNR range of dev and train_noisy in dB",
     )
-    parser.add_argument("--clean_fraction", type=float, default=0.1, help="of train_noisy")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw")
+    parser.add_argument(
+        "--clean_fraction", type=float, default=0.1, help="share of train_noisy left clean"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--fs", type=int, default=16000, help="sampling rate to write, in Hz")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     return parser
@@ -115,7 +134,7 @@ def _check(args: argparse.Namespace) -> None:
     if not args.snr_range[0] <= args.snr_range[1]:
         raise UserError(f"--snr_range {args.snr_range}: the first must not exceed the second")
     if len(set(args.test_snrs)) < len(args.test_snrs):
-        raise UserError(f"--test_snrs {args.test_snrs}: one comes twice")
+        raise UserError(f"--test_snrs {args.test_snrs}: each must be given once")
 
 
 def _locate(

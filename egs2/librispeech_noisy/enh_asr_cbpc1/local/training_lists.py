@@ -90,7 +90,7 @@ def _find_rirs(root: Path) -> list[Path]:
     if missing:
         raise UserError(
             f"{real}: {len(missing)} file(s) of rir_list are missing "
-            f"({listed(path.name for path in missing)}): unpack rirs_noises.zip whole"
+            f"({listed(path.name for path in missing)}): unpack rirs_noises.zip completely"
         )
     return found
 

@@ -26,7 +26,7 @@ def make_noise(
         kind: One of ``SEEN_KINDS`` and ``UNSEEN_KINDS``.
         length: Number of samples.
         fs: Sampling rate in Hz.
-        rng: Where all randomness comes from.
+        rng: Random generator.
         talkers: For the babbles: speech signals, each of any length, to mix from.
 
     Returns:
@@ -41,7 +41,7 @@ def make_noise(
     elif kind in _MAKERS:
         noise = _MAKERS[kind](length, fs, rng)
     else:
-        raise ValueError(f"no noise kind {kind!r}: choose from {SEEN_KINDS + UNSEEN_KINDS}")
+        raise ValueError(f"unknown noise kind {kind!r}: choose from {SEEN_KINDS + UNSEEN_KINDS}")
     return _unit(noise).astype(np.float32)
 
 

@@ -33,9 +33,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", default="data", help="folder to write to")
     parser.add_argument("--num_train", type=int, default=1000, help="utterances in train")
     parser.add_argument("--num_dev", type=int, default=80, help="utterances in dev")
-    parser.add_argument("--num_test", type=int, default=80, help="different utterances in a test")
+    parser.add_argument(
+        "--num_test", type=int, default=80, help="distinct utterances in a test set"
+    )
     parser.add_argument("--fs", type=int, default=8000, help="sampling rate to write, in Hz")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     return parser
 
@@ -52,7 +54,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
     sets = Draw(args.seed).sets(args.num_train, args.num_dev, args.num_test)
     data = Path(args.data)
     for name, utterances in sets.items():
-        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written anew
+        (data / name / "wav.scp").unlink(missing_ok=True)  # not whole until written again
         write_manifest(data / "manifests" / f"{name}.jsonl", utterances)
     write_sets(sets, data / "audio", args.fs, args.nj)
     for name, utterances in sets.items():
@@ -61,7 +63,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
 
 
 def write_sets(sets: dict[str, list[Utterance]], folder: Path, fs: int, nj: int) -> None:
-    """Write ``<folder>/<set>/{noisy,clean,noise}/<id>.wav``; the folder appears whole."""
+    """Write ``<folder>/<set>/{noisy,clean,noise}/<id>.wav``; the folder is written atomically."""
     write = partial(write_utterance, fs=fs)
     with whole_directory(folder, is_data_directory=False) as temporary:
         jobs = [(u, temporary / name) for name, utterances in sets.items() for u in utterances]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write the data directories of VoiceBank + DEMAND, with the recordings where they lie."""
+"""Write the data directories of VoiceBank + DEMAND, referring to the original recordings."""
 
 import argparse
 import logging
@@ -22,15 +22,18 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--vctk_noisy", default="", help="folder of the corpus; empty: download")
-    parser.add_argument("--url", default=URL, help="folder of the archives")
-    parser.add_argument("--downloads", default="downloads", help="folder for what is downloaded")
+    parser.add_argument("--url", default=URL, help="URL of the folder of archives")
+    parser.add_argument("--downloads", default="downloads", help="folder for downloads")
     parser.add_argument("--data", default="data", help="folder to write to")
     parser.add_argument(
-        "--dev_speakers", nargs="+", default=["p226", "p287"], help="of the training set, for dev"
+        "--dev_speakers",
+        nargs="+",
+        default=["p226", "p287"],
+        help="speakers of the training set to use for dev",
     )
     parser.add_argument(
         "--allow_partial", choices=["true", "false"], default="false",
-        help="leave out utterances of which something is missing",
+        help="leave out incomplete utterances",
     )  # fmt: skip
     parser.add_argument("--fs", type=int, default=16000, help="least sampling rate accepted, in Hz")
     parser.add_argument("--nj", type=int, default=2, help="processes")
@@ -52,7 +55,7 @@ def main(cmd: Optional[Sequence[str]] = None) -> None:
         raise UserError(f"--dev_speakers: {listed(unknown)} not in the training set: choose others")
     train = [pair for pair in pairs["train"] if pair.speaker not in args.dev_speakers]
     if not train:
-        raise UserError("--dev_speakers: nobody is left to train on: choose fewer")
+        raise UserError("--dev_speakers: no speaker is left to train on: choose fewer")
     for name, found in pairs.items():
         items = ((pair.id, pair) for pair in found)
         check = partial(_check, fs=args.fs)

@@ -62,8 +62,8 @@ def locate(given: str, url: str, downloads: Path) -> dict[str, Path]:
     """Return the folder of each archive by its name.
 
     Args:
-        given: the user's folder, which holds the unpacked archives; empty: download what is not
-            there yet.
+        given: the user's folder, which holds the unpacked archives; empty: download what is
+            missing.
         url: folder of the archives.
         downloads: where downloads are kept.
 

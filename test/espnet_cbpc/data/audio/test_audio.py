@@ -17,7 +17,7 @@ def test_length_and_rate(tmp_path, suffix, form):
 @pytest.mark.parametrize(
     "samples, cut, problem",
     [
-        (np.zeros(500), 100, "audio file is cut short: replace it"),
+        (np.zeros(500), 100, "audio file is truncated: replace it"),
         (np.zeros(500), 499 * 2 + 40, "not a readable audio file: replace it"),
         (
             np.zeros((9, 2)),

@@ -48,10 +48,10 @@ KINDS["AU from a pipe"] = resized(AU, 8, 0xFFFFFFFF, ">I")
 KINDS["MP3 with a tag in front"] = b"ID3\3\0\0\0\0\x4e\x20" + bytes(10016) + MP3
 KINDS["MP3 with a tag behind"] = MP3 + b"TAG" + bytes(125)
 KINDS["Ogg with a tag behind"] = KINDS["OGG-VORBIS"] + b"TAG" + bytes(125)
-CUT = "audio file is cut short: replace it"
+CUT = "audio file is truncated: replace it"
 NO_END = "audio file lacks its end mark, so that its length is unknown: replace or convert it"
 JOINED = "several audio files joined in one, of which only the first is read: split or convert it"
-TOO_SHORT = "audio is too short to leave a sample at the rate that is wanted: leave it out"
+TOO_SHORT = "audio is too short to have a sample at the requested rate: leave it out"
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,9 @@ def test_samples_without_a_header_are_called_that(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes((32767 * SPEECH).astype(np.int16).tobytes())
     (problem,) = everywhere(path)
-    assert problem.startswith("samples without a header that tells their rate and format: convert")
+    assert problem.startswith(
+        "raw samples, without a header that gives their rate and format: convert"
+    )
     path.write_bytes(WAV)  # whatever it is called
     assert read_header(path) == (16000, FS)
 
@@ -249,7 +251,7 @@ def test_what_the_disk_refuses_is_not_blamed_on_the_format(tmp_path, monkeypatch
     path = tmp_path / "a.wav"
     path.write_bytes(WAV)
     monkeypatch.setattr(os, "pread", fail)
-    assert everywhere(path) == {"cannot be read (Input/output error): see to it"}
+    assert everywhere(path) == {"cannot be read (Input/output error): check the file"}
 
 
 def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there():

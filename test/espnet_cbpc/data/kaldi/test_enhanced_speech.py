@@ -56,7 +56,9 @@ def test_ends_are_fitted(tmp_path, count):
 
 def test_what_does_not_fit_is_told(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.full(4000, 0.1), 2 * FS)
-    with pytest.raises(UserError, match="16000 Hz, but the data have 8000 Hz: resample it first"):
+    with pytest.raises(
+        UserError, match="16000 Hz, but the data have 8000 Hz: resample the enhanced speech first"
+    ):
         read_enhanced(tmp_path / "a.wav", 4000, FS)
     with pytest.raises(UserError, match="4000 samples, but the noisy speech has 6000"):
         read_enhanced(tmp_path / "a.wav", 6000, 2 * FS)

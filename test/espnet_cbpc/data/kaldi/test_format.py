@@ -140,7 +140,7 @@ def test_files_cut_short(tmp_path, kept, suffix):
     whole = path.read_bytes()
     assert len(whole) > kept
     path.write_bytes(whole[:kept])
-    with pytest.raises(AudioError, match="a readable audio file|is cut short: replace it"):
+    with pytest.raises(AudioError, match="a readable audio file|is truncated: replace it"):
         read_audio(path)
 
 
@@ -169,7 +169,7 @@ def test_samples_that_are_not_finite(corpus, bad, tone):
 def test_audio_of_which_nothing_is_left(corpus, seconds, tone):
     path = corpus.parent / "audio" / "real.wav"
     write_audio(path, 0.1 + tone(seconds, fs=48000), 48000)
-    message = "1 of 3 utterance(s): audio is too short to leave a sample at the rate that is wanted"
+    message = "1 of 3 utterance(s): audio is too short to have a sample at the requested rate"
     fails(corpus, f"{message}: leave it out (real-u: {path})")
     with pytest.raises(UserError, match=re.escape(message)):
         validate_data_dir.main([str(corpus), "--audio", "--nj", "1"])

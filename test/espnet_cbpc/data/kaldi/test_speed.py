@@ -71,5 +71,5 @@ def test_ids_in_use(corpus):
     ids = ("a", "sp0.9-a")
     tables = {"wav.scp": dict.fromkeys(ids, wav), "utt2spk": dict.fromkeys(ids, "s")}
     write_data_dir(corpus, tables)
-    with pytest.raises(UserError, match=r"1 perturbed id\(s\) are in use already \(sp0.9-a\)"):
+    with pytest.raises(UserError, match=r"1 perturbed id\(s\) are already in use \(sp0.9-a\)"):
         perturb_data_dir(corpus, corpus.parent / "out", [1.0, 0.9])

@@ -42,7 +42,7 @@ def test_mistakes_are_named(change, message):
 
 
 def test_a_file_name_is_not_taken_for_options():
-    with pytest.raises(UserError, match="must hold option: value"):
+    with pytest.raises(UserError, match="must hold 'option: value' lines"):
         DynamicMixingConfig.parse("conf/mixing.yaml")
 
 

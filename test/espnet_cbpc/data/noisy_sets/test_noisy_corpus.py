@@ -122,7 +122,7 @@ def test_named_speakers_and_noises():
         ({"dev_speakers": ["zoe"]}, "--dev_speakers: no such speaker: zoe; there are 20: s00, s01"),
         ({"dev_speakers": ["s01"], "test_speakers": ["s01"]}, "s01: in both --dev_speakers and"),
         ({"unseen_noise": ["c"]}, "--unseen_noise: no such noise file or folder: c; there are 11"),
-        ({"unseen_fraction": 1}, "all of 11 noise file(s) are unseen ones, none is left for train"),
+        ({"unseen_fraction": 1}, "all of 11 noise file(s) are unseen, which leaves none for train"),
         ({"test_speakers": SPEAKERS[:19]}, "20 speaker(s) (s00, s01, s02, s03, s04 and 15 more)"),
     ],
 )  # fmt: skip
@@ -167,7 +167,9 @@ def test_noise_that_cannot_be_used_is_named_with_all_other(tmp_path):
     (tmp_path / "text.flac").write_text("no audio")
     with pytest.raises(UserError) as e:
         read_noise_folder(tmp_path, nj=2)
-    assert "2 of 4 noise file(s): noise sounds for less than 0.1 s: leave it out" in str(e.value)
+    assert "2 of 4 noise file(s): noise is audible for less than 0.1 s: leave it out" in str(
+        e.value
+    )
     assert "1 of 4 noise file(s): not a readable audio file" in str(e.value)
 
 

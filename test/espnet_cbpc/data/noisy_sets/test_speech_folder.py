@@ -101,12 +101,12 @@ def test_no_transcripts_at_all_is_no_error_but_said(tree, caplog):
     "files, texts, message",
     [
         (["x/a.wav", "x/b.wav"], {"text": "a one\n"},
-         "corpus/text: no transcript for 1 of 2 audio files (x/b.wav): add them, or take"),
+         "corpus/text: no transcript for 1 of 2 audio files (x/b.wav): add them, or"),
         (["x/a.wav", "x/b.wav"], {"x/a.txt": "one"},
          "(.txt beside the audio): no transcript for 1 of 2 audio files (x/b.wav)"),
         (["x/a.wav"], {"utt2spk": "b bob\n"}, "utt2spk: no speaker for 1 of 1 audio files"),
-        (["x/a.wav", "x/a.flac"], {}, "1 utterance id(s) stand for several files (x/a.flac = x/a"),
-        (["x/a b.wav", "x/a_b.wav"], {}, "stand for several files (x/a b.wav = x/a_b.wav)"),
+        (["x/a.wav", "x/a.flac"], {}, "1 utterance id(s) are shared by several files (x/a.flac = x/a"),
+        (["x/a b.wav", "x/a_b.wav"], {}, "are shared by several files (x/a b.wav = x/a_b.wav)"),
         (["x/a.wav"], {"text": "a one\na two\n"}, "text:2: 'a' comes twice"),
     ],
 )  # fmt: skip
@@ -222,7 +222,7 @@ def test_headers_are_checked_all_at_once(tree):
         check_speech(folder, recordings)
     for message in (
         "1 of 5 audio file(s): not a readable audio file: replace it (x/b.wav:",
-        "1 of 5 audio file(s): audio file is cut short: replace it (x/c.wav:",
+        "1 of 5 audio file(s): audio file is truncated: replace it (x/c.wav:",
         "1 of 5 audio file(s): audio has 2 channels",
     ):
         assert message in str(e.value)

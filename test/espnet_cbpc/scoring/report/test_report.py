@@ -497,7 +497,7 @@ def test_scores_of_some_seeds_only(seeds, tmp_path):
 def test_options_are_checked(files):
     with pytest.raises(UserError, match="--systems 'exp/asr': write it as NAME=VALUE"):
         report.main(["--systems", "exp/asr", "--sets", "a"])
-    with pytest.raises(UserError, match="--systems: 'a' comes twice: names must differ"):
+    with pytest.raises(UserError, match="--systems: 'a' is given twice: names must differ"):
         report.main(["--systems", "a=b", "a=c", "--sets", "a"])
     with pytest.raises(UserError, match="--systems 'a=b,b': give each seed's folder once"):
         report.main(["--systems", "a=b,b", "--sets", "a"])

@@ -65,7 +65,7 @@ def test_missing_and_extra_hypotheses_are_named():
     ref = {f"u{i}": "one" for i in range(8)}
     message = (
         "7 utterance(s) without hypothesis (u1, u2, u3, u4, u5 and 2 more) and "
-        "1 hypothesis(es) without reference (x): decode the set that the references are of"
+        "1 hypothesis(es) without reference (x): decode the set that the references belong to"
     )
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         error_counts(ref, {"u0": "one", "x": "two"})

@@ -112,7 +112,7 @@ def test_where_words_are_marks_to_sclite_that_is_the_reason(folder, caplog, ref)
     compare_with_sclite(folder, sum(error_counts(*texts).values(), ErrorCounts()))
     (told,) = caplog.messages
     assert "sclite counts otherwise" in told or "sclite failed" in told
-    assert "line(s) are no words but marks" in told
+    assert "line(s) are marks, not words" in told
 
 
 def test_other_signs_are_words_to_sclite_too(folder, caplog):

@@ -107,7 +107,7 @@ def test_words_that_are_marks_to_sclite_are_the_reason(
     score(files)
     (told,) = [message for message in caplog.messages if "score_wer: sclite" in message]
     assert "sclite counts otherwise: it counts" in told and "DISAGREES" not in told
-    assert told.endswith(f"; to sclite {marks} in 1 line(s) are no words but marks")
+    assert told.endswith(f"; to sclite {marks} in 1 line(s) are marks, not words")
 
 
 @pytest.mark.parametrize(
