@@ -26,7 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        "--data_dirs", nargs="+", required=True, help="with recordings of several channels"
+        "--data_dirs", nargs="+", required=True, help="with multichannel recordings"
     )
     parser.add_argument(
         "--output_dir", required=True, help="for OUTPUT_DIR/<set>/<utterance>.wav, 32-bit float"

@@ -35,7 +35,7 @@ class InputChannels:
 
     @property
     def takes_several(self) -> bool:
-        """Return whether speech of several channels makes sense."""
+        """Return whether multichannel speech makes sense."""
         return self.count != 1
 
     def __str__(self) -> str:

@@ -86,7 +86,7 @@ def as_asr_config(config: Mapping[str, Any]) -> dict[str, Any]:
     also has is passed to :class:`.owsm.OWSMDecoder` or :class:`.owsm.OWSMCTCEncoder`.
 
     Args:
-        config: of a training.
+        config: of a training run.
 
     Raises:
         UserError: an S2T model with another kind of decoder or encoder.

@@ -73,7 +73,7 @@ class OWSMCTCEncoder(EBranchformerCTCEncoder):
 
 
 class Prompt(torch.nn.Module):
-    """What OWSM-CTC's encoder is told: the text before, language and task.
+    """The prompt of OWSM-CTC's encoder: the text before, language and task.
 
     The parts are those of ``ESPnetS2TCTCModel``, which holds them beside the encoder.
 

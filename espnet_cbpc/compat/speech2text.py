@@ -33,7 +33,7 @@ def build_speech2text(
     joint: bool,
     options: Mapping[str, Any],
 ) -> Speech2Text:
-    """Build ESPnet's ``Speech2Text``, whatever release its parameters are from.
+    """Build ESPnet's ``Speech2Text``, with parameters of any release.
 
     Args:
         model: files of an ASR model, or of a joint one.

@@ -36,7 +36,7 @@ class WhisperEncoder(OpenAIWhisperEncoder):
     Args:
         input_size: of ESPnet's tasks; the input is samples at 16 kHz.
         dropout_rate: Whisper was trained without.
-        do_pad_trim: pad to 30 s, as Whisper was trained; else the encoder hears the batch as it is,
+        do_pad_trim: pad to 30 s, as Whisper was trained; else the encoder takes the batch as it is,
             which costs less. Nothing is trimmed.
         architecture: arguments of ``whisper.model.AudioEncoder``.
         stock: options of ESPnet's class, which builds itself where there is no ``architecture``.

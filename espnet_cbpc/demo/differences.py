@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from espnet_cbpc.scoring.wer.word_alignment import align_texts
 
-# The hidden words are for those who hear the page.
+# The hidden words are for users of screen readers.
 MARKED = Markup('<mark><span class="vh">differs: </span>{}</mark>')
 
 

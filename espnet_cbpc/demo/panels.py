@@ -62,7 +62,7 @@ def results_panel(path: PathLike) -> str:
 
 
 def problem_panel(problem: str) -> str:
-    """Say what is wrong, also to those who hear the page."""
+    """Show an error, also to users of screen readers."""
     return _rendered("problem.html", problem=problem)
 
 

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from espnet_cbpc.scoring.wer.word_alignment import align_texts
 
-# The hidden words are for those who hear the page: del and ins are seldom told.
+# The hidden words are for users of screen readers: del and ins are seldom told.
 SUBSTITUTE = Markup(
     '<span class="err sub"><b aria-hidden="true">S</b> <span class="vh">substitution: said </span>'
     '<del>{}</del><span class="vh">, heard </span> <ins>{}</ins></span>'

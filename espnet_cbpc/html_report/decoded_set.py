@@ -23,7 +23,7 @@ class DecodedSet:
         hyp: system to hypothesis by utterance, of its first folder.
         counts: system to word errors by utterance, summed over its folders.
         scores: system to errors and words, for each folder.
-        properties: ``utt2*`` table by name, those that are there.
+        properties: ``utt2*`` table by name, those that exist.
     """
 
     name: str
@@ -46,8 +46,8 @@ class DecodedSet:
 
         Args:
             directory: formatted data directory with ``text``.
-            systems: system to its inference folders, one a training seed.
-            tables: names of ``utt2*`` tables to read where they are there.
+            systems: system to its inference folders, one per training seed.
+            tables: names of ``utt2*`` tables to read if present.
             text_normalizer: that of the results.
 
         Raises:

@@ -52,11 +52,11 @@ def write_page(
     Args:
         results: the ``results.json`` of :func:`espnet_cbpc.scoring.report.gather.write_report`.
         output: the HTML file.
-        systems: some or all of the results' systems, each with its inference folders (one a
+        systems: some or all of the results' systems, each with its inference folders (one per
             training seed): those that are plotted. The last one is the one whose utterances are
             looked at.
         data_root: folder of the sets.
-        experiments: name of each training to its folders (one a seed), whose curves are drawn.
+        experiments: name of each training to its folders (one per seed), whose curves are drawn.
         tokenizer: folder that fit_tokenizer has written.
         embedding_map: file of :mod:`espnet_cbpc.bin.map_embeddings`.
         breakdowns: ``utt2*`` tables to split WER by where a set has them, beside those of the
@@ -104,7 +104,7 @@ def write_page(
 
 
 def _training(name: str, folders: Sequence[Path]) -> dict[str, Any]:
-    """Draw the curves of a training, those to see first and others; a brought model has none."""
+    """Draw the curves of a training run, those to see first and others; an imported model has none."""
     runs = [training_curves.read_curves(folder) for folder in folders]
     pictures: dict[bool, list[Picture]] = {True: [], False: []}
     for quantity in sorted({quantity for run in runs for quantity in run}):

@@ -1,4 +1,4 @@
-"""Curves of a training run, from the TensorBoard files that ESPnet writes."""
+"""Curves of a training run run, from the TensorBoard files that ESPnet writes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ EPOCH = "iter_epoch"  # ESPnet's tag that tells which epoch a step ends
 def read_curves(expdir: Path) -> Curves:
     """Return what ESPnet recorded at the end of each epoch.
 
-    TensorBoard's files hold the whole history of a training, however often it was interrupted (a
+    TensorBoard's files hold the whole history of a training run, however often it was interrupted (a
     log file has its last part only), and are read without the models in checkpoint.pth.
 
     Args:
-        expdir: folder of a training.
+        expdir: folder of a training run.
 
     Returns:
         Quantity to split (``train``, ``valid``) to the mean over each epoch; without times, and

@@ -185,7 +185,7 @@ def _recognised(
 
 
 def _load(batch: Batch, all_channels: bool) -> Loaded:
-    """Read a batch; of recordings of several channels all, or the reference channel alone."""
+    """Read a batch; of multichannel recordings all channels, or only the reference."""
     lengths = [length for _, _, length in batch.utterances]
     entries = [entry for _, entry, _ in batch.utterances]
     if batch.heard and not all_channels:

@@ -47,7 +47,7 @@ class EnhSpeech2Text(SpeechEnhancer):
     (:class:`.WhisperSearch`), OWSM as ESPnet's S2T task does; what is longer than their window of
     30 s is cut where it is quiet, and only the best hypothesis is kept.
 
-    Speech may have several channels. An SE model of several channels takes them all; where there is
+    Speech may have several channels. A multichannel SE model takes them all; where there is
     none, the reference channel is heard (the first), which is also what observation adding adds. A
     mask-based beamformer lets speech of one channel through as it is, with a warning.
 
@@ -137,7 +137,7 @@ class EnhSpeech2Text(SpeechEnhancer):
         if batched_search is None:
             batched_search = device != "cpu"
         self._window = fixed_window(self.s2t_model, self.asr_fs)
-        # OWSM-CTC hears utterances as long as they are
+        # OWSM-CTC takes utterances at their own length
         self._fills_window = self._window is not None and not is_owsm_ctc(self.s2t_model)
         if not is_whisper(self.s2t_model):
             self._search: Union[Search, WhisperSearch] = Search(self._speech2text, batched_search)
@@ -240,7 +240,7 @@ class EnhSpeech2Text(SpeechEnhancer):
     ) -> list[tuple[float, Recognised]]:
         """Recognise speech; with observation adding of ``auto``, with the share that fits it best.
 
-        The recogniser hears each utterance with every one of :data:`SHARES`, of which the last
+        The recogniser decodes each utterance with every one of :data:`SHARES`, of which the last
         leaves it noisy, and that one is kept whose best hypothesis it is the surest of
         (:meth:`confidence`), with some doubt of enhancement (:data:`DOUBT`). Decoders are sure of
         text that repeats itself: it is kept only where all repeat themselves. No development set
@@ -363,7 +363,7 @@ class EnhSpeech2Text(SpeechEnhancer):
 
 
 def fixed_window(asr_model: torch.nn.Module, fs: int) -> Optional[int]:
-    """Return how many samples a model hears at a time; None: as many as there are."""
+    """Return how many samples a model takes at a time; None: as many as there are."""
     if is_owsm(asr_model):
         return round(asr_model.decoder.window * fs)
     if is_owsm_ctc(asr_model):

@@ -26,7 +26,7 @@ class EnhancedPieces:
     Args:
         enhancer: the SE model.
         cutter: at the rate of the model.
-        channels: of files with several, from 0, those that an SE model of several channels is given,
+        channels: of files with several, from 0, those that a multichannel SE model is given,
             or whose mean one of one channel is, and an ASR model without SE; None: all.
     """
 

@@ -26,7 +26,7 @@ class Batch:
         fs: sampling rate of the models in Hz.
         wavs: folder for the enhanced speech.
         given: file of each utterance's speech that another tool enhanced; none: an SE model does.
-        heard: of recordings of several channels the reference channel of each, for models that take
+        heard: the reference channel of each multichannel recording, for models that take
             one; none: the recordings have one.
     """
 
@@ -79,7 +79,7 @@ class SetDecoder:
 
     Args:
         data_dir: with ``wav.scp`` and ``utt2spk``; ``utt2num_samples`` spares reading headers. Of
-            recordings of several channels, models of one hear ``noisy.scp`` (else the first).
+            multichannel recordings, one-channel models take ``noisy.scp`` (else the first).
         output_dir: where this set's results go.
         settings: everything about models and search that decides the result, as JSON has it.
         fs: sampling rate of the models in Hz.
@@ -125,7 +125,7 @@ class SetDecoder:
 
     @property
     def is_whole(self) -> bool:
-        """Whether these very results are there already."""
+        """Whether exactly these results already exist."""
         if self.record.results.keys() != self.lengths.keys():
             return False
         text = self.output_dir / "text"

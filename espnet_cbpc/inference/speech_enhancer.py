@@ -86,7 +86,7 @@ class SpeechEnhancer:
         return speech.new_ones(len(speech), 1)
 
     def _tell_of_one_channel(self, speech: torch.Tensor) -> None:
-        """Log, once, that an SE model of several channels has one."""
+        """Log, once, that a multichannel SE model has one."""
         several = speech.dim() == 3 and speech.shape[2] > 1
         if several or not self.channels.takes_several or self._has_told_of_one_channel:
             return

@@ -37,7 +37,7 @@ class Enhanced(NamedTuple):
 
     Attributes:
         speech: (B, N), silent beyond each length.
-        feature_mix, feature_pre, others: what ESPnet's SE losses look at besides.
+        feature_mix, feature_pre, others: what else ESPnet's SE losses use.
     """
 
     speech: torch.Tensor
@@ -94,9 +94,9 @@ class ESPnetEnhASRCBPCModel(ESPnetEnhS2TModel):
             tells what the labels contribute.
         self_distillation: options of :class:`.self_distillation.SelfDistillation`, a loss beside
             the contrastive ones; None: without it. It needs a frozen ASR model.
-        observation_adding: share w in [0, 1) of noisy speech in what the ASR model hears,
+        observation_adding: share w in [0, 1) of noisy speech in the ASR model's input,
             (1 - w) enhanced + w noisy; the SE loss is of enhanced speech alone. Inference adds as
-            much unless told otherwise.
+            much unless set otherwise.
         frozen_asr_dtype: ``bfloat16`` or ``float16``: what a frozen ASR model computes its matrix
             products in, for speed; losses and the SE model stay in float32. None: as they are.
         enh_fs, asr_fs: sampling rates in Hz of the data and the SE model, and of the ASR model,

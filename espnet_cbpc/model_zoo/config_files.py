@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 from espnet_cbpc.utils.cli import UserError, listed
 
 # Options whose value is a file if it is a string; others may stand anywhere in a *_conf. ESPnet does
-# without the second one if it is not there, with a warning.
+# without the second one if it is missing, with a warning.
 FILE_OPTIONS = {"bpemodel": True, "non_linguistic_symbols": False, "token_list": True}
 # Of the options in a *_conf those that must be there if they are given.
 FILE_ARGUMENTS = ("stats_file",)
@@ -61,7 +61,7 @@ def with_absolute_paths(config: Mapping[str, Any], origin: Path) -> dict[str, An
         origin: that file.
 
     Raises:
-        UserError: a file that the model cannot do without is not there.
+        UserError: a file that the model needs is missing.
     """
     absolute = copy.deepcopy(dict(config))
     missing = []
@@ -105,7 +105,7 @@ def bring_files(config: dict[str, Any], folder: Path, known_as: Path = Path()) -
         The names.
 
     Raises:
-        UserError: a file that the model cannot do without is not there.
+        UserError: a file that the model needs is missing.
     """
     brought: dict[str, str] = {}  # source by name
     for slot in list(_slots(config)):

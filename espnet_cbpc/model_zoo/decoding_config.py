@@ -77,7 +77,7 @@ class DecodingConfig:
         """Return the options that a model can be searched with.
 
         Without a decoder CTC has all the weight: with less, ESPnet chooses the tokens to look at by
-        scorers that are not there. A beam as wide as the vocabulary ends no hypothesis.
+        scorers that do not exist. A beam as wide as the vocabulary ends no hypothesis.
 
         Args:
             has_decoder: whether the model has a decoder beside CTC.

@@ -22,7 +22,7 @@ def load_asr(
         model, cachedir, checkpoint: see :func:`.locate.find`.
 
     Raises:
-        UserError: see :func:`.locate.find`; further a file that is not there, a model that ESPnet
+        UserError: see :func:`.locate.find`; further a missing file, a model that ESPnet
             cannot build (a module that it does not know, a package that is not installed), parameters
             that are missing, left over or of another shape, a vocabulary that does not fit.
     """

@@ -44,7 +44,7 @@ def locate(
     It is a file in ``cachedir``, which ESPnet's own classes take from any working directory.
 
     Raises:
-        UserError: see :func:`find`; further a file that the model needs and that is not there.
+        UserError: see :func:`find`; further a file that the model needs and that is missing.
     """
     config, weights = find(model, kind, cachedir, checkpoint)
     path = _cache(cachedir) / "configs" / f"{_digest(str(config.absolute()))}.yaml"
@@ -56,7 +56,7 @@ def settled(config: Path) -> dict[str, Any]:
     """Return a configuration with every path absolute, that of OWSM as one of the ASR task.
 
     Raises:
-        UserError: a file that the model needs is not there, or an S2T model of another kind.
+        UserError: a file that the model needs is missing, or an S2T model of another kind.
     """
     try:
         return as_asr_config(with_absolute_paths(read_yaml(config), config))
@@ -70,7 +70,7 @@ def pair(
     """Return the two files of a model, None where neither is given.
 
     Raises:
-        UserError: one without the other, or a file that is not there.
+        UserError: one without the other, or a missing file.
     """
     if config is None and model is None:
         return None
@@ -123,7 +123,7 @@ def find(
         kind: ``asr``, ``enh`` or ``enh_asr``.
         cachedir: where downloads and unpacked archives are kept; None: ``espnet_cbpc`` in the
             user's cache folder (``$XDG_CACHE_HOME``, else ``~/.cache``).
-        checkpoint: file name of the checkpoint to take of an experiment folder, if it is there.
+        checkpoint: file name of the checkpoint to take of an experiment folder, if it exists.
 
     Raises:
         UserError: no such model, no network, an archive that is broken or unsafe or holds another

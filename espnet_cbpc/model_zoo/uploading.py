@@ -21,12 +21,12 @@ def upload(
     """Upload the files of the joint model (else of the ASR model), the archives and the model card.
 
     The hub is the one that huggingface_hub is configured for (``HF_ENDPOINT``).
-    ``Speech2Text.from_pretrained(repo, enh_s2t_task=True)`` of stock ESPnet loads what is there;
+    ``Speech2Text.from_pretrained(repo, enh_s2t_task=True)`` of stock ESPnet loads the upload;
     of a part alone ``espnet.load(repo)`` does (ESPnet 202611).
 
     Args:
         packed: folder that the export has made.
-        repo: ``user/name``; made if it is not there.
+        repo: ``user/name``; created if it does not exist.
         private: whether it is made visible to its owner only.
         token: with the right to write; None: as huggingface_hub finds it (``HF_TOKEN``).
         part: ``asr`` or ``enh``: that model alone, with its own card; None: all.

@@ -36,7 +36,7 @@ def write_whisper(name: WhisperName, folder: Path) -> None:
 
     Args:
         name: of the model, which openai-whisper fetches where its folder of models lacks it.
-        folder: which is there, and empty.
+        folder: an existing empty folder.
 
     Raises:
         UserError: openai-whisper is not installed, no such model, no network, a file that is no

@@ -26,7 +26,7 @@ TABLES = ("*.scp", "text", "utt2*")  # of a data directory, what anything reads
 
 
 class Missing(UserError):
-    """An input that is not there (yet).
+    """An input that does not exist (yet).
 
     Args:
         path: which file or folder.
@@ -246,7 +246,7 @@ def resolve(inputs: Mapping[str, Any], digests: Digests) -> dict[str, Any]:
     """Return the inputs of a step as JSON has them.
 
     Raises:
-        Missing: one is not there.
+        Missing: one does not exist.
     """
     values = {
         k: v.value(digests) if isinstance(v, get_args(Input)) else v for k, v in inputs.items()

@@ -14,11 +14,11 @@ from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import JointSystem, joint_systems
 from espnet_cbpc.scoring.report.results import numbers_file
 
-BROUGHT = "model.pth"  # the checkpoint of a model that was brought
+BROUGHT = "model.pth"  # the checkpoint of an imported model
 
 
 def name_of_model(model: str) -> str:
-    """Return a file name for a model that is brought."""
+    """Return a file name for an imported model."""
     whisper = WhisperName.of(model)
     if whisper is not None:
         return whisper.label

@@ -29,11 +29,11 @@ from espnet_cbpc.utils.files import atomic_write
 
 RECORDS, REPLACED = ".steps", "replaced"
 WAIT_SECONDS, TELL_SECONDS = 0.5, 60.0
-REASONS = 5  # that are told
+REASONS = 5  # that are shown
 
 
 class State(Enum):
-    """What there is of a step."""
+    """The state of a step."""
 
     DONE = "done"
     INTERRUPTED = "interrupted"  # begun with these inputs, or done but for some output
@@ -44,7 +44,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Status:
-    """What there is of a step now.
+    """The status of a step now.
 
     Attributes:
         state: see :class:`State`.
@@ -89,10 +89,10 @@ class Ledger:
         return _read(self._record_file(step))
 
     def status(self, step: Step) -> Status:
-        """Return what there is of a step.
+        """Return the status of a step.
 
         Raises:
-            Missing: an input is not there.
+            Missing: an input is missing.
             UserError: a record cannot be read.
         """
         inputs, record = resolve(step.inputs, self.digests), self.record(step)
@@ -145,7 +145,7 @@ class Ledger:
         """Write down that a step is done.
 
         Raises:
-            UserError: an output is not there.
+            UserError: an output is missing.
         """
         missing = [str(path) for path in step.outputs if not path.exists()]
         if missing:

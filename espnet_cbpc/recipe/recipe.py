@@ -28,14 +28,14 @@ class Recipe:
 
     @cached_property
     def ngpu(self) -> int:
-        """Return how many GPUs a training takes."""
+        """Return how many GPUs training uses."""
         if self.options.ngpu is None:
             return min(1, len(usable_gpus()))
         return self.options.ngpu
 
     @property
     def inference_ngpu(self) -> int:
-        """Return how many GPUs everything else takes."""
+        """Return how many GPUs everything else uses."""
         return min(1, self.ngpu)
 
     @cached_property
@@ -44,7 +44,7 @@ class Recipe:
         return {"frame_counting": frame_counting()} if frame_counting() else {}
 
     def on_gpu(self, module: str, arguments: Sequence[Any], log: Path) -> Job:
-        """Return a job with at most one GPU, which it is told of."""
+        """Return a job with at most one GPU, which it is given."""
         words = [*map(str, arguments), "--ngpu", str(self.inference_ngpu)]
         return Job(f"espnet_cbpc.bin.{module}", words, log, self.inference_ngpu)
 

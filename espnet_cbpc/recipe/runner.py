@@ -215,7 +215,7 @@ class Runner:
         return "would run: {}: {}", status.why if changed else status.state.value
 
     def status(self) -> Iterator[str]:
-        """Yield what there is of each step, since when, and where its log is."""
+        """Yield the state of each step, since when, and its log."""
         check_version_0_1(self.recipe, None)
         asked = self.stages()
         for number, step in all_steps(self.recipe):

@@ -45,7 +45,7 @@ def stage_number(word: str, option: str) -> int:
     """Return the number of a stage that is given by number or name.
 
     Raises:
-        UserError: there is none; the nearest name is told.
+        UserError: there is none; the nearest name is suggested.
     """
     if word in NAMES:
         return NAMES.index(word) + 1

@@ -16,7 +16,7 @@ class Step:
         name: unique within an experiment, good for a file name.
         inputs: by name, what the results depend on: JSON-like values, or inputs of
             :mod:`espnet_cbpc.recipe.inputs`.
-        outputs: files and folders that are there once it is done.
+        outputs: files and folders that exist once it is done.
         run: makes them, for all steps of a batch at once.
         batch: steps of one batch that are next to one another are run by one call.
         moves: what is moved away when it is to be made again; None: the outputs.

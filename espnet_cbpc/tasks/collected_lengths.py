@@ -42,7 +42,7 @@ def _lengths(shape_file: Path) -> dict[str, int]:
 
 
 def _check_window(shape_file: Path, model: torch.nn.Module, asr_model: torch.nn.Module) -> None:
-    """Compare lengths with what an encoder of fixed positions hears, such as Whisper's 30 s."""
+    """Compare lengths with the window of an encoder of fixed positions, such as Whisper's 30 s."""
     window = getattr(asr_model.encoder, "pad_samples", None)
     if window is None:
         return

@@ -1,7 +1,7 @@
 """Dynamic mixing in the data loader, for joint training and SE training.
 
 What an utterance is mixed with follows from the training's seed, the epoch and the utterance's id
-alone. So a training with the same seed has the same mixtures, be it with any number of loader
+alone. So a training run with the same seed has the same mixtures, with any number of loader
 workers or distributed processes, resumed or not; other epochs and other utterances have others. An
 utterance that occurs twice in one epoch (``--num_iters_per_epoch`` beyond the data) is mixed alike
 both times. (ESPnet seeds a loader's workers with seed + epoch + worker, which repeats across
@@ -35,7 +35,7 @@ def mixing_rng(seed: int, epoch: int, uid: str) -> np.random.Generator:
 
 
 class Epoch:
-    """The number of the epoch, told by the iterator factory and read by the preprocessor."""
+    """The number of the epoch, set by the iterator factory and read by the preprocessor."""
 
     number = 0
 
@@ -111,7 +111,7 @@ class MixingPreprocessor:
         epoch: the present one.
         preprocess: ESPnet's preprocessor, which runs first, or None.
         speech_name: what the noisy speech is called.
-        has_category: whether the model is told the category of each utterance.
+        has_category: whether the model gets the category of each utterance.
     """
 
     def __init__(

@@ -204,7 +204,7 @@ class EnhASRCBPCTask(TrainingRun, DynamicMixingTask, EnhS2TTask):
 
     @classmethod
     def build_tokenizer(cls, args: argparse.Namespace, asr_model) -> Optional[AbsAcousticTokenizer]:
-        """Build the tokenizer: from ``tokenizer_init`` if that file is there, else empty.
+        """Build the tokenizer: from ``tokenizer_init`` if that file exists, else empty.
 
         A model that is loaded from a checkpoint finds the centroids there, so the file may be
         gone by then; training with an empty one stops at the first batch.

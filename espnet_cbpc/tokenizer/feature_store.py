@@ -98,7 +98,7 @@ class FeatureWriter:
             features: function of the ids and paths of one chunk: an iterable of id and (T, D).
 
         Yields:
-            Each utterance's id, once its features are there.
+            Each utterance's id, once its features are stored.
 
         Raises:
             UserError: features that float16 cannot hold.

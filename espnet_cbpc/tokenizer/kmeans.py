@@ -132,7 +132,7 @@ class KMeansTokenizer(AbsAcousticTokenizer):
         stream give the same centroids.
 
         Args:
-            features: iterable of (T, D) arrays or tensors, one an utterance.
+            features: iterable of (T, D) arrays or tensors, one per utterance.
             n_clusters: number of labels, K.
             seed: of the sample, the seeding and the re-seeding of dead clusters.
             max_frames: size of the sample; memory is ``max_frames`` x D floats. None:

@@ -58,10 +58,7 @@ class PositionMeans(torch.nn.Module):
 
     @classmethod
     def of(cls, features: Iterable[np.ndarray], positions: int) -> Optional["PositionMeans"]:
-        """Return those of a stream of (T, D) arrays, one an utterance, in memory of P frames.
-
-        None: the stream is empty.
-        """
+        """Return those of a stream of (T, D) arrays, one per utterance, in memory of P frames."""
         means = None
         for h in features:
             h = torch.as_tensor(h, dtype=torch.float32)

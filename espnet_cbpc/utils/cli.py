@@ -74,7 +74,7 @@ def run(main: Callable[[Optional[Sequence[str]]], None], set_up_logging: bool = 
 
     Args:
         main: takes the command line, None for the process's.
-        set_up_logging: False where ``main`` does so itself, as ESPnet's trainings do.
+        set_up_logging: False where ``main`` does so itself, as ESPnet's training commands do.
     """
     if set_up_logging:
         logging.basicConfig(

@@ -32,7 +32,7 @@ class _Cut(Exception):
 def download(
     url: str, path: PathLike, sha256: Optional[str] = None, md5: Optional[str] = None
 ) -> None:
-    """Fetch ``url`` to ``path`` unless it is there.
+    """Fetch ``url`` to ``path`` unless it exists.
 
     What arrives is kept in ``path.part`` and continued where the server can (HTTP ranges); ``path``
     appears only when all of it has come.
@@ -170,7 +170,7 @@ def unpack(archive: PathLike, folder: PathLike, remedy: str = "remove it and run
 
 
 def obtain(url: str, folder: PathLike, md5: Optional[str] = None) -> None:
-    """Fetch an archive and unpack it into ``folder``, unless that is there; the archive is removed.
+    """Fetch an archive and unpack it into ``folder``, unless that exists; the archive is removed.
 
     Args:
         url: of the archive, which is kept beside the folder until it is unpacked.

@@ -36,7 +36,7 @@ def missing_extra(what: str, extra: str, *packages: str) -> UserError:
 
 @contextmanager
 def needs_extra(what: str, extra: str) -> Iterator[None]:
-    """Import in this block what an extra brings.
+    """Import in this block what an extra provides.
 
     Args:
         what: needs it, for the message.

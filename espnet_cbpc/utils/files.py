@@ -76,7 +76,7 @@ def read_yaml(path: PathLike) -> dict[str, Any]:
 
 
 def write_yaml(path: PathLike, content: Mapping[str, Any]) -> None:
-    """Write a mapping as YAML, in its order of keys.
+    """Write a mapping as YAML, keeping the order of its keys.
 
     Raises:
         UserError: see :func:`atomic_write`.

@@ -76,13 +76,13 @@ class Command:
                 return 127
             try:
                 status = process.wait()
-            except BaseException:  # cancelled, or to be started again: nothing may go on
+            except BaseException:  # cancelled, or to be started again: nothing may continue
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
         return status if status >= 0 else 128 - status
 
     def checkpoint(self) -> Any:
-        """Tell submitit how the job goes on once it is started again: as it began."""
+        """Tell submitit how the job continues when restarted: from its start."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -198,7 +198,7 @@ def _status(job: Any) -> int:
 
 
 def _queue(jobs: Sequence[Any], executor: str) -> Optional[set[str]]:
-    """Return the ids of the jobs that wait or run; None if that cannot be told now."""
+    """Return the ids of the jobs that wait or run; None if that cannot be determined now."""
     if executor != "slurm":
         return {job.job_id for job in jobs if not job.done()}
     asked = subprocess.run(

@@ -63,7 +63,7 @@ def _begin() -> None:
 
 
 def limit_threads(count: int) -> None:
-    """Let this process compute with so many threads, and those that it starts."""
+    """Let this process compute with this many threads, and those that it starts."""
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = str(count)  # of what is not loaded yet
     threadpool_limits(count)

@@ -16,7 +16,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from espnet_cbpc.data.array.failing_channels import channel_correlations
 from espnet_cbpc.utils.cli import UserError
 
-STEPS = 4  # delays that are told apart within a sample
+STEPS = 4  # delays that are shown apart within a sample
 LEAST_WEIGHT = 0.2  # of the best channel's weight; what has less in common is left out
 
 

@@ -55,11 +55,11 @@ def format_data_dir(
     since ESPnet's loader wants every id in every file; and ``clean.scp`` with the true clean
     references alone (absent if there are none).
 
-    Of recordings of several channels, those that fail are replaced by a good one (see
+    In multichannel recordings, those that fail are replaced by a good one (see
     :mod:`espnet_cbpc.data.array.failing_channels`), and ``utt2failing_channels`` has
     ``<channel>:<reason>:<correlation>:<replaced by>`` for each; a SIMU utterance whose reference
-    channel fails becomes REAL, since its clean reference is of that channel. ``noisy.scp`` has the
-    reference channel alone, as have ``spk1.scp`` and ``clean.scp``.
+    channel fails becomes REAL, since its clean reference is of that channel. ``noisy.scp`` has only the
+    reference channel, as have ``spk1.scp`` and ``clean.scp``.
 
     Args:
         in_dir: the data directory.

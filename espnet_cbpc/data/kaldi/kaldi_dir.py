@@ -119,7 +119,7 @@ class DataDir:
         return list(self.tables["wav.scp"])
 
     def _faults(self) -> Iterator[str]:
-        """Give one message for each kind of disagreement, '' where there is none."""
+        """Yield one message for each kind of disagreement, '' if there is none."""
         ids = self.tables["wav.scp"]
         if not ids:
             yield f"{self.path}/wav.scp: no utterances"

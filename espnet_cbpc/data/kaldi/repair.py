@@ -34,7 +34,7 @@ def repair_data_dir(
         What was done to a file.
 
     Raises:
-        UserError: no such directory, no utterance would be left, or what is complete cannot be told
+        UserError: no such directory, no utterance would be left, or what is complete is unclear
             (an unreadable table, one id with two values); other faults remain and are not raised.
     """
     path = Path(directory)

@@ -17,7 +17,7 @@ _BEFORE_VALUE = re.compile(r"\s*\S*\s*")
 
 
 def split_line(line: str) -> tuple[str, str]:
-    """Return id and value of a line, '' for what is not there."""
+    """Return id and value of a line, '' for what is missing."""
     key, value = (*line.lstrip(BOM).split(maxsplit=1), "", "")[:2]
     return key, value.rstrip()
 

@@ -19,13 +19,13 @@ Headers = dict[str, Header]  # by recording
 
 
 class ArrayMixer:
-    """Makes noisy speech of several channels from clean speech of one.
+    """Makes noisy multichannel speech from clean speech of one.
 
     Args:
         config: what is drawn.
 
     Raises:
-        UserError: a list of recordings is missing or empty, names files that are not there, or
+        UserError: a list of recordings is missing or empty, names missing files, or
             recordings that do not fit each other, the rate or the channels.
     """
 

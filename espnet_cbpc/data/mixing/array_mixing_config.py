@@ -13,7 +13,7 @@ ArrayConfig = TypeVar("ArrayConfig", bound="ArrayMixingConfig")
 class ArrayMixingConfig(DynamicMixingConfig):
     """What is drawn for each training utterance, where the mixture has several channels.
 
-    A recording of several channels is one file, or one file for each (lines ``id path path ...``).
+    A multichannel recording is one file, or one file for each (lines ``id path path ...``).
     Responses and noise of the array have its channels, in its order, at ``fs``.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Parts of recordings of several channels: of one file, or of a file for each channel."""
+"""Parts of multichannel recordings: of one file, or of a file for each channel."""
 
 from collections.abc import Sequence
 

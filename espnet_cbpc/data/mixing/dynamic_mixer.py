@@ -21,7 +21,7 @@ TRIES = 10  # recordings of noise may pause
 class Mixed(NamedTuple):
     """What training sees, (samples,) float32 each, and the category, SIMU or CLEAN.
 
-    Noisy speech of several channels is (samples, channels).
+    Noisy multichannel speech is (samples, channels).
     """
 
     noisy: np.ndarray
@@ -36,7 +36,7 @@ class DynamicMixer:
         config: what is drawn.
 
     Raises:
-        UserError: a list of recordings is missing or empty, or names files that are not there.
+        UserError: a list of recordings is missing or empty, or names missing files.
     """
 
     num_channels = 1

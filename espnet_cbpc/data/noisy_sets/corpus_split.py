@@ -18,7 +18,7 @@ class Speakers(NamedTuple):
 
 
 class Noises(NamedTuple):
-    """The noise files that training hears, and those for the test alone."""
+    """The noise files used in training, and those for the test alone."""
 
     seen: list[str]
     unseen: list[str]
@@ -82,7 +82,7 @@ def split_noises(
         The parts, each sorted.
 
     Raises:
-        UserError: a name that is not there, or a part that would be empty.
+        UserError: an unknown name, or a part that would be empty.
     """
     files = sorted(files)
     lost = [place for place in unseen if not any(_is_below(file, place) for file in files)]

@@ -42,7 +42,7 @@ def read_noise_folder(folder: PathLike, nj: int = 1) -> dict[str, NoiseFile]:
         What can be used of each file, by path below the folder, sorted.
 
     Raises:
-        UserError: no audio, or files that are unreadable, silent, or sound for less than 0.1 s.
+        UserError: no audio, or files that are unreadable, silent, or audible for less than 0.1 s.
     """
     files = find_audio(folder, "noise")
     items = ((file, Path(folder, file)) for file in files)
@@ -53,7 +53,7 @@ def sounding(path: Path) -> NoiseFile:
     """Read the first channel of a noise file, and return what of it can be used.
 
     Raises:
-        AudioError: the file is faulty, silent, or sounds for less than 0.1 s.
+        AudioError: the file is faulty, silent, or audible for less than 0.1 s.
     """
     samples, rate = read_audio(path, channel=0)
     begin, end = longest_sound(samples, max(1, int(FRAME_SECONDS * rate)))

@@ -74,7 +74,7 @@ class Signals(NamedTuple):
 
 
 def write_manifest(path: PathLike, mixtures: Sequence[Mixture]) -> None:
-    """Write one JSON object a line."""
+    """Write one JSON object per line."""
     with atomic_write(path) as f:
         f.writelines(json.dumps(dataclasses.asdict(mixture)) + "\n" for mixture in mixtures)
 

@@ -90,7 +90,7 @@ def _names(files: list[str]) -> dict[str, str]:
 
 
 def _given(path: Optional[PathLike], default: Path) -> Optional[Path]:
-    """Return the table that the user names, else the default one if it is there."""
+    """Return the table that the user names, else the default one if it exists."""
     if path:
         return Path(path)
     return default if default.is_file() else None

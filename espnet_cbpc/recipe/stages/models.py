@@ -83,7 +83,7 @@ def training_step(
 
 
 def brought(recipe: Recipe, kind: str, model: str, target: Model, checkpoint: str) -> Step:
-    """Return the step that brings a pretrained model, verified, into its experiment folder."""
+    """Return the step that imports a pretrained model, verified, into its experiment folder."""
     log = recipe.layout.expdir / f"import_{target.exp.name}.log"
     words = ["--kind", kind, "--model", model, "--checkpoint", checkpoint]
     words += ["--outdir", str(target.exp)]

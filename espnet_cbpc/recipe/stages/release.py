@@ -28,7 +28,7 @@ def report(recipe: Recipe) -> list[Step]:
 
 
 def _has_models(recipe: Recipe) -> bool:
-    """Return whether there are models; of results that were brought there are tables alone."""
+    """Return whether there are models; imported results have only tables."""
     asr = recipe.experiments[0].asr
     return (asr.exp / asr.checkpoint).exists()
 

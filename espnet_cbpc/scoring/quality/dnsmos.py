@@ -16,8 +16,8 @@ def dnsmos(signal: np.ndarray, fs: int) -> dict[str, float]:
     """Predict how listeners rate overall quality, speech and background (ITU-T P.835), and P.808.
 
     Source: Reddy, Gopal and Cutler, "DNSMOS P.835: a non-intrusive perceptual objective speech
-    quality metric to evaluate noise suppressors", ICASSP 2022; the models are those that the
-    package speechmos brings. They were made for 16 kHz: other rates are resampled, so that speech
+    quality metric to evaluate noise suppressors", ICASSP 2022; the models are those from the
+    package speechmos. They were made for 16 kHz: other rates are resampled, so that speech
     of 8 kHz is rated for the band it lacks too.
 
     Args:

@@ -191,7 +191,7 @@ def numbers_file(report: Union[str, Path]) -> Path:
 
 
 def _faults(value: Any, kind: Any, place: str = "it") -> Iterator[str]:
-    """Tell where a value is not of the type that it should have."""
+    """Find values of the wrong type."""
     origin, inner = get_origin(kind), get_args(kind)
     required = getattr(kind, "__required_keys__", None)  # of a TypedDict
     plain = {float: (float, int)}.get(kind, origin or kind) if required is None else dict
@@ -211,7 +211,7 @@ def _faults(value: Any, kind: Any, place: str = "it") -> Iterator[str]:
 
 
 def _gaps(results: Results) -> Iterator[str]:
-    """Tell which systems have no errors on which sets."""
+    """Find systems that lack errors on a set."""
     for rate in (results["wer"], results["cer"]):
         for system in results["systems"]:
             without = set(results["sets"]) - rate.get(system, {}).keys()

@@ -27,7 +27,7 @@ def score_systems(
 ) -> Optional[Path]:
     """Make ``score_wer``, ``score_cer`` and ``score_enh`` of each set where they are out of date.
 
-    What cannot be scored does not keep the rest from it, and is told at the end.
+    What cannot be scored does not keep the rest from it, and is reported at the end.
 
     Args:
         folders: inference folders with ``<set>/text`` and, if any, ``<set>/enhanced/spk1.scp``.

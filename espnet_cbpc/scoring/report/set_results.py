@@ -108,7 +108,7 @@ def quality_results(
 
     Args:
         scores: by measure and system.
-        scored: indices of the utterances that have scores, be they undefined.
+        scored: indices of the utterances that have scores, even if undefined.
         split: of the set.
         how: intervals are made.
     """

@@ -139,7 +139,7 @@ def system_table(results: Results, system: str) -> Table:
 
 
 def means_of(means: Means, measures: Iterable[str], interval: bool = False) -> list[str]:
-    """Return the cells of some measures, a dash for one that is not there."""
+    """Return the cells of some measures, a dash for one that is missing."""
     return [mean_of(m, means[m], interval) if m in means else MISSING for m in measures]
 
 

@@ -20,7 +20,7 @@ def pairs_to_test(
     """Return which system is compared with which.
 
     Args:
-        systems: name of each system to its folders, one a seed.
+        systems: name of each system to its folders, one per seed.
         baselines: each is compared with all other systems; None: the first system is it.
         others: names that may be baselines though they are no systems (noisy speech).
 

@@ -41,7 +41,7 @@ def score_asr(
 
     Raises:
         UserError: a file is missing or malformed, their utterances differ, no reference has words,
-            or the normaliser is not there.
+            or the normaliser is not installed.
     """
     references = normalized(read_table(ref), text_normalizer)
     hypotheses = normalized(read_table(hyp, allow_empty=True), text_normalizer)

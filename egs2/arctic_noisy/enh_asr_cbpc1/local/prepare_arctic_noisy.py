@@ -118,7 +118,7 @@ def _files(sets: Sets) -> set:
 
 
 def _write_noise_list(data: Path, noise: Path, noises: dict[str, int], fs: int, nj: int) -> None:
-    """Write ``noise_train.scp``: the parts of noise that training hears."""
+    """Write ``noise_train.scp``: the parts of noise used in training."""
     audio = data / "audio" / "noise_train"
     parts = [
         NoisePart(noise / name, name, nonspeech.segment(noises[name], part)) for name, part in HEARD

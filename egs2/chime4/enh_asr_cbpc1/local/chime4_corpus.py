@@ -116,7 +116,7 @@ class Corpus:
         return annotations
 
     def has_channel(self, folder: str, recording: str, channel: int) -> bool:
-        """Tell whether ``<folder>/<recording>.CH<channel>.wav`` is there."""
+        """Return whether ``<folder>/<recording>.CH<channel>.wav`` is there."""
         return f"{recording}.CH{channel}.wav" in names_in(self.audio / folder)
 
     def channel(self, folder: str, recording: str, channel: int) -> Path:

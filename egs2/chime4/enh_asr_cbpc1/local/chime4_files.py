@@ -1,4 +1,4 @@
-"""Whether the files of CHiME-4 are there and whole; of the audio only headers are read."""
+"""Check that the files of CHiME-4 exist and are complete; of the audio only headers are read."""
 
 import os
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ def names_in(folder: Path) -> frozenset[str]:
 
 
 def check_files(paths: Iterable[Union[str, Path]], what: str, nj: int) -> dict[Path, int]:
-    """Check that files are there and, by their headers, whole, mono and of 16 kHz.
+    """Check that files exist and, by their headers, complete, mono and at 16 kHz.
 
     Args:
         paths: the files.

@@ -10,7 +10,7 @@ that noise is taken away again, exact up to rounding to 16 bits:
 If the noise was the right one, what is left is speech and has little to do with it: their
 correlation must not exceed ``MOST_CORRELATION``. (A wrong piece of equal power gives
 -1/sqrt(2 + SNR): -0.44 at 5 dB and -0.17 at 15 dB.) Where it does, where the lengths differ, or
-where the piece is not there, the reference is our own approximation instead: the dry recording
+where the piece is missing, the reference is our own approximation instead: the dry recording
 behind the simulation (WSJ0 for tr05, the booth recording for dt05 and et05), fitted to the
 simulated one by a gain and phase for each band and second (``DRY``). That is nearly what the
 organisers' simulation does to it, a delay of some samples that drifts and one equaliser, and so few

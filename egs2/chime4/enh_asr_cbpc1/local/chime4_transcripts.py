@@ -68,7 +68,7 @@ def wsj_name(utterance: str) -> str:
 
 
 def read_dots_of_set(folder: Path, set_name: str) -> Optional[dict[str, str]]:
-    """Read ``<set>.dot_all``, else ``<set>.trn_all``; None where neither is there."""
+    """Read ``<set>.dot_all``, else ``<set>.trn_all``; None if neither exists."""
     for path in (folder / f"{set_name}.dot_all", folder / f"{set_name}.trn_all"):
         if path.is_file():
             return read_dot(path)

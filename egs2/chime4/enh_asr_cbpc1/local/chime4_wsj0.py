@@ -23,7 +23,7 @@ class Wsj0:
         given: the user's folder, as the LDC's disks or all in one; or empty.
 
     Raises:
-        UserError: the user's folder is not there.
+        UserError: the user's folder does not exist.
     """
 
     def __init__(self, corpus: Corpus, given: str = ""):

@@ -1,7 +1,7 @@
 """Noise corpora: which of their files serve training, development, and the two noisy tests.
 
-The splits are ours. ``seen`` noise is of the kinds that training hears, but never the same stretch
-of sound; ``unseen`` noise is of kinds that training never hears:
+The splits are ours. ``seen`` noise is of the kinds used in training, but never the same stretch
+of sound; ``unseen`` noise is of kinds never used in training:
 
 ========== ================================ ======================== =============================
 variable   train, dev, seen                 split by                 unseen

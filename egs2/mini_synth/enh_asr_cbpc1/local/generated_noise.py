@@ -2,7 +2,7 @@
 
 Kinds in ``SEEN_KINDS`` are for training, development and matched tests; those in
 ``UNSEEN_KINDS`` differ from them in structure (impulses, sweeps, other languages, engines) and are
-for tests alone. The babbles are mixed from speech that the caller brings.
+for tests alone. The babbles are mixed from speech from the caller.
 """
 
 from collections.abc import Sequence
