@@ -248,7 +248,7 @@ def test_what_is_not_there_is_said(command, tmp_path):
     few = without(command, "--tokenizer", "--embedding_map", "--experiments")
     text = make(few, tmp_path, "--no_examples").all("main")[0]["text"]
     for sentence in (
-        "No tokenizer was named", "No map was given", "No trainings were named",
+        "No tokenizer was given", "No map was given", "No training runs were given",
         "Examples were not asked for",
     ):  # fmt: skip
         assert sentence in text
@@ -256,7 +256,7 @@ def test_what_is_not_there_is_said(command, tmp_path):
 
 def test_a_training_without_records_is_said_to_have_none(outline):
     text = " ".join(outline.all("main")[0]["text"].split())
-    assert "brought There are no records of this training" in text
+    assert "brought There are no records of this training run" in text
 
 
 def test_real_recordings_have_no_clean_speech(copy, tmp_path):
