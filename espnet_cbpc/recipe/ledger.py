@@ -39,7 +39,7 @@ class State(Enum):
     INTERRUPTED = "interrupted"  # begun with these inputs, or done but for some output
     NEW = "not run yet"
     CHANGED = "out of date"  # begun or done with other inputs
-    FOREIGN = "not made by this recipe"  # outputs without a record
+    FOREIGN = "of unknown origin"  # outputs without a record
 
 
 @dataclass(frozen=True)
