@@ -16,7 +16,7 @@ COMMANDS = [(page, line) for page in PAGES for line in commands(page) if "<" not
 MODULE = re.compile(r"python -m (espnet_cbpc\.bin\.\w+) (.*)")
 # What a shell or another package brings; the examples after such a word are not ours.
 NAMES = "--train_set train --valid_set dev --test_sets test".split()
-OTHERS = {"cd", "export", "pip", "results()", "echo"}
+OTHERS = {"cd", "pre-commit", "export", "pip", "results()", "echo"}
 
 
 def place(page, name):

@@ -49,7 +49,7 @@ def test_what_exists_is_left_alone(tmp_path):
         new_recipe.main([str(tmp_path / "mine")])
     assert (tmp_path / "mine" / "run.sh").read_text() == "precious"
     (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(UserError, match="/link exists already"):
+    with pytest.raises(UserError, match="/link already exists"):
         make_recipe(tmp_path / "link")
     assert sorted(os.listdir(tmp_path)) == ["link", "mine"]
 
