@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Package metadata; the versions stand in espnet_cbpc/versions.py."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command ``espnet-cbpc``: a verb for each task.
 
 A verb's module is imported when the verb is called: its ``main`` takes the words that follow.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The versions this release was tested with, defined only here.
 
 ``setup.py`` and ``tools/setup_env.sh`` read the constants from this file without importing the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests share: few threads, real speech and noise where at hand, a tiny joint model."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random OWSM and OWSM-CTC, as ESPnet's own S2T tasks make and save them."""
 
 import tiny_models as tiny

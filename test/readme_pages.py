@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages of the repository, for the tests of what they say."""
 
 import re

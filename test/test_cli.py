@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command espnet-cbpc: verbs, help, errors, completion."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command answers --help, and every public class says what it is."""
 
 import ast
@@ -79,3 +80,11 @@ def test_undocumented_classes_are_found(tmp_path):
     path = tmp_path / "a.py"
     path.write_text('"""A module."""\nclass A:\n    x = 1\nclass _B:\n    x = 1\n')
     assert list(undocumented(path)) == ["class A"]
+
+
+def test_files_name_their_licence():
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "test").rglob("*.py"), *ROOT.glob("tools/*.py")]
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    named = {path for path, text in texts.items() if "SPDX-License-Identifier: Apache-2.0" in text}
+    assert len(named) > 400
+    assert {path for path, text in texts.items() if text.strip()} - named == set()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every configuration is read by the command that it is for, and builds a model."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every page: its commands are understood, its links lead somewhere, its Python can be imported."""
 
 import ast

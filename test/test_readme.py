@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples on the pages run, and the results that they state are current."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/readme_results.py: the tables and comparisons of a Markdown file from results files."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figure of results shows what the results file says, and is up to date."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/setup_env.sh and path.sh, with a stand-in for Python that installs nothing."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every shell script parses and is clean to shellcheck."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page on one's own data: its options of stage 1, and the messages that it lists."""
 
 import importlib

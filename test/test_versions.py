@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tested versions and the requirements: what is compared, and what the user is told."""
 
 import ast

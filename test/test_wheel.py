@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The built wheel in an environment of its own, far from the repository.
 
 With CBPC_WHOLE_INSTALL=1 its dependencies are installed too, which are gigabytes, and no compiler

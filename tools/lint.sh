@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Check format (ruff), faults (ruff) and types (mypy) in the project's environment, which gets what that
 # needs first. Nothing is altered; their options are in pyproject.toml.
 set -euo pipefail

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bring the results in a Markdown file up to date with the results files that its markers name.
 
 What stands between a marker and the next <!-- /results --> is replaced. File names are relative to

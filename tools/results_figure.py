@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw the word error rates of systems on one set, with their intervals, as an SVG image.
 
 The image follows the reader's light or dark colours, and is the same to the byte wherever it is

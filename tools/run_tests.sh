@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Run the tests in the project's environment, which is set up first where needed.
 # Usage: tools/run_tests.sh [pytest option or test file, from the repository root ...]
 # Without any, all tests but those marked slow run in two processes, the recipes first, and the slowest

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Make the Python environment tools/venv, or bring it up to date, and print its bin directory.
 # Nothing happens where it is complete already. An activated environment (venv or conda) that has
 # this package and ESPnet installed is used as it is. A new one is made with the newest Python that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands."""
 
 from espnet_cbpc.compat import lazy_modules, lazy_typechecks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train an ASR model with ESPnet's own task, verifying that initial weights are loaded.
 
 Takes every option of ``espnet2.bin.asr_train``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Beamform the recordings of data directories by delay and sum, like BeamformIt.
 
 The array geometry need not be known. A recipe can decode and score the result as a further system:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Try a model on a web page, see :mod:`espnet_cbpc.demo.main`."""
 
 from espnet_cbpc.demo.main import get_parser, main

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the ASR encoder outputs of speech to a folder of chunk files; a re-run resumes."""
 
 import argparse

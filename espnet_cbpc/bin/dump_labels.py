@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label stored encoder features: labels.ark and labels.scp, Kaldi int32 vectors.
 
 ESPnet reads them with the data type kaldi_ark.

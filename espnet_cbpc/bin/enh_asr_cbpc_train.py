@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train SE and ASR jointly with CBPC and infoNCE.
 
 Takes every option of espnet2.bin.enh_s2t_train and those listed under "CBPC related" and "Dynamic

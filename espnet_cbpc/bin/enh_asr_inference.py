@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decode data directories: text and, with an SE model, enhanced speech, in one pass.
 
 Give a joint model (--model, or --enh_asr_*), or an ASR model with or without an SE model.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train an SE model.
 
 Takes every option of ``espnet2.bin.enh_train``, and ``--dynamic_mixing_conf``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Enhance audio files: any format of libsndfile, any sampling rate, any length.
 
 Writes OUTPUT_DIR/<name>.wav for each, at the sampling rate of the model, without transcribing it.

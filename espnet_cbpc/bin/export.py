@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pack a joint experiment into archives that stock ESPnet loads: enh_asr.zip, enh.zip, asr.zip.
 
 README.md beside them is a model card. With --space, also write the folder of a Hugging Face Space

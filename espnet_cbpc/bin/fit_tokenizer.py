@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fit an acoustic tokenizer on stored features of clean speech, and report on it.
 
 The features are the ASR encoder's outputs, as dump_encoder_features stores them. Writes to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check a data directory with its audio and write the dump directory that training reads."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the report of an experiment as one HTML page: tables, plots, curves, clusters, examples.
 
 The page needs no network and no other file. Run this in the recipe's directory, since the paths in

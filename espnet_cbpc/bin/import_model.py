@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import a pretrained ESPnet ASR or SE model into an experiment folder, with every weight verified.
 
 Writes config.yaml, model.pth and the files that the configuration names. The folder is written

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a joint training configuration from those of an ASR model, an SE model and the user.
 
 The models keep the architecture they were trained with; the user's training configuration

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Map encoder frames of noisy and enhanced speech among the clusters of clean speech.
 
 The clean ASR model encodes clean speech (whose frames give the pseudo-labels), noisy speech and

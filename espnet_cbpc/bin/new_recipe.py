@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Create a recipe for your own speech and noise.
 
 Its folder holds run.sh, compare.sh, the presets in conf/, and README.md with the next steps. It uses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make noisy train, dev and test sets from a folder of clean speech and a folder of noise.
 
 Writes data directories DATA/{train,dev,test_clean,test_seen,test_unseen}, their audio, and

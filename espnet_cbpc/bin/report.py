@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the results tables of several systems as Markdown, with the same numbers as JSON beside it.
 
 RESULTS.md gets results.json, any other NAME.md gets NAME.json.

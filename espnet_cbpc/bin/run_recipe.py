@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the stages of a recipe, in its directory; a recipe's run.sh calls this.
 
 ``--help`` lists stages and options, ``--dry_run`` shows what would run and why, ``--status`` what is

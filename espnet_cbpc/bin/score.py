@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score the output of systems on sets: errors, speech quality, confidence intervals, paired tests.
 
 Scores that are missing or out of date are computed, and kept beside the decoded text and enhanced

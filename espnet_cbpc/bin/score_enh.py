@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score speech against clean references: PESQ, STOI, SI-SDR and other measures of quality."""
 
 import argparse

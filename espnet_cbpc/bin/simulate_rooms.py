@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulate rooms in which a microphone array hears speech and noise.
 
 Writes impulse responses as multichannel files, with the lists FOLDER/rir.scp and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Show which steps of a recipe are done, running or out of date, and where their logs are.
 
 Options of the recipe's run.sh may follow, such as --stage or --expdir.

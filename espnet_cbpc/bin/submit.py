@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a command as a SLURM job, or N commands as a job array, and wait until they end.
 
 Called like Kaldi's slurm.pl and run.pl, to be used in cmd.sh:

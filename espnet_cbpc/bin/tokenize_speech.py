@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fit an acoustic tokenizer to an ASR model, and report on it: features, K-means, quality.
 
 The ASR encoder outputs of clean training speech are stored in OUTPUT_DIR/features and may be

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transcribe audio files: any format of libsndfile, any sampling rate, any length.
 
 Prints a line "file <tab> text" for each file. Long recordings are cut where they are quiet.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Upload an exported model to Hugging Face Hub. HF_TOKEN is the token, HF_ENDPOINT the address."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check a Kaldi-style data directory: report every problem, or a summary, and repair it if asked."""
 
 import argparse

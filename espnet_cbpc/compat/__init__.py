@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one place for code that relies on unstable parts of ESPnet, PyTorch and typeguard.
 
 A private name, a patched function, a layout that differs between releases: each is a module here,

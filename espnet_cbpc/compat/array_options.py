@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Array-related options of ESPnet's SE models."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checkpoint.pth that an ESPnet training run resumes from: repaired after a kill, and verified.
 
 ESPnet writes checkpoint.pth and <epoch>epoch.pth in place, one after the other. A kill in between

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Capture encoder outputs while an ASR model computes its own loss."""
 
 from collections.abc import Iterator, Sequence

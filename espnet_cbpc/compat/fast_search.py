@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's beam search without repeated work: the same hypotheses, in less time.
 
 Two things take most of the time of a CTC/attention search: every layer of the decoder projects the

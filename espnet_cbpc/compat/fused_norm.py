@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Global layer normalisation in one kernel."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``--init_param FILE[:SOURCE[:TARGET[:EXCLUDED]]]`` of ESPnet's training commands, verified.
 
 ESPnet's own takes names of another release for parameters of another model: on 202611 a subsampling

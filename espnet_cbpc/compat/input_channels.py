@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many channels of speech an SE model of ESPnet takes, and in which shape."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that ESPnet always imports, loaded only when first used.
 
 ``nltk`` is there for the BLEU of translations, ``g2p_en`` for phonemes. Both take a fifth of a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's run-time type checks, prepared when a function is first called.
 
 ``typeguard.typechecked`` compiles every function that it decorates again, from the source of its whole

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's search classes and layers, whose package name depends on the release."""
 
 try:  # 202611

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of ESPnet's options in configurations and archives, which tell kinds of models apart."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OWSM and OWSM-CTC, models of ESPnet's S2T tasks, as models of its ASR task.
 
 These tasks build the same parts, whose parameters have the same names; the S2T tasks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of parameters that have changed between releases of ESPnet.
 
 Release 202611 calls the projection of a subsampling layer ``out`` and its positional encoding

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which release of ESPnet is installed, and how its encoders count frames."""
 
 from importlib.metadata import version

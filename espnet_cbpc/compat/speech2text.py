@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's ``Speech2Text``, with every parameter verified to be loaded, and its search."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transducers in the joint task, where ESPnet lacks them, and a loss that pip can install."""
 
 import importlib.machinery

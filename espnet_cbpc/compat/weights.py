@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model parameters: read without running code that a file may hold, and verified to fit."""
 
 from collections.abc import Mapping

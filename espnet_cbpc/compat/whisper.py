@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whisper as an ESPnet ASR model, with ESPnet's own classes and the current ``openai-whisper``.
 
 ESPnet's encoder and decoder fetch weights by name whenever they are built, and they and its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whisper's own decoding, of what an ESPnet encoder of Whisper has computed."""
 
 from collections.abc import Sequence

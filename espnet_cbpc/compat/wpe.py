@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's WPE dereverberation, for arrays with duplicate channels."""
 
 from espnet2.enh.layers import wpe

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two texts of the same speech, with the words marked in which they differ."""
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy speech to try the page with, made on the spot."""
 
 from functools import lru_cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Try a model on a local web page: hear, see and read what speech enhancement does.
 
 The page takes a file or the microphone, and shows noisy and enhanced speech side by side, with the

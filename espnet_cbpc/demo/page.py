@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page: its controls, and what they do."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the page shows, as HTML: speech, results, and errors."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recording, its enhanced version, and the transcript of any mixture of the two."""
 
 import logging

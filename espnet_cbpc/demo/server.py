@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The server of the page: local by default, stores nothing, fetches nothing from elsewhere."""
 
 import logging

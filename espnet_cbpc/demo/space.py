@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of a Hugging Face Space that shows the page with a packed model."""
 
 import re

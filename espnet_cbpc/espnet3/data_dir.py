@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data directories of the recipes in ESPnet3: ``data_src: espnet_cbpc.espnet3.data_dir``."""
 
 from collections.abc import KeysView

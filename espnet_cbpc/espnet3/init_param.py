@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trained parts to start from in ESPnet3, which has no ``init_param``."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The joint task's preprocessing in ESPnet3."""
 
 from collections.abc import Mapping

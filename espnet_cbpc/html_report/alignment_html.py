@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A hypothesis against its reference, with errors marked by text as well as colour."""
 
 from markupsafe import Markup

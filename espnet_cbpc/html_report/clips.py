@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short audio clips, and their spectrograms, for the page."""
 
 from collections.abc import Mapping

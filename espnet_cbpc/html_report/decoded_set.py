@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A test set with the output of each system, read from files."""
 
 from collections.abc import Mapping, Sequence

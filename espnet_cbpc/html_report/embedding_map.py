@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the frames of enhanced speech lie among the clusters of clean speech: numbers and a map."""
 
 from collections.abc import Mapping

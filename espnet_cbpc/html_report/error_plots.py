@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plots of WER by a property of the utterances: SNR, noise, environment, speaker."""
 
 import textwrap

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Examples: the input of a system, its output, and the reference."""
 
 from collections.abc import Mapping, Sequence

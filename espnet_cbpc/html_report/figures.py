@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plots as images embedded in the page, which follow its light or dark colours."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Encoder frames of a system's input."""
 
 from collections.abc import Sequence

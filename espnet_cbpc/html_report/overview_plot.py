@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plot that a report opens with: WER of every system on every set, with intervals."""
 
 import textwrap

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report of an experiment as one self-contained HTML file."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which utterances are shown: by rule, the same ones for the same seed."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tokenizer's clusters: figures from its quality.json, and the map of frames."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Curves of a training run run, from the TensorBoard files that ESPnet writes."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decode data directories: text and enhanced waveforms, batch by batch, in several processes."""
 
 import time

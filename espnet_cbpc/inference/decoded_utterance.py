@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result of recognising one utterance: hypotheses, enhanced speech, token times."""
 
 import zlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What has been decoded so far, and with which settings."""
 
 import json

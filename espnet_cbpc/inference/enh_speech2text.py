@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy speech to text and to enhanced speech, in one pass through the models."""
 
 from dataclasses import asdict

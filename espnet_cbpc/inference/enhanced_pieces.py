@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of any format, rate, length and number of channels as pieces of enhanced speech."""
 
 import logging

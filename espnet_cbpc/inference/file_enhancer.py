@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Enhance audio files of any format, rate and length, without recognising them."""
 
 from collections.abc import Mapping

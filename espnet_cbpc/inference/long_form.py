@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of any length, in overlapping windows that are cut where it is quiet."""
 
 from collections.abc import Iterable, Iterator

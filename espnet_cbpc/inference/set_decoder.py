@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to decode of a data directory, in which batches, and how to write the results."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An SE model as inference uses it: channels, levels, padding and observation adding."""
 
 import logging

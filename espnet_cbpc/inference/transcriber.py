@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transcribe audio files of any format, rate and length."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the losses on embeddings share: which frames count, and how gradients are passed on."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cluster-based pairwise contrastive loss."""
 
 from typing import Union

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Distance of enhanced frames to the clean frames of the same time: the baseline without negatives."""
 
 from espnet_cbpc.loss.abs_contrastive import AbsContrastiveLoss, PairedFrames, Result, unit_length

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """InfoNCE between enhanced frames and the clean frames of the same time."""
 
 from typing import Optional

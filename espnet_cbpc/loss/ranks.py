@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames of all processes in distributed training, where each has its own number of frames."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kullback-Leibler divergence between a recogniser's posteriors of clean and enhanced speech."""
 
 import torch

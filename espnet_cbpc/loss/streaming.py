@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Log-sum-exp of scaled dot products, and its gradient, without the matrix of dot products.
 
 ``sum_i w_i log sum_j exp(x_i . y_j / temperature)`` is what every contrastive loss subtracts its

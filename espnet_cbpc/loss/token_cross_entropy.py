@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cross-entropy of acoustic tokens: pull an enhanced frame to its clean frame's centroid."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Categories of utterances, which decide the losses that they have references for."""
 
 from collections.abc import Sequence

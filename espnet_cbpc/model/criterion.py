@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A contrastive loss in its place in the joint model."""
 
 from collections.abc import Sequence

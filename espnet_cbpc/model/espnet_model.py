@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The joint model: enhance, recognise, label, contrast, weigh."""
 
 import contextlib

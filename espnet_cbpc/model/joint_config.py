@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training configurations that start from trained models, built from the models' own."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The losses of a model that knows only the position in the utterance."""
 
 import math

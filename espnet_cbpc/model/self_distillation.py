@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Self-distillation: the recogniser's output on clean speech is the target on enhanced speech."""
 
 from typing import Optional

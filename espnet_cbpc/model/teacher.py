@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The encoder that turns clean speech into target embeddings."""
 
 import copy

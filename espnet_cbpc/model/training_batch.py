@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A batch of the joint model, made from the data loader's output and checked."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import pretrained models, and export trained ones to stock ESPnet."""
 
 from typing import TYPE_CHECKING, Any

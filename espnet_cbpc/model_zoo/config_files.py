@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files that a model's configuration names: find them, make their paths absolute, copy them."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of decoding: read from a YAML file, or packed with a model, and fitted to the model."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pack a joint experiment for users of stock ESPnet, without this package."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import a pretrained model into an experiment folder of a recipe."""
 
 import shutil

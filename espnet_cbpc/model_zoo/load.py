@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pretrained ASR and SE models of ESPnet, built with everything packed with them, and verified."""
 
 import argparse

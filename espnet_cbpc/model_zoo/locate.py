@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Find a pretrained model, wherever it is: on disk, in an archive, at a URL or in a model zoo."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model card of an exported model: what it is, how to use it, how good it is."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Upload an exported model to Hugging Face Hub."""
 
 import shutil

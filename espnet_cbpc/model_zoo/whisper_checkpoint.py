@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whisper's checkpoints as experiment folders of ESPnet."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How to name a Whisper model as an ASR model."""
 
 import re

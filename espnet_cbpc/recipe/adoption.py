@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Experiments of version 0.1, which were recorded differently."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a step depends on: the values and contents behind its options and files.
 
 Comments and the order of keys in a configuration, comments in scripts, and files that nothing reads

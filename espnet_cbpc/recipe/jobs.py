@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The jobs of steps: local processes that have already imported ESPnet, or cluster jobs.
 
 On this machine one server process imports what jobs need, and every job is forked from it. With

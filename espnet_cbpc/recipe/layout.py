@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of a recipe's data and models, named as in ESPnet's recipes."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which steps are done, with which inputs, and where replaced outputs are kept.
 
 A step is done with its inputs, whose values are written down when it begins. What was made of other

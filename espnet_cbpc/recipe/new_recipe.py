@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of a new recipe, from the template and presets that the package holds."""
 
 import shutil

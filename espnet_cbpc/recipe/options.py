@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of a recipe, and how the command line is parsed."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The extras that a recipe's stages need, checked before anything runs."""
 
 from collections.abc import Collection

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the stages of a recipe, or show what would run or what is done."""
 
 import itertools

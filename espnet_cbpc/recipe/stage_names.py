@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stages of a recipe: their numbers, as in ESPnet's enh_asr.sh, their names, and what they do."""
 
 import difflib

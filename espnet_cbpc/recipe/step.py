@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A step of a recipe: what it needs, what it makes, and how."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The joint systems of a recipe: those of its configurations, or those of a comparison."""
 
 import copy

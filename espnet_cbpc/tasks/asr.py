@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's ASR task, verifying that initial weights are loaded."""
 
 import argparse

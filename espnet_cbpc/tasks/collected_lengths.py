@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that speech and transcripts fit the ASR model, once their lengths are known."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dynamic mixing in the data loader, for joint training and SE training.
 
 What an utterance is mixed with follows from the training's seed, the epoch and the utterance's id

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's SE task, with dynamic mixing and a faster normalisation."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Task of joint SE and ASR training with contrastive losses on acoustic tokens."""
 
 import argparse

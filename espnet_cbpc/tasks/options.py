@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of the options that this package adds to ESPnet's joint task."""
 
 PLUGIN_OPTIONS = (

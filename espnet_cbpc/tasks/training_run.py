@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all training runs share: initial weights verified, transcripts checked to fit."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interface of acoustic tokenizers."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plots of the quality of a tokenizer's clusters."""
 
 from typing import Any, Optional

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quality of a tokenizer's clusters: their use, their stability in noise, what they stand for."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """K-means on a stream of frames: a uniform sample, clusters of the sample, mini-batch passes."""
 
 import logging

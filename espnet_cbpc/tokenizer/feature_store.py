@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Encoder features on disk: chunk files of a fixed number of utterances, written and streamed."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stream encoder outputs of utterances."""
 
 from collections.abc import Iterator, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reference symbol for every encoder frame: from a CTM file, or from a CTC posterior."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """K-means on ASR encoder outputs as an acoustic tokenizer."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much a tokenizer's labels reveal about the position in the utterance."""
 
 from collections.abc import Mapping

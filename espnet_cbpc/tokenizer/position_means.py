@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The part of encoder frames that depends on the position in the utterance, and its removal."""
 
 from collections.abc import Iterable, Iterator

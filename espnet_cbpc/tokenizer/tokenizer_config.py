@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of fitting a tokenizer, read from a YAML file."""
 
 import inspect

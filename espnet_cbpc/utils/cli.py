@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every command shares: user errors, and how they reach the terminal."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Download and unpack an archive: resumable, atomic, and never trusting its content."""
 
 import logging

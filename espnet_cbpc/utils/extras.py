@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packages of extras: if one is missing, a message says how to install it."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Native code that may crash, run in a process of its own, which is restarted after a crash."""
 
 import faulthandler

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run commands as SLURM or local jobs through submitit, and wait for them.
 
 submitit starts a job again that was preempted or has reached its time limit: training then resumes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress of long steps: i/N, rate and time left, readable on a terminal and in a log file."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package ``openai-whisper``, which is an extra."""
 
 from types import ModuleType

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees of the true shape of CHiME-4, made for tests: true names, annotation fields and lists.
 
 ``full_tree`` has the organisers' counts, and three files linked under all names. ``tiny_tree``

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of recipes share: a copy of all recipes to run in."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways to run a recipe: as users do, and in the process of the tests, whose jobs start sooner."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CHiME-4's tracks of two and six channels: which files, references, noises; what is refused."""
 
 import json

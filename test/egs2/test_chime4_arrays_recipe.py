@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CHiME-4's tracks of several channels through the stages: two to data, six to the report."""
 
 import json

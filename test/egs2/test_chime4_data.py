@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CHiME-4: what is prepared from trees of its shape, how references come back, what is refused."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """compare.sh on mini_synth with tiny data and models: every kind of system, two seeds, one report."""
 
 import json

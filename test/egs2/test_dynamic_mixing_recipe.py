@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shared stages on a training set of clean speech alone, mixed with noise on the fly."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digits before an array: rooms, places and noises of each set, the tracks, and a tiny run."""
 
 import re

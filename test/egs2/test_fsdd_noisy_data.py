@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The noisy connected digits: what is drawn, what is written, and what is refused."""
 
 import io

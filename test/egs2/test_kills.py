@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recipe that is killed at random moments, many times, ends with the results of one that is not."""
 
 import json

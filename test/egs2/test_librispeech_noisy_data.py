@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy LibriSpeech: what is found, drawn and written, and what is refused."""
 
 import filecmp

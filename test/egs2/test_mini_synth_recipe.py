@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mini_synth recipe with tiny data and models: whole, again, changed, killed, misused."""
 
 import json

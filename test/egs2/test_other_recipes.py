@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recipes on small trees of the true shape: stages 1 to 4, and a batch of joint training.
 
 The stages that follow are the same for all recipes: see test_mini_synth_recipe.py.

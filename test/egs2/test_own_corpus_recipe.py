@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A new recipe on folders of real digits and real noises: its data, again, misused."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VoiceBank + DEMAND: what is found, written, and refused."""
 
 import os

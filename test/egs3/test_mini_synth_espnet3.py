@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recipe for ESPnet3 trains, on a tiny corpus, what ESPnet2's trainer does."""
 
 import csv

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Speed of dynamic mixing for an array in times real time per core, against lhotse's.
 
 Both read clean speech of one channel and a random part of a noise of several from files, and mix

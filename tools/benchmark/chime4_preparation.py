@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Time and memory that egs2/chime4 takes to prepare a tree of CHiME-4's full size, for each track.
 
 The tree is that of the tests: the organisers' counts and names, one recording behind them all. It

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Time and memory of the contrastive losses, forward and backward, against dense ones.
 
 Peers: pytorch-metric-learning's SupConLoss and NTXentLoss (pip install -e '.[benchmark]'), dense

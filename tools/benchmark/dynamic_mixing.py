@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Speed of dynamic mixing in times real time per core, against lhotse's (pip install lhotse).
 
 Both read clean speech and a random part of a noise from files, and mix them at a random SNR; "with

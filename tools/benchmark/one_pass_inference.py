@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Time of one-pass inference against stock ESPnet's two commands, start-up included.
 
 Stock ESPnet needs espnet2.bin.asr_inference (with the joint model) for the text and

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Time in which a command has loaded ESPnet and can begin, against stock ESPnet's command.
 
 Both print their help, for which they import all that they need. Prints a Markdown table: median seconds

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Measure how long fitting the tokenizer takes, its memory and its inertia, beside scikit-learn.
 
 Prints a Markdown table. The frames come from a seeded mixture whose components overlap, are more

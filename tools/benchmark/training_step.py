@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Time of a joint training step (forward, backward, optimiser) against stock ESPnet's joint task.
 
 Both have the same SE model (Conv-TasNet), ASR model (conformer of 12 x 256, CTC and attention) and

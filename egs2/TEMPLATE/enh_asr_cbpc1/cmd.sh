@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # To be sourced: where jobs run. Empty means on this machine. Else a submitter with its options,
 # which is called as

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Compare systems over several training seeds: train, decode and score each, and make one report.
 # The systems are listed in a YAML file (--comparison); all options of run.sh may follow, and win.
 #   ./compare.sh                                        every system of conf/comparison.yaml, seeds 0 1 2

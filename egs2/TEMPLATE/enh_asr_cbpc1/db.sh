@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # To be sourced: folders of the corpora. Variables set in the environment win; a recipe downloads a
 # public corpus whose variable is empty to its downloads/.

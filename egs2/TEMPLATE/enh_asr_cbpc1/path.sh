@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # To be sourced: puts the recipe's Python environment first on PATH. A recipe made by "espnet-cbpc
 # new" has the path of its Python in local/python. All others are in the repository, whose

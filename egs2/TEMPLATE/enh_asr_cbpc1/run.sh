@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The recipe's data sets and options. The stages themselves are in enh_asr_cbpc.sh; options on the
 # command line come last and win.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Compare systems over several training seeds: see the template's compare.sh. Whisper is frozen, so there
 # is no multi-condition ASR model.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Noisy sentences: read sentences and spoken orders in real noises (Hu's 100 Nonspeech Sounds), for a
 # frozen pretrained recogniser: Whisper. Training needs no transcripts.
 # KATHLEEN, ORDERS, LJSPEECH and NONSPEECH name local copies; without them they are downloaded.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # CHiME-4: WSJ sentences on buses, in cafes, pedestrian areas and streets, and the same simulated.
 #   ./run.sh                the one-channel track
 #   ./run.sh --track 6ch    the six-channel one (or 2ch), with a beamformer, in data_6ch, dump_6ch, exp_6ch

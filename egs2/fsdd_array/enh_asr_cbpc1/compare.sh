@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Compare systems over several training seeds, as in other recipes; but without a multi-condition ASR
 # model, since the training speech is mixed on the fly, in SE and joint training only.
 #   ./compare.sh --track 2ch

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Digits before a tablet: real recordings (FSDD) and noises (Hu's) in simulated rooms, as the six
 # microphones of CHiME-4's tablet hear them; two of them, or one:
 #   ./run.sh --track 2ch

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Noisy connected digits: real recordings (FSDD) in real noises (Hu's 100 Nonspeech Sounds).
 # FSDD and NONSPEECH name local copies; without them both are downloaded.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Noisy LibriSpeech: clean LibriSpeech, 100 or 960 hours, with new noise mixed in each epoch.
 # db.sh gives the folders of the corpora; LibriSpeech and MUSAN are downloaded if not given.
 # 960 hours: ./run.sh --local_data_opts "--hours 960" --speed_perturb_factors "" --nbpe 5000

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Synthetic spoken commands in generated noises: the whole method in minutes, nothing downloaded.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # VoiceBank + DEMAND, 28 speakers: the benchmark of speech enhancement, with transcripts.
 # VCTK_NOISY names the corpus; without it the archives are downloaded.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Stages of ESPnet3, run in this folder: see README.md."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A delay-and-sum beamformer that needs no array geometry.
 
 Like BeamformIt (X. Anguera, C. Wooters and J. Hernando, "Acoustic beamforming for speaker

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Failing channels of an array recording: silent, dropping out, clipping, or unlike the others.
 
 The organisers of CHiME-4 found the failing microphones of its real recordings by their

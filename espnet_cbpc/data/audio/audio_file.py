@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Audio files: read with every check, written atomically."""
 
 from collections.abc import Iterator, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of audio files, searched with their sub-folders."""
 
 import logging

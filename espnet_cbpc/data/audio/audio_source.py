@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An open audio file as blocks of samples, whatever its header says of its length.
 
 An MP3 file without a Xing frame has no length, so that libsndfile estimates one; FLAC, AU and WAV

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entries of tables such as ``wav.scp``: one audio file, or a file for each channel.
 
 What is read here decides how ESPnet reads a table: as ``sound``, or as ``multi_columns_sound``.

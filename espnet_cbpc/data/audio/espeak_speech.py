@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech from text with the formant synthesiser espeak-ng of the ``espeakng-loader`` wheel."""
 
 import ctypes

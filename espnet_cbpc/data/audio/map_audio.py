@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Process many audio files, and report all faults at once."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single- and multichannel recordings, in one file or in one file per channel."""
 
 from collections.abc import Sequence

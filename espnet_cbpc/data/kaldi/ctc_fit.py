@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that transcripts fit into the frames that CTC has for them.
 
 A token takes a frame at least, and two equal tokens in a row a blank between them. Of a transcript

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Split a table (such as wav.scp) into files, one per job."""
 
 from collections.abc import Collection, Sequence

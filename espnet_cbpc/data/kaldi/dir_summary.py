@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A one-line summary of a data directory."""
 
 from collections import Counter

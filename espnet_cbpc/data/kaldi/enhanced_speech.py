@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech of a data directory, enhanced by another tool."""
 
 from pathlib import Path

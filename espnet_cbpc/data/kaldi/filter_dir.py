@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leave out utterances that are too short or too long."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convert a data directory to the form that training reads."""
 
 import logging

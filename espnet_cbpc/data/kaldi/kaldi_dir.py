@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kaldi-style data directories: read with every check, written atomically.
 
 Format: https://kaldi-asr.org/doc/data_prep.html; ``spk1.scp``, ``noise1.scp`` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Repair of data directories: unambiguous faults, and on demand by dropping utterances."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signals of an utterance (noisy, clean, noise), and work on those of a whole directory."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speed perturbation of a data directory.
 
 Source: T. Ko et al., "Audio augmentation for speech recognition", Interspeech 2015.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kaldi tables: files of lines ``id value``, sorted by id in C order."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules for text, white space and ids, in tables, words and scores.
 
 White space is what Python splits at, and so ESPnet: besides blank and tab that is U+00A0 (from word

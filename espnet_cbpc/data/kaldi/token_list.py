@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The token list of a training text: characters, words, or sentencepiece units."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dynamic mixing for a microphone array: which room, noises, places and levels are drawn."""
 
 from collections import defaultdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixtures of a microphone array as lines of a manifest, from which each can be recreated.
 
 Speech goes through a room, noise is what the array has recorded, or comes from places in the room.

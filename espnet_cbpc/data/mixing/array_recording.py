@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of multichannel recordings: of one file, or of a file for each channel."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dynamic mixing: a new noisy version of a clean utterance each time it is trained on.
 
 Lengths do not change, since batches are sized before training; so speed is perturbed beforehand

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A random part of a recording, reading no more than needed."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reverberation by a room impulse response (RIR)."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mix speech and noise at a signal-to-noise ratio measured where there is speech."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of array mixtures on disk, drawn as dynamic mixing draws them, with their manifests.
 
 The audio of each microphone is a file of its own.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data directories of clean speech, referring to the original recordings."""
 
 import logging

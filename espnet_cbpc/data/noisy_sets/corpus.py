@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A corpus in one folder: its location, its source, and whether it is complete."""
 
 from collections.abc import Sequence

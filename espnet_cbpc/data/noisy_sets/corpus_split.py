@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Split speakers and noises between training and the other sets."""
 
 from collections.abc import Sequence

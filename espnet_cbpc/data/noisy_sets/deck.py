@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise for utterances: dealt from shuffled decks, at ratios that are given or drawn.
 
 Published manifests come out again bit for bit, so the order of the draws is fixed. There are two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder of noise: which files, and which part of each can be used."""
 
 from pathlib import Path

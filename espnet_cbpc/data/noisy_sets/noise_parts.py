@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of parts of noise files whose remainder must not be used in training."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy sets of your own corpus: the speakers, noises and SNRs of each set.
 
 The protocol is our own choice, that of the ``fsdd_noisy`` recipe for any speech and noise:

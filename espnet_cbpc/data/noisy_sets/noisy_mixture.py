@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy mixtures as lines of a manifest, from which each can be rebuilt bit for bit."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """G. Hu's "100 Nonspeech Sounds" as noise: which of them are used in training, and which are not."""
 
 from collections.abc import Mapping

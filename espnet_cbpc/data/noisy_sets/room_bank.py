@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated rooms: impulse responses from speakers and noises to the microphones of an array.
 
 The image source method of pyroomacoustics, for empty rooms of six walls that absorb alike. Every

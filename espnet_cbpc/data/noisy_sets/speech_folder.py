@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder of clean speech in the layouts that corpora come in: files, speakers, transcripts."""
 
 import logging

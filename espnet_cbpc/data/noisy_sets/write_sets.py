@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy sets on disk: manifests, audio and data directories of mixtures."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stages of a recipe: each a function of the recipe that returns chains of steps.
 
 The steps of a chain run one after the other; chains may run side by side.

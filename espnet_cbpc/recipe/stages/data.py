@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages 1 to 5: data directories, their formatting for training, and the token list."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages 14 and 15: inference and scoring of all systems."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages 11 to 13: acoustic tokenizer, statistics and joint training."""
 
 import shlex

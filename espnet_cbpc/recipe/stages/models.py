@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages 6 to 10: language model, ASR and SE models, trained or pretrained."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages 16 to 18: report, packed models, upload."""
 
 from collections.abc import Mapping, Sequence

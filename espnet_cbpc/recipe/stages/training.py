@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How ESPnet's training commands are run: what they read, their statistics, and resuming."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Composite measures of speech quality: CSIG, CBAK and COVL."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DNSMOS: ratings of speech that a neural network predicts without a reference."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PESQ by the reference implementation, guarded against its memory faults."""
 
 import math

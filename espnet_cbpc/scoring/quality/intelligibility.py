@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """STOI and ESTOI: how much of the clean speech's short-time envelopes is left."""
 
 import math

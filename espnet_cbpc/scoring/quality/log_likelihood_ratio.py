@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Log-likelihood ratio: how badly the linear prediction of one signal fits the other."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The measures of speech quality: their names, how tables show them, and how to choose among them."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values that earlier runs computed for the same files, kept beside the results."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Segmental signal-to-noise ratio."""
 
 import math

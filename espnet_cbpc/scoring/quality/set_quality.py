@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech quality of a set of noisy or enhanced utterances against their clean references."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames that the segmental measures of speech quality share, and the mean of most of them."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objective measures of speech quality for one utterance; nan where a measure is undefined."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weighted spectral slope distance: how differently the spectra rise and fall."""
 
 from functools import cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a report finds, in words: the lowest error rates, and what paired tests say."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results of several systems on several sets, gathered from files."""
 
 import logging

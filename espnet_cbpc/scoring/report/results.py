@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``results.json``: what a report is made from, its types, and how it is read and written.
 
 Shares are of 1, not in percent. None stands for what is undefined, as JSON has no nan.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores of systems on sets, computed where missing, and kept beside the systems' output."""
 
 import logging

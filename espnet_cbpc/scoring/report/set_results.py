@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Error rates and speech quality of several systems on one set, in total and by groups."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A table, as data: reports show it in Markdown or in HTML."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of a report: errors, paired tests, speech quality."""
 
 from collections.abc import Iterable, Mapping, Sequence

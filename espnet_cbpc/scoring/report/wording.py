@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the figures of a report are written, in the Markdown tables and on the HTML page."""
 
 from typing import Callable, Optional

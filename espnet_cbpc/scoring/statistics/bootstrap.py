@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Confidence of a rate or mean, by resampling utterances or whole blocks of them."""
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paired tests between the systems of a report."""
 
 from collections.abc import Mapping, Sequence

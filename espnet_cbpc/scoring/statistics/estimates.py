@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals of rates and means, and differences between two systems with p-values."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Utterances grouped by a property, such as SNR."""
 
 import math

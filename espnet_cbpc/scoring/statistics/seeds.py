@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Means and differences of systems trained with several seeds, and how sure they are.
 
 Systems trained with S seeds decode the same U utterances, so there are S x U values, and two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Is one system better than another? Paired tests on the utterances that both decoded."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scores of a system on each utterance of a set, for each of its training seeds."""
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Word and character errors, counted."""
 
 from collections.abc import Iterable, Mapping

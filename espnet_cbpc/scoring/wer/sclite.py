@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A second opinion on error counts, where NIST's SCTK is installed."""
 
 import logging

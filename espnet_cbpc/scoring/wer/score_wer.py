@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Word and character error rates of a decoded set, in the layout of ESPnet's score folders."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Normalisation of references and hypotheses before errors are counted."""
 
 from collections.abc import Mapping

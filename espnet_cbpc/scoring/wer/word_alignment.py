@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Word alignment of a hypothesis with its reference."""
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command of delay and sum: a folder that inference takes, and what is refused."""
 
 import numpy as np

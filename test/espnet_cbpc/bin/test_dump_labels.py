@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels of stored features, as Kaldi archives."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The score command: from decoded text and enhanced speech to a report, each thing once."""
 
 import json

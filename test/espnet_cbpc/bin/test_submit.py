@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs through submitit: on this machine always, on a real SLURM of two machines where installed."""
 
 import argparse

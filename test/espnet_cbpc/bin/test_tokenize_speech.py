@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tokenizer from an ASR model and tables of speech, in one call."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run by each release of ESPnet: a random joint model and what it computes, packed.
 
 Usage: other_release.py make FOLDER | other_release.py compute ARCHIVE SPEECH OUTPUT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search without repeated work finds what ESPnet's search finds."""
 
 import copy

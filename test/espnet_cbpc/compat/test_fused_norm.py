@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """gLN in one kernel equals ESPnet's, parameters and all."""
 
 import pytest

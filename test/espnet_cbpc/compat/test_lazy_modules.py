@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules loaded when they are first used."""
 
 import importlib.util

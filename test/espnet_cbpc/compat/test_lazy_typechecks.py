@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Type checks prepared late: the same checks, at the first call."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Archives made on one release of ESPnet compute the same on the other, both ways.
 
 OTHER_PYTHON names a Python that has the other release and what this package needs.

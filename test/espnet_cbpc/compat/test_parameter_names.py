@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights of either release: mapped on every way in and out, and proven to be loaded."""
 
 import copy

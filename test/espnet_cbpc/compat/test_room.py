@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What others do not promise to keep is touched in one room, by pieces proven on this release."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WPE with loading: as ESPnet's own on recordings of unlike channels, and finite on equal ones."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small data directory with one utterance of each category."""
 
 import sys

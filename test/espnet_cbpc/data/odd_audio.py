@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Audio files as other programs write them, made of those that libsndfile writes."""
 
 import io

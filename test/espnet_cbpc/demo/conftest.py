@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A page with tiny random models, served by a process of its own, and a browser to open it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example: always the same, and with the ratio that the page tells."""
 
 import numpy as np

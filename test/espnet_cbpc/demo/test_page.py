@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page in a browser: upload, text, slider; bad input; narrow screens, keyboard, no network."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings: what is heard with which share, and windows of long ones."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of a Space: what Hugging Face reads, and an app that starts the demo."""
 
 import runpy

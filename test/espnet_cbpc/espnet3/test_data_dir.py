@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data directories as ESPnet3 sees them."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The task's preprocessing in ESPnet3: what it does, and what it refuses."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small experiment, made up: two sets, three systems, a training, a tokenizer, a map."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors are marked by letters, by elements and by words for those who hear them."""
 
 import re

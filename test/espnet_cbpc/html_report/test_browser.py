@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page in a browser: it fits a phone, fetches nothing, plays its audio."""
 
 import functools

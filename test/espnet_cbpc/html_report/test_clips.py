@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Audio and spectrograms of known signals."""
 
 import base64

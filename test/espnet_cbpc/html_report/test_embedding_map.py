@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers and places of frames among clusters that are known."""
 
 import html_report_files as made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plots by a property: what they show and how it is said."""
 
 from urllib.parse import unquote

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page: its structure, its numbers against the files, and what it says of what is missing."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Worst, best, median and divided utterances among errors that are known."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Curves from TensorBoard files such as ESPnet writes."""
 
 import html_report_files as made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech of several channels in inference: the models' channels, long recordings, the command."""
 
 import json

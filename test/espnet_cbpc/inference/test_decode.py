@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding of sets with tiny random models: batches, options, resuming, the command."""
 
 import json

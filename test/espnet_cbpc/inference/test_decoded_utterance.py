@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Token times by forced alignment, against all alignments tried one by one."""
 
 import itertools

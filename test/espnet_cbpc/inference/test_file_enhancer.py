@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Enhancement of files: by joint and SE models, long ones, bad ones, and the command."""
 
 import numpy as np

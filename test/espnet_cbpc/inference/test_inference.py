@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """EnhSpeech2Text on tiny random models."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Long recordings: where they are cut, that nothing is lost or heard twice, and the cross-fade."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames of tiny models, and the command that maps them."""
 
 import numpy as np

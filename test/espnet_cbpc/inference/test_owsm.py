@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OWSM and OWSM-CTC, built by ESPnet's S2T tasks, give the text of ESPnet's own S2T inference."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transcription of files: formats, rates, channels, long ones, bad ones, and the command."""
 
 import json

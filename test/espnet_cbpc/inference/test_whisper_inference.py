@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whisper gives the text that openai-whisper gives, alone, in batches, and of long recordings."""
 
 import numpy as np

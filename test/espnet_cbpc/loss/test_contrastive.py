@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The losses on embeddings against naive loops over the formulas of their docstrings."""
 
 import math

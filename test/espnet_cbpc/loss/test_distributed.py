@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contrastive losses over several processes equal those of one process with all frames."""
 
 import subprocess

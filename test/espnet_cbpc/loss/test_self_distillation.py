@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The divergence between the posteriors of enhanced and of clean speech."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front-ends of several channels, small, as options of the joint model."""
 
 SMALL_RNN = {"blayers": 1, "bunits": 8, "bprojs": 8, "badim": 8}

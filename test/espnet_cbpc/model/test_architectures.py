@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every encoder and decoder that ESPnet offers takes part in a joint training step."""
 
 import pytest

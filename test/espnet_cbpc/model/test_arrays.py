@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech of several channels in joint training: all front-ends, losses, categories, and faults."""
 
 import sys

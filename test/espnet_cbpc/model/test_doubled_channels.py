@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A channel that comes twice, as where a failing one is replaced, does a beamformer no harm."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The configuration of a joint model: what comes from where, and back."""
 
 from espnet_cbpc.model.joint_config import joint_config, split_config

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Self-distillation in the joint model."""
 
 import pytest

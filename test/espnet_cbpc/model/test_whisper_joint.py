@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whisper behind the SE model: frozen or trained, tapped, labelled, decoded, resampled to."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny random models of stock ESPnet: experiment folders, and the archives that it packs of them."""
 
 import importlib.util

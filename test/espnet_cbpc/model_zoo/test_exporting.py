@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is exported computes the same in stock ESPnet, and what cannot be exported is refused."""
 
 import json

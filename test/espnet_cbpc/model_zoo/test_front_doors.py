@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ESPnet's own front doors make of our archives and model cards, without this package.
 
 ``espnet.load`` and ``espnet enhance`` came with ESPnet 202611.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A brought model in an experiment folder: complete, movable, usable where its origin is gone."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way to name a model gives the same model, proven whole; what is not whole is refused."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uploading to a hub on this machine that speaks Hugging Face's protocol as far as it is needed."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A checkpoint of Whisper becomes an ESPnet ASR model, proven whole; what is none is refused."""
 
 import base64

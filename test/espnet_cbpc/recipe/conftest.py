@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fake steps: each writes a file, and says that it has."""
 
 from pathlib import Path

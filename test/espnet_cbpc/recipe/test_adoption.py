@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Experiments of version 0.1: continued on demand, else refused with one message."""
 
 from pathlib import Path

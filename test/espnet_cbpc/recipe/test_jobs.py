@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs: forked from one server here, submitted where cmd.sh names a command."""
 
 import os

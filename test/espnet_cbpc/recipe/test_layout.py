@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of experiments, checkpoints and systems."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is done, of what; what was made is never lost."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of a new recipe: whole, by itself, and never in the place of another."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running, foreseeing and telling the state of steps, with fake stages."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The joint systems of a recipe: of its configurations, or of a comparison."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """References and hypotheses with errors of every kind, drawn by a seed."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transcripts that are longer than the encoder's frames are told when statistics are collected."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESPnet's own distributed training: two processes train the model that one does."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixing in the data loader: what is mixed; draws follow from seed, epoch and utterance."""
 
 import subprocess

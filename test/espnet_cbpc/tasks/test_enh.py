@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training of SE models by themselves: the channels that they take."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The task: its options, and where the tokenizer comes from."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of a tokenizer's quality: what is drawn, and that the file is whole or absent."""
 
 import numpy as np

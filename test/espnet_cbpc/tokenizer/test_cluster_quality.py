@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The quality figures of a tokenizer, on labels whose figures are known."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The steps of clustering a stream: sample, batches, assignment, seeding, mini-batches."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features on disk: what is written comes back, runs resume, and unfit folders are named."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frame references from CTM files and CTC posteriors."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The K-means tokenizer: labels, fitting on a stream, files."""
 
 import numpy as np

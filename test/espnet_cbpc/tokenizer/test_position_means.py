@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames without what they owe to their position, and tokenizers of such frames."""
 
 import numpy as np

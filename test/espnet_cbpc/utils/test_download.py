@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Downloads against a server on this machine, and archives that mean no good."""
 
 import hashlib

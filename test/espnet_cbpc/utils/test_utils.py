@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic files, lists in messages, parallel work, and how errors reach the terminal."""
 
 import errno

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: writes data/{train,dev,test_clean,test_seen,test_unseen} from the two folders that db.sh
 # names, SPEECH (clean speech with transcripts) and NOISE. Called from the recipe directory. The
 # options are those of prepare_noisy_corpus (see its --help), such as

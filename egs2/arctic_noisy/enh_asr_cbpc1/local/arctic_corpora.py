@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three corpora of speech: where they come from, and what is taken of them."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The noisy sentences protocol: which recordings and mixtures make up which set.
 
 Everything random is drawn here, from one generator, before any audio is written. Which orders are

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: write data/train, clean speech, with data/noise_train.scp to mix it with; and
 # data/{dev,dev_clean,dev_noisy,dev_newspk,test_clean,test_seen,test_unseen,test_newspk_clean,
 # test_newspk_seen,test_newspk_unseen}.

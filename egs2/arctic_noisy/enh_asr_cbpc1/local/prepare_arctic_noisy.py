@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Write the data directories, audio and manifests of the noisy sentences."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of the speech that is used: one channel, one rate, no long pauses at the ends."""
 
 from collections.abc import Sequence

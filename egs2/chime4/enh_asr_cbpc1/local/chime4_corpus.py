@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CHiME-4 as it lies on disk: its annotations, and the names of its files.
 
 Layout and names are those of the organisers' distribution (LDC2017S24) and its simulation script:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that the files of CHiME-4 exist and are complete; of the audio only headers are read."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clean references of the simulated sets, which the distribution does not hold.
 
 The organisers made a simulated recording as speech plus noise, so its speech is what is left when

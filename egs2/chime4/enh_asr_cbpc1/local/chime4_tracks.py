@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recordings of each set in CHiME-4's tracks of one, two and six channels.
 
 Training reads ``isolated``, where all channels of tr05 are; the tracks are dt05's and et05's alone.

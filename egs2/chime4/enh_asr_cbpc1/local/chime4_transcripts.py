@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transcripts of CHiME-4 and WSJ0: the "dot" and "trn" formats, and the words that are scored.
 
 The normalisation is the one that the published CHiME-4 recipes (Kaldi, ESPnet) share, so that word

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What comes from WSJ0: the clean speech behind tr05_simu, and its transcripts."""
 
 from collections.abc import Sequence

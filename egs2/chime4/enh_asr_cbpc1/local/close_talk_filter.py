@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a far microphone hears of a close one: a filter that moves with time, by least squares.
 
 This is the estimate of the CHiME-3 and CHiME-4 simulation (J. Barker et al., "The third CHiME

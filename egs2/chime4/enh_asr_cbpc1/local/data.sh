@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: write data/{tr05,dt05,et05}_{simu,real}, data/tr05_org (clean WSJ0 speech), what training
 # reads of them, data/{tr05,dt05}_multi, and the list of noises data/noise_tr05.scp.
 # Called from the recipe directory. The options are those of prepare_chime4.py (see its --help):

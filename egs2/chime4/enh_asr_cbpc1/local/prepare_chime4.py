@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Write the data directories, clean references and noise list of a track of CHiME-4."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digits before an array: which rooms, places and noises make up which set.
 
 Rooms, like noises, are seen or unseen. In the seen rooms, training, dev and the test have places of

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: write train, clean speech, with the lists {noise,rir,noise_rir}_train.scp to mix it with; and
 # dev, test_clean, test_seen and test_unseen, of the track's channels.
 # Called from the recipe directory. The options are those of prepare_fsdd_array.py (see its --help):

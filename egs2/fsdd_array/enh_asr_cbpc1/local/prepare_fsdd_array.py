@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Write the data directories, rooms, audio and manifests of the digits before an array."""
 
 import argparse

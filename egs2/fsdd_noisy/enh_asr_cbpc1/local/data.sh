@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: write data/{train,dev,dev_clean,dev_noisy,test_clean,test_seen,test_unseen,test_newspk}.
 # Called from the recipe directory. The options are those of prepare_fsdd_noisy.py (see its --help):
 #   local/data.sh --train_minutes 140 --num_dev 200 --num_test 200 --seed 0 --fs 8000 --nj 2

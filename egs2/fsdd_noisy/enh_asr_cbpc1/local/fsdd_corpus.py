@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Free Spoken Digit Dataset: where it comes from, and which files it has."""
 
 from espnet_cbpc.data.noisy_sets.corpus import Corpus

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The noisy connected digits protocol: which mixtures make up which set.
 
 Everything random is drawn here, from one generator, before any audio is written. The test sets are

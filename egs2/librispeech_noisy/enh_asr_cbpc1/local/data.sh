@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: write data/{train_clean,dev,test_clean,test_seen,test_unseen}, with --static_train true
 # also data/train_noisy; for dynamic mixing data/noise_train.scp and, if RIRS is set,
 # data/rir_train.scp.

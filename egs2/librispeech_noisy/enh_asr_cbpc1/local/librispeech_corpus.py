@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LibriSpeech: where it is, where it comes from, and what is spoken in it.
 
 Source: Panayotov et al., "LibriSpeech: an ASR corpus based on public domain audio books", ICASSP

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The noisy LibriSpeech protocol: which mixtures make up which set. It is our own choice.
 
 Everything random is drawn here, from one generator, before any audio is written. The tests are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noise corpora: which of their files serve training, development, and the two noisy tests.
 
 The splits are ours. ``seen`` noise is of the kinds used in training, but never the same stretch

@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Write the data directories, noise lists, audio and manifests of noisy LibriSpeech."""
 
 import argparse

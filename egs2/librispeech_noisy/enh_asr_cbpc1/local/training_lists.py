@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lists of noise and of room impulse responses for dynamic mixing: lines ``id path``."""
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noises made by formula, each drawn at random from its kind, so that no two are equal.
 
 Kinds in ``SEEN_KINDS`` are for training, development and matched tests; those in

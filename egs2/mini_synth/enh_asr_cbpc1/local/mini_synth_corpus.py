@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mini_synth corpus: who says what, in which noise.
 
 Everything random is drawn here, from one generator, before anything is synthesised. The test sets

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Stage 1: write data/{train,dev,test,test_clean}. Called from the recipe directory. The options are
 # those of prepare_vctk_noisy.py (see its --help):
 #   local/data.sh --dev_speakers p226 p287 --fs 16000 --nj 8

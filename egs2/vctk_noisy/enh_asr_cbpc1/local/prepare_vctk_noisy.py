@@ -1,4 +1,5 @@
 #!/usr/bin/env python
+# SPDX-License-Identifier: Apache-2.0
 """Write the data directories of VoiceBank + DEMAND, referring to the original recordings."""
 
 import argparse

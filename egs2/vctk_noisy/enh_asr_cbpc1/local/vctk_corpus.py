@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VoiceBank + DEMAND: where it is, where it comes from, and what is in it.
 
 Source: C. Valentini-Botinhao, "Noisy speech database for training speech enhancement algorithms and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Delay-and-sum on arrays whose delays, levels and noise are known."""
 
 import numpy as np

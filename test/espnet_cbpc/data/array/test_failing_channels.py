@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Failing microphones: each way to fail is found, and good ones are left alone."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headers of audio files: what they tell, and what is refused."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One reading of audio: every command finds the same samples in a file, or the same fault."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of several channels: in one file, and in a file for each."""
 
 import numpy as np

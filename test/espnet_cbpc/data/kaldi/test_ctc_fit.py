@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transcripts that CTC can and cannot learn from."""
 
 import pytest

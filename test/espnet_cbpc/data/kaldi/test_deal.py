@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dealing out the lines of a table: all of them, or those of some categories."""
 
 import pytest

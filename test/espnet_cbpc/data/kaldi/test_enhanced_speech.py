@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech that another tool has enhanced, found and fitted to the noisy speech."""
 
 import numpy as np

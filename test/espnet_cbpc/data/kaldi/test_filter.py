@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The length filter: who stays, in every table."""
 
 import pytest

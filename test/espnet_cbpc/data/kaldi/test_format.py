@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Formatting: what is converted, what is completed, and what stops it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Formatting recordings of several channels, by files and by columns; what ESPnet then reads."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever stands in tables and headers, there is a result or a message, never a traceback."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data directories: round trips, and one clear message for each thing that may be wrong."""
 
 import re

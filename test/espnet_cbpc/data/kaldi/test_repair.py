@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is wrong with a data directory is told at once, and repaired where that loses nothing."""
 
 import os

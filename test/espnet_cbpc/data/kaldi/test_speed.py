@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speed perturbation: ids, lengths, pitch, and signals that stay in step."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One notion of white space, of text and of ids."""
 
 import re

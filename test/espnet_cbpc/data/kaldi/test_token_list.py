@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Token lists of each kind, and the dealing out of tables."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixing for arrays: delays, levels, target and SNR are as asked, and a line makes it again."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dynamic mixing: SNR, reference, levels and shares are as asked, and every draw is seeded."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options of dynamic mixing: each mistake is named before training."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixing: the SNR that was asked for, over the samples where there is speech."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts of recordings: the right samples of any file, and no more read than needed."""
 
 import numpy as np

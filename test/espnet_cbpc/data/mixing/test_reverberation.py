@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reverberation: aligned, level kept, and a reference with the early reflections alone."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sets of array mixtures on disk: tables of each track, SNRs, and manifests."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data directories of clean speech."""
 
 from espnet_cbpc.data.kaldi.kaldi_dir import DataDir, read_table

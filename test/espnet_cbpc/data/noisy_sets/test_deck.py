@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dealing noises: evenly, and in the order that published manifests were drawn in."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of the parts of noise that training may hear."""
 
 import numpy as np

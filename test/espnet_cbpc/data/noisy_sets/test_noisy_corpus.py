@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Noisy sets of one's own corpus: what is drawn, what is written, what is said of bad input."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulated rooms: the array's geometry, delays by distance, reverberation times, one seed."""
 
 import builtins

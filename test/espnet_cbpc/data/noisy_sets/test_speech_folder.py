@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of speech in the layouts that corpora come in, and what is said of faulty ones."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reference channel of SE models, trained and brought."""
 
 import pytest

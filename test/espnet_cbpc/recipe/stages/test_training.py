@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What training commands read: which table, and by which of ESPnet's types."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Segmental SNR, WSS, LLR and the composite measures: naive loops, known cases, real speech."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech quality: values against the libraries, edge cases, and refused input."""
 
 import math

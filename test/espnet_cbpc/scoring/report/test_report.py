@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report against a recomputation from the files it was made from."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """results.json: the committed ones are read, give their reports, and are written as they were."""
 
 import json

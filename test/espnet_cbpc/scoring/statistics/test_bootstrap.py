@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bootstrap interval: degenerate cases, coverage, blocks, and its seed."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals of several systems at once, differences, and the mean of groups."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups by a property: order, what has no value, and stretches of many numbers."""
 
 import numpy as np

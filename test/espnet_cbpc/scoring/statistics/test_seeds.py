@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates over seeds: hand-made tables, and simulated experiments whose truth is known."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paired tests: by hand, on simulated systems, and against NIST's sc_stats."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alignments by hand, and what holds of every one."""
 
 import jiwer

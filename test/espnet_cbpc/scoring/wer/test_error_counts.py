@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Error counts against an independent edit distance and by hand."""
 
 import math

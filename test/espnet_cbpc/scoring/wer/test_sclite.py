@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Error counts against those of NIST's sclite on random texts."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts before they are compared: as they are, or after Whisper's own normalisation."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Score folders: their files, their numbers, and the second opinion of sclite."""
 
 import re
