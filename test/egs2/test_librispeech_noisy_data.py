@@ -321,7 +321,7 @@ def test_partly_unpacked(changed, tmp_path):
     (changed / "LibriSpeech/dev-clean/1462/130001/1462-130001.trans.txt").unlink()
     message = (
         r"dev-clean: 3 recording\(s\) without transcript \(1462-130001-0000, .*\); "
-        r"1 transcript\(s\) without recording \(1272-130000-0001\): unpack dev-clean\.tar\.gz anew"
+        r"1 transcript\(s\) without recording \(1272-130000-0001\): unpack dev-clean\.tar\.gz again"
     )
     refused(changed, tmp_path, message)
 

@@ -93,5 +93,5 @@ def test_folders_that_are_not_named_stop_stage_1(recipe):
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "error: no folder of clean speech is named: set its variable in db.sh, or its option"
+        "error: no folder given for clean speech: set its variable in db.sh, or its option"
     )

@@ -468,7 +468,11 @@ def test_the_asr_model_hears_some_noisy_speech_and_the_se_loss_does_not(tiny_mod
         ({"joint_conf": {"teacher": "x"}}, ValueError, "teacher must be one of .* but is 'x'"),
         ({"joint_conf": {"alhpa": 1}}, UserError, "joint_conf has an unknown key 'alhpa'"),
         ({"joint_conf": {"tokenizer": 1}}, UserError, "joint_conf has an unknown key 'tokenizer'"),
-        ({"contrastive_criterions": [{"name": "x"}]}, UserError, "no criterion 'x'; there are"),
+        (
+            {"contrastive_criterions": [{"name": "x"}]},
+            UserError,
+            "unknown criterion 'x'; there are",
+        ),
         ({"contrastive_criterions": [{"nam": "x"}]}, UserError, "must have a name"),
         ({"tokenizer": None}, UserError, "contrastive criterions need a tokenizer"),
         (

@@ -36,7 +36,7 @@ def test_what_does_not_fit_is_counted_and_told(caplog):
     (message,) = caplog.messages
     assert message.startswith(
         "data/train: 2 of 3 transcripts do not fit into the frames of the encoder "
-        "(b needs 3 and has 2, c needs 9 and has 8), so that CTC learns nothing from them: take "
+        "(b needs 3 and has 2, c needs 9 and has 8), so that CTC learns nothing from them: use "
     )
 
 

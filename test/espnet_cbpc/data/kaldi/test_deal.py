@@ -36,7 +36,7 @@ def test_parts_are_in_order_and_of_like_size(table):
 
 
 def test_more_parts_than_utterances(table):
-    with pytest.raises(UserError, match="2 utterances of category REAL or CLEAN cannot be dealt"):
+    with pytest.raises(UserError, match="2 utterances of category REAL or CLEAN cannot be split"):
         split(table, 3, "REAL", "CLEAN")
 
 

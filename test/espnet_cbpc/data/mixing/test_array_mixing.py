@@ -268,7 +268,7 @@ def test_silent_parts_are_drawn_again(tmp_path, mixer):
         mixed = draw(mixer(rir_scp=None, **options), seed)
         assert np.std(mixed.noisy[:, 0] - mixed.reference) > 0
     options["noise_scp"] = f"{tmp_path}/silence.scp"
-    with pytest.raises(UserError, match="silence.scp: of 10 parts .* none has noise"):
+    with pytest.raises(UserError, match="silence.scp: none of 10 excerpts .* has noise"):
         draw(mixer(**options))
 
 

@@ -188,7 +188,7 @@ def test_pauses_of_noise_recordings_are_drawn_round(tmp_path, mixer):
     for seed in range(20):
         assert snr_of(draw(mix, speech(), seed), speech()) == pytest.approx(0, abs=1e-2)
     mix = mixer(noise_scp=str(tmp_path / "silence.scp"))
-    with pytest.raises(UserError, match="silence.scp: of 10 parts .* none has noise"):
+    with pytest.raises(UserError, match="silence.scp: none of 10 excerpts .* has noise"):
         draw(mix, speech(), 0)
 
 

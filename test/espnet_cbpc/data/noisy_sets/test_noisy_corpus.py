@@ -289,7 +289,7 @@ def test_sets_that_a_late_fault_concerns_do_not_pass_for_whole(
         (["--num_dev", "0"], "--num_dev 0: must be at least 1"),
         (["--clean_fraction", "2"], "--clean_fraction 2.0: must be from 0 to 1"),
         (["--snr_range", "5", "-5"], "--snr_range [5.0, -5.0]: the lower ratio comes first"),
-        (["--speech", ""], "no folder of clean speech is named: set its variable in db.sh"),
+        (["--speech", ""], "no folder given for clean speech: set its variable in db.sh"),
         (["--noise", "nowhere"], "nowhere: no such folder (noise): correct the path"),
     ],
 )

@@ -119,7 +119,7 @@ def test_faulty_folders(tree, files, texts, message):
 
 
 def test_no_folder_no_audio(tmp_path):
-    with pytest.raises(UserError, match="no folder of clean speech is named"):
+    with pytest.raises(UserError, match="no folder given for clean speech"):
         read_speech_folder("")
     with pytest.raises(UserError, match=r"none: no such folder \(clean speech\)"):
         read_speech_folder(tmp_path / "none")

@@ -164,7 +164,7 @@ def test_choices_of_measures(monkeypatch):
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("PESQ", "no measure 'PESQ': there are default, all, DNSMOS, PESQ_NB, PESQ_WB, "),
+        ("PESQ", "unknown measure 'PESQ': choose from default, all, DNSMOS, PESQ_NB, PESQ_WB, "),
         ("PESQ_WB", "PESQ_WB is not defined for speech of 8000 Hz: ask for PESQ_NB"),
         (
             "DNSMOS",
@@ -416,7 +416,7 @@ def test_a_crash_of_native_code_costs_one_value(files, tmp_path, monkeypatch, ca
     assert values["PESQ_NB"]["b"] == values["CSIG"]["b"] == "nan"
     assert float(values["PESQ_NB"]["a"]) > 1 and float(values["STOI"]["b"]) > 0.5
     assert re.search(r"^PESQ_NB +[\d.]+ +1 +2$", (tmp_path / "out/result.txt").read_text(), re.M)
-    assert "PESQ_NB is undefined for an utterance or more (Crashed: SIGSEGV)" in caplog.text
+    assert "PESQ_NB is undefined for one or more utterances (Crashed: SIGSEGV)" in caplog.text
 
 
 class CrashesOn:

@@ -291,7 +291,7 @@ def test_report_must_be_named_as_a_markdown_file(files, tmp_path):
 def test_scores_of_other_utterances_are_refused(files, tmp_path):
     path = tmp_path / "exp/se_asr/test_seen/score_enh/STOI_spk1"
     path.write_text("".join(path.read_text().splitlines(True)[1:]))
-    with pytest.raises(UserError, match=r"STOI of SE\|ASR is of other utterances .*\(1: u00\)"):
+    with pytest.raises(UserError, match=r"STOI of SE\|ASR covers other utterances .*\(1: u00\)"):
         report.main(files)
 
 
