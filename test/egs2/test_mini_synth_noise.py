@@ -163,5 +163,5 @@ def test_babble_needs_talkers(kind):
 
 
 def test_unknown_kind():
-    with pytest.raises(ValueError, match="no noise kind 'rain': choose from .*'siren'"):
+    with pytest.raises(ValueError, match="unknown noise kind 'rain': choose from .*'siren'"):
         noise("rain")

@@ -140,7 +140,9 @@ def test_languages_that_an_english_model_lacks(prompt, english, tmp_path):
 
 
 def test_languages_that_do_not_exist(multilingual, tmp_path):
-    refused(f"whisper:{multilingual}:klingon", tmp_path, "no language 'klingon': there are af, am")
+    refused(
+        f"whisper:{multilingual}:klingon", tmp_path, "unknown language 'klingon': there are af, am"
+    )
 
 
 def test_without_openai_whisper(english, tmp_path, monkeypatch):
