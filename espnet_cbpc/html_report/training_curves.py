@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves of a training run run, from the TensorBoard files that ESPnet writes."""
+"""Curves of a training run, from the TensorBoard files that ESPnet writes."""
 
 import math
 from collections.abc import Mapping, Sequence

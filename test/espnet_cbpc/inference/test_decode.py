@@ -126,7 +126,8 @@ def test_speech_without_text_is_told(data_dir, tmp_path, joint, caplog, monkeypa
     run(set_decoder, joint)
     ids = sorted(set_decoder.lengths)
     assert (
-        f"{len(ids)} of {len(ids)} utterances are not silent, but no text was found" in caplog.text
+        f"{len(ids)} of {len(ids)} utterances are not silent, but no text was recognised"
+        in caplog.text
     )
     assert ids[0] in caplog.text
 
