@@ -275,7 +275,7 @@ def test_without_the_list_in_chime4_diff_the_booth_is_filtered(changed, tmp_path
     chime4 = str(changed.root / "CHiME4")
     with caplog.at_level(logging.INFO):
         prepare_chime4.main(["--chime4", chime4, "--data", str(tmp_path / "data"), "--nj", "1"])
-    assert "et05_simu_1ch_track.list does not exist: set CHIME4_DIFF" in caplog.text
+    assert "et05_simu_1ch_track.list not found: set CHIME4_DIFF" in caplog.text
     assert "et05_simu: 0 references by subtracting" in caplog.text
     assert "dt05_simu: 4 references by subtracting" in caplog.text
 

@@ -276,7 +276,10 @@ def test_two_seeds_started_at_once_share_an_experiment_folder(recipe):
 def test_bad_options_are_named(recipe):
     for options, message in (
         (["--no_such_option", "1"], "error: unknown option --no_such_option; see --help"),
-        (["--asr_model", "nowhere", "--stage", "9"], "error: nowhere: no such model: a model is"),
+        (
+            ["--asr_model", "nowhere", "--stage", "9"],
+            "error: nowhere: no such model: give a folder",
+        ),
     ):
         done = run(recipe, *TINY, *options, "--expdir", "exp_bad")
         assert done.returncode == 1 and message in done.stdout

@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # To be sourced: where jobs run. Empty means on this machine. Else a submitter with its options,
 # which is called as
 #   ${train_cmd} [--gpu <n>] [JOB=1:<nj>] <log file> <command ...>

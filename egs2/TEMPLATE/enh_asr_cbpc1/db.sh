@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # To be sourced: folders of the corpora. Variables set in the environment win; a recipe downloads a
 # public corpus whose variable is empty to its downloads/.
 

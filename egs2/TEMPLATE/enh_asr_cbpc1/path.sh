@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # To be sourced: puts the recipe's Python environment first on PATH. A recipe made by "espnet-cbpc
 # new" has the path of its Python in local/python. All others are in the repository, whose
 # environment is set up by tools/setup_env.sh where that has not been done.

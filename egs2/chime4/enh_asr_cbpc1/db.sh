@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # To be sourced: folders of the corpora. Variables set in the environment win.
 
 # CHiME-4 (LDC2017S24 has the recordings under the name CHiME3): the folder that holds data/

@@ -27,8 +27,11 @@ def test_words_become_tokens_and_categories_numbers(preprocessor):
     "option, message",
     [
         ({"joint_cnf": {}}, "model: the task has no option joint_cnf"),
-        ({"init_param": ["a.pth::s2t_model"]}, "follow init_param; .*InitParam in trainer"),
-        ({"dynamic_mixing_conf": {"fs": 8000}}, "follow dynamic_mixing_conf; train with python -m"),
+        ({"init_param": ["a.pth::s2t_model"]}, "support init_param; .*InitParam in trainer"),
+        (
+            {"dynamic_mixing_conf": {"fs": 8000}},
+            "support dynamic_mixing_conf; train with python -m",
+        ),
     ],
 )
 def test_options_that_espnet3_would_ignore_are_refused(preprocessor, option, message):

@@ -53,7 +53,7 @@ def test_examples():
     chosen = choose([decoded()], "ours", seed=0)
     assert [choice.place.utterance for choice in chosen] == ["e", "f", "b", "c", "d"]
     assert [choice.why.split()[0] for choice in chosen] == [
-        "Highest", "Median", "Lowest", "Most", "Most",
+        "Highest", "Median", "Lowest", "Furthest", "Furthest",
     ]  # fmt: skip
 
 

@@ -191,5 +191,7 @@ def test_other_s2t_models_are_refused(owsm, tmp_path):
     config = {**read_yaml(owsm / "config.yaml"), "decoder": "rnn"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     shutil.copy(owsm / "valid.acc.ave.pth", tmp_path / "model.pth")
-    with pytest.raises(UserError, match="config.yaml: an S2T model with the decoder rnn: of S2T"):
+    with pytest.raises(
+        UserError, match="config.yaml: an S2T model with the decoder rnn: the supported S2T"
+    ):
         load_asr(tmp_path)

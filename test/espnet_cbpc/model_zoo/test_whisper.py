@@ -113,7 +113,11 @@ def refused(model, tmp_path, match):
 
 
 def test_names_that_do_not_exist(tmp_path):
-    refused("whisper:huge", tmp_path, "whisper:huge: no such file or Whisper model .*tiny.en")
+    refused(
+        "whisper:huge",
+        tmp_path,
+        "whisper:huge: no such file or Whisper model; the models are .*tiny.en",
+    )
     refused("whisper:tiny:de:sing", tmp_path, "unknown task 'sing': use transcribe or translate")
     refused("whisper:a:b:c:d", tmp_path, "must be whisper:NAME")
     refused("whisper:", tmp_path, "must be whisper:NAME")
