@@ -20,8 +20,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn, Optional
 
-from espnet_cbpc.scoring.report.finding import NAME, NO_BREAK, find_test, findings, title_of, where
-from espnet_cbpc.scoring.report.results import Results, SetQuality, read_results
+from espnet_cbpc.scoring.report.finding import NAME, NO_BREAK, findings, title_of, where
+from espnet_cbpc.scoring.report.results import Results, SetQuality, Test, read_results
 from espnet_cbpc.scoring.report.table import Table
 from espnet_cbpc.scoring.report.tables import means_of
 from espnet_cbpc.scoring.report.wording import (
@@ -152,6 +152,15 @@ def difference_list(report: Results, options: argparse.Namespace) -> str:
         item = f"* *{title_of(system)}*: {'; '.join(by_measure)}."
         items.append(textwrap.fill(item, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     return "\n".join(items).replace(NO_BREAK, " ")
+
+
+def find_test(report: Results, a: str, b: str, measure: str, set_name: str) -> Test:
+    """Return the test of A against B."""
+    wanted = {"a": a, "b": b, "measure": measure, "set": set_name}
+    for test in report["tests"]:
+        if wanted.items() <= test.items():
+            return test
+    raise UserError(f"no test of the {measure} of '{a}' against '{b}' on {set_name}")
 
 
 def named(report: Results, name: str) -> str:

@@ -18,6 +18,7 @@ from espnet_cbpc.data.kaldi.text_rules import as_id, names_a_file
 from espnet_cbpc.inference.inference_options import (
     ANYWHERE,
     add_channel_options,
+    add_window_options,
     chosen_channels,
 )
 from espnet_cbpc.model_zoo.locate import inference_files
@@ -40,8 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="sampling rate of the model, such as 8000 or 8k (default: the one it states)",
     )
     add_channel_options(parser)
-    parser.add_argument("--window", type=float, default=30.0, help="window length in seconds")
-    parser.add_argument("--overlap", type=float, default=4.0, help="overlap of windows in seconds")
+    add_window_options(parser)
     parser.add_argument("--ngpu", type=int, default=0, choices=(0, 1), help="GPUs to use")
     parser.add_argument("--num_threads", type=int, default=1, help="CPU threads")
     return parser

@@ -16,6 +16,7 @@ from typing import Optional
 from espnet_cbpc.inference.inference_options import (
     add_channel_options,
     add_inference_options,
+    add_window_options,
     chosen_channels,
     inference_options,
 )
@@ -32,13 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--output_dir", help="for text, JSON with n-best lists and token times, enhanced speech"
     )
     add_channel_options(parser)
-    parser.add_argument("--window", type=float, default=30.0, help="window length in seconds")
-    parser.add_argument(
-        "--overlap",
-        type=float,
-        default=4.0,
-        help="seconds at the end of a window within which it may be cut",
-    )
+    add_window_options(parser)
     add_inference_options(parser)
     return parser
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from espnet_cbpc.html_report.decoded_set import DecodedSet
-from espnet_cbpc.html_report.figures import Picture, draw, look
+from espnet_cbpc.html_report.figures import Picture, draw, look, per_cent
 from espnet_cbpc.scoring.report.by_property import ByProperty, Rate
 from espnet_cbpc.scoring.report.results import Bootstrap
 from espnet_cbpc.scoring.report.wording import percent, property_name, with_unit
@@ -66,10 +66,10 @@ def _lines(figure: Figure, found: ByProperty) -> None:
     axes = figure.add_subplot()
     x = [lowest(value) for value in found.values]
     for i, (system, of_values) in enumerate(found.rates.items()):
-        rates = [_per_cent(rate) for rate, _ in of_values.values()]
+        rates = [per_cent(rate) for rate, _ in of_values.values()]
         axes.plot(x, rates, label=_wrapped(system), markersize=5, linewidth=1.4, **look(i))
         if len(found.rates) <= MOST_BANDS:
-            bands = [[_per_cent(end) for end in interval] for _, interval in of_values.values()]
+            bands = [[per_cent(end) for end in interval] for _, interval in of_values.values()]
             low, high = np.array(bands).T
             axes.fill_between(x, low, high, color=look(i)["color"], alpha=0.18, linewidth=0)
     axes.set_xticks(x, [with_unit(found.breakdown, value) for value in found.values])
@@ -84,11 +84,11 @@ def _rows(figure: Figure, found: ByProperty) -> None:
     step = 0.7 / len(found.rates)
     for i, (system, of_values) in enumerate(found.rates.items()):
         y = np.arange(len(shown)) - 0.35 + step * (i + 0.5)
-        rates = np.array([_per_cent(of_values[value][0]) for value in shown])
+        rates = np.array([per_cent(of_values[value][0]) for value in shown])
         style = {**look(i), "linestyle": "none"}
         axes.plot(rates, y, label=_wrapped(system), markersize=4.5, **style)
         for height, value in zip(y, shown):
-            ends = [_per_cent(end) for end in of_values[value][1]]
+            ends = [per_cent(end) for end in of_values[value][1]]
             axes.plot(ends, [height] * 2, color=style["color"], linewidth=1, alpha=0.6)
     axes.set_yticks(range(len(shown)), [with_unit(found.breakdown, value) for value in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
@@ -123,10 +123,6 @@ def _alt_of_rows(found: ByProperty) -> str:
 
 def _number(value: float) -> Optional[float]:
     return None if np.isnan(value) else float(value)
-
-
-def _per_cent(rate: Optional[float]) -> float:
-    return float("nan") if rate is None else 100 * rate
 
 
 def _wrapped(name: str) -> str:

@@ -5,7 +5,7 @@ import base64
 import re
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Callable
+from typing import Callable, Optional
 from urllib.parse import quote
 
 import matplotlib
@@ -107,3 +107,8 @@ def look(index: int) -> dict[str, str]:
         "marker": MARKERS[index % len(MARKERS)],
         "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
     }
+
+
+def per_cent(rate: Optional[float]) -> float:
+    """Return a share of 1 in percent for a plot, which leaves nan out; nan for None."""
+    return float("nan") if rate is None else 100 * rate

@@ -5,7 +5,7 @@ import textwrap
 
 from matplotlib.figure import Figure
 
-from espnet_cbpc.html_report.figures import Picture, draw, look
+from espnet_cbpc.html_report.figures import Picture, draw, look, per_cent
 from espnet_cbpc.scoring.report.finding import title_of, where
 from espnet_cbpc.scoring.report.results import Results
 from espnet_cbpc.scoring.report.wording import percent
@@ -29,10 +29,10 @@ def _paint(figure: Figure, results: Results, names: list[str]) -> None:
         places = [n + 0.7 * ((i + 0.5) / count - 0.5) for n in range(len(names))]
         found = [results["wer"][system][set_name]["total"] for system in results["systems"]]
         style = {**look(i), "linestyle": "none"}
-        rates = [_per_cent(errors["rate"]) for errors in found]
+        rates = [per_cent(errors["rate"]) for errors in found]
         axes.plot(rates, places, label=where(set_name), markersize=4.5, **style)
         for place, errors in zip(places, found):
-            ends = [_per_cent(end) for end in errors["interval"]]
+            ends = [per_cent(end) for end in errors["interval"]]
             axes.plot(ends, [place] * 2, color=style["color"], linewidth=1.4, alpha=0.6)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -40,10 +40,6 @@ def _paint(figure: Figure, results: Results, names: list[str]) -> None:
     axes.set(xlabel="WER (%)")
     axes.grid(True, axis="x")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", fontsize=8)
-
-
-def _per_cent(rate: object) -> float:
-    return 100 * rate if isinstance(rate, (int, float)) else float("nan")
 
 
 def _alt(results: Results) -> str:

@@ -84,6 +84,17 @@ def add_channel_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", type=int, help="use this channel alone")
 
 
+def add_window_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of :class:`.long_form.Cutter`."""
+    parser.add_argument("--window", type=float, default=30.0, help="window length in seconds")
+    parser.add_argument(
+        "--overlap",
+        type=float,
+        default=4.0,
+        help="seconds at the end of a window within which it may be cut",
+    )
+
+
 def chosen_channels(args: argparse.Namespace) -> Optional[list[int]]:
     """Return the channels to use, None for all.
 

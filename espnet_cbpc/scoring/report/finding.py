@@ -8,7 +8,6 @@ from typing import Optional
 from espnet_cbpc.scoring.quality.measures import MEASURES
 from espnet_cbpc.scoring.report.results import Results, Test
 from espnet_cbpc.scoring.report.wording import measured, p_equals, percent, rate_of, title
-from espnet_cbpc.utils.cli import UserError
 
 WHERE = {
     "test_clean": "on clean speech",
@@ -98,15 +97,6 @@ def evidence(test: Test, level: float) -> str:
     low, high = (amount(test["measure"], end).split()[0] for end in ends)
     p = p_equals(test["p"]).replace(" ", NO_BREAK)
     return f"{100 * level:.0f} % CI {low} to {high}, {p}"
-
-
-def find_test(report: Results, a: str, b: str, measure: str, set_name: str) -> Test:
-    """Return the test of A against B."""
-    wanted = {"a": a, "b": b, "measure": measure, "set": set_name}
-    for test in report["tests"]:
-        if wanted.items() <= test.items():
-            return test
-    raise UserError(f"no test of the {measure} of '{a}' against '{b}' on {set_name}")
 
 
 def title_of(system: str) -> str:
