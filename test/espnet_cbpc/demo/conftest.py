@@ -87,9 +87,13 @@ def wait_for(url, process, log):
     pytest.fail(f"the demo does not answer: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Return Chromium, whose microphone is a made-up one."""
+    """Return Chromium, whose microphone is a made-up one.
+
+    For a module alone: a process that a later test forks would keep the driver's pipe open, and
+    the driver would never end.
+    """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="SKIPPED: playwright is not installed: pip install playwright"
     )
