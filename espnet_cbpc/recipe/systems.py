@@ -19,13 +19,15 @@ class JointSystem:
     """One joint training.
 
     Attributes:
-        name: for file names, without the seed.
+        key: what options call it: its name in the comparison, or its file's.
+        name: for file names, without the seed; the key, and what the options say of the training.
         title: for tables.
         config: of the training.
         tokenizer: of the tokenizer's fit.
         tokenizer_name: for file names.
     """
 
+    key: str
     name: str
     title: str
     config: Mapping[str, Any]
@@ -42,7 +44,8 @@ def joint_systems(options: RecipeOptions) -> list[JointSystem]:
     """Return the joint systems, the main one last.
 
     Raises:
-        UserError: a file or key that does not exist, no such system, or two of one name.
+        UserError: a file or key that does not exist, no such system, also in ``compare_with``, or
+            two of one name.
     """
     suffix = "" if options.asr_update else "_frozen_asr"
     suffix += "" if options.use_transcripts else "_no_transcripts"
@@ -54,11 +57,18 @@ def joint_systems(options: RecipeOptions) -> list[JointSystem]:
         paths = [*options.baseline_configs, options.enh_asr_config]
         found = [_configured(path, tokenizer, stem, suffix) for path in paths]
         if options.enh_asr_tag:
-            found[-1] = replace(found[-1], name=options.enh_asr_tag)
+            tag = options.enh_asr_tag
+            found[-1] = replace(found[-1], key=tag, name=tag)
     names = [system.name for system in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UserError(f"several joint systems are named {listed(sorted(twice))}: rename a file")
+    keys = [system.key for system in found]
+    strangers = [name for name in options.compare_with if name not in keys]
+    if strangers:
+        raise UserError(
+            f"--compare_with: no joint system {listed(strangers)}; there are {', '.join(keys)}"
+        )
     return found
 
 
@@ -79,7 +89,8 @@ def _configured(
 ) -> JointSystem:
     config = read_yaml(path)
     title = config.pop("title", Path(path).stem)
-    return JointSystem(Path(path).stem + suffix, title, config, tokenizer, tokenizer_name)
+    key = Path(path).stem
+    return JointSystem(key, key + suffix, title, config, tokenizer, tokenizer_name)
 
 
 def _compared(
@@ -110,6 +121,7 @@ def _compared(
         words = "_".join(f"{key}{value}" for key, value in fit.items() if key != "seed")
         found.append(
             JointSystem(
+                name,
                 name + suffix,
                 entry["title"],
                 merged(config, entry.get("changes") or {}),

@@ -11,7 +11,6 @@ from espnet_cbpc.recipe.jobs import Job, Jobs
 from espnet_cbpc.recipe.recipe import Recipe
 from espnet_cbpc.recipe.stages.evaluation import normalizer_argument, score_inputs
 from espnet_cbpc.recipe.step import Step
-from espnet_cbpc.utils.cli import UserError
 from espnet_cbpc.utils.files import read_yaml
 
 
@@ -44,20 +43,9 @@ def _folders(recipe: Recipe) -> dict[str, list[Path]]:
 
 
 def compared_with(recipe: Recipe) -> list[str]:
-    """Return the labels of the joint systems that the others are tested against.
-
-    Raises:
-        UserError: none has such a name.
-    """
-    systems = recipe.layout.systems
-    names = recipe.options.compare_with or (systems[-1].name,)
-    found = [system.label for name in names for system in systems if system.name == name]
-    if not found:
-        raise UserError(
-            f"--compare_with {' '.join(names)}: no joint system of that name; choose from "
-            f"{', '.join(system.name for system in systems)}"
-        )
-    return found
+    """Return the labels of the joint systems that the others are tested against."""
+    systems = {system.key: system.label for system in recipe.layout.systems}
+    return [systems[key] for key in recipe.options.compare_with or list(systems)[-1:]]
 
 
 def _seeds(recipe: Recipe) -> str:
