@@ -13,6 +13,9 @@ WHERE = {
     "test_clean": "on clean speech",
     "test_seen": "in seen noise",
     "test_unseen": "in unseen noise",
+    "test_newspk_clean": "on clean speech of an unseen speaker",
+    "test_newspk_seen": "in seen noise with an unseen speaker",
+    "test_newspk_unseen": "in unseen noise with an unseen speaker",
 }
 SIGNIFICANT = 0.05  # p values below it
 NO_BREAK = "\N{NO-BREAK SPACE}"
