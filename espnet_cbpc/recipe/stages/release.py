@@ -18,7 +18,7 @@ def report(recipe: Recipe) -> list[Step]:
     """Return the steps of the report: tables, and the page where there are models to show."""
     if not recipe.sets_with_text():
         return []
-    folders = _folders(recipe)
+    folders = result_folders(recipe)
     steps = [_tables(recipe, folders)]
     if not _has_models(recipe) and not recipe.options.dry_run:
         return steps
@@ -33,12 +33,18 @@ def _has_models(recipe: Recipe) -> bool:
     return (asr.exp / asr.checkpoint).exists()
 
 
-def _folders(recipe: Recipe) -> dict[str, list[Path]]:
-    """Return the folders of each system's results, one for each seed, by the system's label."""
+def result_folders(recipe: Recipe) -> dict[str, list[Path]]:
+    """Return the folders of each system's results by the system's label.
+
+    There is one for each seed, and a single one of a system that nothing was trained for, such as a
+    pretrained ASR model by itself.
+    """
     found: dict[str, list[Path]] = {}
     for experiment in recipe.experiments:
         for system in experiment.decoded():
-            found.setdefault(system.label, []).append(experiment.folder(system))
+            folders, folder = found.setdefault(system.label, []), experiment.folder(system)
+            if folder not in folders:
+                folders.append(folder)
     return found
 
 
