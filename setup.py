@@ -15,9 +15,9 @@ README = ROOT / "README.md"
 REQUIRES = [
     f"espnet{VERSIONS['ESPNET']}",
     # ESPnet decides on the version of torch, and leaves the model zoo to an extra in 202511.
-    # torchaudio's releases have stopped at 2.11, which fits later torch.
+    # torchaudio 2.11.0 fits later torch too; 2.11.1 says so, but does not load before torch 2.13.
     "torch",
-    "torchaudio>=2.8",
+    "torchaudio>=2.8,!=2.11.1",
     "espnet_model_zoo",
     "fast_bss_eval",  # ESPnet builds no SE model that was trained by SI-SNR without it
     # Imported here directly; most of them come with ESPnet too.
