@@ -61,6 +61,7 @@ def cost(counts):
 
 @pytest.mark.parametrize("unit, amount", [("word", 0.1), ("word", 0.3), ("char", 0.1)])
 def test_rates_are_those_of_sclite(folder, caplog, unit, amount):
+    caplog.set_level("INFO")
     ref = random_texts(400)
     hyp = corrupted(ref, amount, 1)
     write_pair(folder, ref, hyp, unit)
@@ -77,7 +78,17 @@ def test_rates_are_those_of_sclite(folder, caplog, unit, amount):
     found = compare_with_sclite(folder, total)
     assert found == sum(theirs.values(), ErrorCounts())
     assert found.rate == pytest.approx(total.rate, rel=0.002)
-    assert ("DISAGREES" in caplog.text) == (found.errors != total.errors)
+    assert "DISAGREES" not in caplog.text
+    more = f"sclite counts {found.errors - total.errors} error(s) more"
+    assert (more in caplog.text) == (found.errors != total.errors)
+
+
+def test_fewer_errors_than_ours_are_no_matter_of_weights(folder, caplog):
+    ref, hyp = {"a": "one two three"}, {"a": "one two four"}
+    write_pair(folder, ref, hyp, "word")
+    compare_with_sclite(folder, ErrorCounts(words=3, substitutions=2))
+    (told,) = caplog.messages
+    assert "sclite DISAGREES: it counts" in told
 
 
 def test_where_sclite_counts_otherwise_its_weights_are_why(folder):
