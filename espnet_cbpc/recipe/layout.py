@@ -14,6 +14,7 @@ from espnet_cbpc.recipe.inputs import Model
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import JointSystem, joint_systems
 from espnet_cbpc.scoring.report.results import numbers_file
+from espnet_cbpc.utils.cli import UserError, listed
 
 BROUGHT = "model.pth"  # the checkpoint of an imported model
 
@@ -88,6 +89,7 @@ class Decoded:
 
     Attributes:
         kind: ``asr``, ``multicondition``, ``cascade``, ``enhanced`` or ``joint``.
+        key: what options call it.
         label: in reports.
         name: of its folder.
         share: of observation adding, as a number or ``auto``.
@@ -95,6 +97,7 @@ class Decoded:
     """
 
     kind: str
+    key: str
     label: str
     name: str
     share: str = ""
@@ -168,30 +171,55 @@ class Experiment:
         cascade = f"cascade_{self.enh_tag}_{self.asr_tag}"
         asr = self.asr_tag if options.asr_model else "clean ASR"
         title = self.asr_tag if options.asr_model else "Clean ASR"
-        found = [Decoded("asr", f"{title}, no enhancement", f"noenh_{self.asr_tag}")]
+        found = [Decoded("asr", "noenh", f"{title}, no enhancement", f"noenh_{self.asr_tag}")]
         if options.multicondition_asr_config:
             label = "Multi-condition ASR, no enhancement"
-            found.append(Decoded("multicondition", label, self.multicondition.exp.name))
-        found += self._with_shares("cascade", "SE", f", then {asr}", cascade)
+            kind = "multicondition"
+            found.append(Decoded(kind, kind, label, self.multicondition.exp.name))
+        found += self._with_shares("cascade", "cascade", "SE", f", then {asr}", cascade)
         for word in options.enhanced:
             name, _, source = word.partition("=")
             folder = f"enhanced_{name}_{self.asr_tag}"
-            found += self._with_shares("enhanced", name, f", then {asr}", folder, source)
+            found += self._with_shares("enhanced", name, name, f", then {asr}", folder, source)
         for system in self.layout.systems:
             folder = self.joint(system).exp.name
-            found += self._with_shares("joint", system.title, f" ({system.name})", folder)
+            tail = f" ({system.name})"
+            found += self._with_shares("joint", system.key, system.title, tail, folder)
         return found
 
+    def compared_with(self) -> list[str]:
+        """Return the labels of the systems that the others are tested against.
+
+        Raises:
+            UserError: no such system, or two of one name.
+        """
+        systems = self.decoded()
+        keys = [system.key for system in systems]
+        wanted = self.options.compare_with or (self.layout.systems[-1].key,)
+        strangers = [key for key in wanted if key not in keys]
+        if strangers:
+            raise UserError(
+                f"--compare_with: no system {listed(strangers)}; there are {', '.join(keys)}"
+            )
+        twice = [key for key in wanted if keys.count(key) > 1]
+        if twice:
+            raise UserError(
+                f"--compare_with {listed(twice)}: that is the name of several systems; give that of "
+                "--enhanced another"
+            )
+        return [systems[keys.index(key)].label for key in wanted]
+
     def _with_shares(
-        self, kind: str, head: str, tail: str, name: str, source: str = ""
+        self, kind: str, key: str, head: str, tail: str, name: str, source: str = ""
     ) -> list[Decoded]:
         """Return a system, and the same with the shares of observation adding that it gets."""
-        found = [Decoded(kind, head + tail, name, "", source)]
+        found = [Decoded(kind, key, head + tail, name, "", source)]
         shares = self.options.observation_adding
         for share in shares if kind in self.options.observation_adding_to else ():
             which = "by the ASR model" if share == "auto" else f"of {share}"
             label = f"{head}, observation adding {which}{tail}"
-            found.append(Decoded(kind, label, f"{name}_oa{share}", share, source))
+            added = f"_oa{share}"
+            found.append(Decoded(kind, key + added, label, name + added, share, source))
         return found
 
     def folder(self, decoded: Decoded) -> Path:

@@ -144,7 +144,10 @@ class RecipeOptions:
         "table in the data directories: utterances with the same value count as one in intervals",
     )
     compare_with: tuple[str, ...] = _scoring(
-        (), "joint systems to test the others against, by name; empty: the last one"
+        (),
+        "systems to test the others against: noenh, multicondition, cascade, a NAME of --enhanced, a "
+        "joint system's name, each with _oaSHARE where observation adding is meant; empty: the last "
+        "joint system",
     )
     report_notes: str = _scoring("", "Markdown file to append to the report")
     inference_config: str = _scoring("conf/decode.yaml", "decoding configuration")

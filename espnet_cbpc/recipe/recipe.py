@@ -19,12 +19,16 @@ class Recipe:
 
     Args:
         options: of the command line.
+
+    Raises:
+        UserError: a configuration that does not exist, or options that name no system.
     """
 
     def __init__(self, options: RecipeOptions):
         self.options = options
         self.layout = Layout(options)
         self.experiments: list[Experiment] = list(self.layout.experiments())
+        self.compared_with = self.experiments[0].compared_with()
         self.threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
     @cached_property

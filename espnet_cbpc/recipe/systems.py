@@ -44,8 +44,7 @@ def joint_systems(options: RecipeOptions) -> list[JointSystem]:
     """Return the joint systems, the main one last.
 
     Raises:
-        UserError: a file or key that does not exist, no such system, also in ``compare_with``, or
-            two of one name.
+        UserError: a file or key that does not exist, no such system, or two of one name.
     """
     suffix = "" if options.asr_update else "_frozen_asr"
     suffix += "" if options.use_transcripts else "_no_transcripts"
@@ -63,12 +62,6 @@ def joint_systems(options: RecipeOptions) -> list[JointSystem]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UserError(f"several joint systems are named {listed(sorted(twice))}: rename a file")
-    keys = [system.key for system in found]
-    strangers = [name for name in options.compare_with if name not in keys]
-    if strangers:
-        raise UserError(
-            f"--compare_with: no joint system {listed(strangers)}; there are {', '.join(keys)}"
-        )
     return found
 
 

@@ -48,12 +48,6 @@ def result_folders(recipe: Recipe) -> dict[str, list[Path]]:
     return found
 
 
-def compared_with(recipe: Recipe) -> list[str]:
-    """Return the labels of the joint systems that the others are tested against."""
-    systems = {system.key: system.label for system in recipe.layout.systems}
-    return [systems[key] for key in recipe.options.compare_with or list(systems)[-1:]]
-
-
 def _seeds(recipe: Recipe) -> str:
     o = recipe.options
     if o.train_seeds != (None,):
@@ -71,7 +65,7 @@ def _tables(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
         "sets": sets,
         "breakdown": list(o.breakdown),
         "block": o.block or None,
-        "compare_with": compared_with(recipe),
+        "compare_with": recipe.compared_with,
         "seed": o.seed,
         "header": {"data": layout.data_note, "training seeds": _seeds(recipe)},
         **normalizer_argument(recipe),
@@ -109,7 +103,7 @@ def _tables(recipe: Recipe, folders: dict[str, list[Path]]) -> Step:
 def _embedding_map(recipe: Recipe) -> Step:
     """Return the step that maps frames before joint training and after it."""
     o, layout, experiment = recipe.options, recipe.layout, recipe.experiments[0]
-    systems, tested = layout.systems, compared_with(recipe)
+    systems, tested = layout.systems, recipe.compared_with
     shown = [s for s in systems if s is systems[0] or s.label in tested]
     joint = {system.label: experiment.joint(system) for system in shown}
     asr, enh, fitted = experiment.asr, experiment.enh, experiment.tokenizer(systems[-1])

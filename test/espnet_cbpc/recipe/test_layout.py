@@ -117,6 +117,32 @@ def test_observation_adding_is_added_to_the_systems_that_are_named(tmp_path):
     }
 
 
+def test_others_are_compared_with_any_system(tmp_path):
+    shares = {"observation_adding": ("0.5",), "enhanced": (f"GTCRN={tmp_path}",)}
+
+    def compared_with(*names):
+        options = {"baseline_configs": ("conf/other.yaml",), "compare_with": names, **shares}
+        return Recipe(RecipeOptions(token_type="word", **options)).compared_with
+
+    assert compared_with() == ["Main (train_enh_asr_cbpc)"]
+    assert compared_with("noenh", "GTCRN", "cascade_oa0.5", "other") == [
+        "Clean ASR, no enhancement",
+        "GTCRN, then clean ASR",
+        "SE, observation adding of 0.5, then clean ASR",
+        "Other (other)",
+    ]
+    message = (
+        r"--compare_with: no system main, multicondition; there are noenh, cascade, cascade_oa0.5, "
+        r"GTCRN, GTCRN_oa0.5, other, train_enh_asr_cbpc$"
+    )
+    with pytest.raises(UserError, match=message):
+        compared_with("main", "noenh", "multicondition")
+    shares["enhanced"] = (f"other={tmp_path}",)
+    assert compared_with("noenh") == ["Clean ASR, no enhancement"]
+    with pytest.raises(UserError, match="--compare_with other: that is the name of several systems"):
+        compared_with("other")
+
+
 def test_reports_are_where_they_are_asked_for():
     for options, results, page in (
         ({}, "exp/RESULTS.md", "exp/report.html"),

@@ -100,11 +100,9 @@ def test_two_systems_of_one_name_are_refused(files):
         joint_systems(RecipeOptions(tokenizer_conf="tokenizer.yaml", **options))
 
 
-def test_compare_with_takes_the_names_of_the_comparison(files):
-    (system,) = compared(names=["both"], asr_update=False, compare_with=("both",))
+def test_options_call_systems_as_the_comparison_does(files):
+    (system,) = compared(names=["both"], asr_update=False)
     assert (system.key, system.name) == ("both", "both_frozen_asr")
-    with pytest.raises(UserError, match="--compare_with: no joint system x, y; there are coarse$"):
-        compared(names=["coarse"], compare_with=("x", "coarse", "y"))
 
 
 def test_some_systems(files):
