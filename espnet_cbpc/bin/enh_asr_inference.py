@@ -34,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--enhanced",
         metavar="DIR",
         help="speech that another tool enhanced, in the place of an SE model: DIR/<set>/<utterance>"
-        ".wav, or DIR/<set>/spk1.scp",
+        ".wav, or DIR/<set>/spk1.scp; or the results of another system",
     )
     parser.add_argument(
         "--output_dir", required=True, help="results go to OUTPUT_DIR/<set>/{text,enhanced}"

@@ -20,7 +20,8 @@ def enhanced_files(source: PathLike, data: DataDir) -> dict[str, Path]:
 
     Args:
         source: folder with ``<utterance>.wav`` (or ``.flac``), or with a table ``spk1.scp`` or
-            ``wav.scp`` that names the files.
+            ``wav.scp`` that names the files, or a set of our own inference's results, which has
+            these in ``enhanced``.
         data: the noisy speech.
 
     Raises:
@@ -29,6 +30,8 @@ def enhanced_files(source: PathLike, data: DataDir) -> dict[str, Path]:
     source = Path(source)
     if not source.is_dir():
         raise UserError(f"{source}: no such folder of enhanced speech")
+    if (source / "enhanced").is_dir():
+        source = source / "enhanced"
     table = next((source / n for n in ("spk1.scp", "wav.scp") if (source / n).is_file()), None)
     if table is None:
         named = [(u, source / f"{u}{suffix}") for u in data.ids for suffix in SUFFIXES]

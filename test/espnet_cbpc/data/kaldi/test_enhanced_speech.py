@@ -35,6 +35,16 @@ def test_files_are_named_after_utterances_or_by_a_table(data, tmp_path):
         "y.wav",
         "z.wav",
     ]
+    # what our inference has enhanced, with its text beside it
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "text").touch()
+    folder.rename(results / "enhanced")
+    assert [str(path) for path in enhanced_files(results, data).values()] == [
+        "x.wav",
+        "y.wav",
+        "z.wav",
+    ]
 
 
 def test_what_is_missing_is_told(data, tmp_path):
