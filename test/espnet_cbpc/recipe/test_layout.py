@@ -139,7 +139,9 @@ def test_others_are_compared_with_any_system(tmp_path):
         compared_with("main", "noenh", "multicondition")
     shares["enhanced"] = (f"other={tmp_path}",)
     assert compared_with("noenh") == ["Clean ASR, no enhancement"]
-    with pytest.raises(UserError, match="--compare_with other: that is the name of several systems"):
+    with pytest.raises(
+        UserError, match="--compare_with other: that is the name of several systems"
+    ):
         compared_with("other")
 
 
