@@ -10,6 +10,7 @@ import pytest
 import yaml
 from readme_pages import PAGES, ROOT, blocks, commands
 
+from espnet_cbpc.bin import score
 from espnet_cbpc.recipe.options import RecipeOptions
 from espnet_cbpc.recipe.systems import joint_systems
 from espnet_cbpc.scoring.report.markdown import render
@@ -120,6 +121,12 @@ REPORTS = {  # the report of each command that makes one
     for words in map(shlex.split, commands(page))
     if "compare.sh" in words[0] and words[-1].endswith("RESULTS.md")
 }
+SCORED = {
+    page.parent / words[words.index("--outdir") + 1] / "RESULTS.md": words[2:]
+    for page in PAGES
+    for words in map(shlex.split, commands(page))
+    if words[:2] == ["espnet-cbpc", "score"] and page.parent.parent.parent.name == "egs2"
+}
 
 
 def test_every_committed_report_has_its_command():
@@ -128,8 +135,8 @@ def test_every_committed_report_has_its_command():
         for pattern in ("*/*/RESULTS.md", "*/*/*/RESULTS.md")
         for p in ROOT.glob(f"egs2/{pattern}")
     ]
-    assert {p for p in found if "exp" not in p.parent.name} == set(REPORTS)
-    assert len(REPORTS) >= 4
+    assert {p for p in found if "exp" not in p.parent.name} == {*REPORTS, *SCORED}
+    assert len(REPORTS) >= 5 and len(SCORED) >= 1
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -140,9 +147,25 @@ def test_committed_reports_are_those_of_their_commands(path):
     assert report["header"]["training seeds"] == options.get("--seeds", "0 1 2")
     sets = options.get("--test_sets", "test_clean test_seen test_unseen")
     assert report["sets"] == sets.split()
-    name = re.compile(r"\((\w+?)(?:_frozen_asr)?(?:_no_transcripts)?\)$")
-    against = [name.search(test["b"])[1] for test in report["tests"]]
-    assert " ".join(dict.fromkeys(against)) == options.get("--compare_with", "joint_cbpc_infonce")
+    name = re.compile(r"\((\w+?)(?:_frozen_asr)?(?:_no_transcripts)?\)$|, (no enhancement)$")
+    against = [name.search(test["b"]) for test in report["tests"]]
+    keys = dict.fromkeys(found[1] or "noenh" for found in against)
+    assert " ".join(keys) == options.get("--compare_with", "joint_cbpc_infonce")
+    check_tables(path, report)
+
+
+@pytest.mark.parametrize("path", SCORED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_committed_scores_are_those_of_their_commands(path):
+    args = score.get_parser().parse_args(SCORED[path])
+    report = json.loads(path.with_name("results.json").read_text(encoding="utf-8"))
+    assert report["sets"] == args.sets
+    systems = report["systems"]
+    assert systems == [words.partition("=")[0] for words in args.systems]
+    assert list(dict.fromkeys(test["b"] for test in report["tests"])) == args.compare_with
+    check_tables(path, report)
+
+
+def check_tables(path, report):
     text = path.read_text(encoding="utf-8")
     assert len(figures(text)) > 80 and figures(text) == figures(render(report))
 
