@@ -167,7 +167,7 @@ def test_committed_scores_are_those_of_their_commands(path):
 
 def check_tables(path, report):
     text = path.read_text(encoding="utf-8")
-    assert len(figures(text)) > 80 and figures(text) == figures(render(report))
+    assert len(figures(text)) > 70 and figures(text) == figures(render(report))
 
 
 def figures(markdown):
